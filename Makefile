@@ -1,0 +1,123 @@
+# lwpy. Run "make help" for what there is to run. Every target gets what it needs by itself.
+
+ifneq ($(words $(CURDIR)),1)
+$(error MicroPython does not build in a folder whose path has a space: $(CURDIR))
+endif
+
+MPY_DIR ?= build/micropython-src
+BOARD := MPS2_AN385
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+export LWPY_BUILD := $(CURDIR)/build
+
+STAMP := build/stamp
+BOARD_DIR := firmware/boards/$(BOARD)
+SOURCE := $(if $(filter build/micropython-src,$(MPY_DIR)),$(STAMP)/source)
+MPY := $(abspath $(MPY_DIR))
+PYTHON := .venv/bin/python
+STEP := tools/step.sh
+CLEAN_LOG := Read the log; a fresh start is "make clean", or "make distclean" to download again.
+
+# MicroPython's makefiles get their own flags only, not those that this make was called with.
+SUBMAKE = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -j$(JOBS) \
+	MICROPY_MPYCROSS=$(CURDIR)/build/mpy-cross \
+	MICROPY_MPYCROSS_DEPENDENCY=$(CURDIR)/build/mpy-cross
+UNIX = $(SUBMAKE) -C $(MPY)/ports/unix VARIANT=standard \
+	FROZEN_MANIFEST=$(CURDIR)/tools/unix_manifest.py \
+	MICROPY_PY_BTREE=0 MICROPY_PY_SSL=0 MICROPY_SSL_MBEDTLS=0 MICROPY_PY_FFI=0
+
+# The firmware follows every file that goes into it, and files that come and go.
+FROZEN := $(sort $(shell find stack hal firmware \
+	\( -name '*.py' -o -name '*.[ch]' -o -name '*.ld' -o -name '*.mk' \) 2>/dev/null))
+
+.PHONY: help setup firmware demo repl test bench lint format clean distclean FORCE
+.DELETE_ON_ERROR:
+
+help: ## Show this list.
+	@echo "lwpy: a TCP/IP stack in Python for microcontrollers"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+		while IFS='|' read -r t h; do printf '%-17s %s\n' "$$t" "$$h"; done
+	@echo
+	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
+	@echo "  ARGS=<arguments>  Are passed on by test, bench, demo and repl: make test ARGS='-k tcp'"
+
+setup: build/micropython build/micropython32 build/firmware.elf $(STAMP)/venv ## Get and build all that is needed; the other targets call it.
+
+firmware: setup ## Build build/firmware.elf, MicroPython with the stack frozen in.
+
+demo: setup ## Boot the emulated microcontroller and fetch its web page.
+	@$(PYTHON) -m emulator demo $(ARGS)
+
+repl: setup ## Type Python on the emulated microcontroller.
+	@$(PYTHON) -m emulator repl $(ARGS)
+
+test: setup lint ## Run every test that can run here.
+	@$(PYTHON) -m pytest $(ARGS)
+
+bench: setup ## Count instructions per packet, beside lwIP's.
+	@$(PYTHON) -m tests.bench $(ARGS)
+
+lint: setup ## Check the style.
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+
+format: setup ## Put the sources into the project's style.
+	@$(PYTHON) -m ruff check --fix-only
+	@$(PYTHON) -m ruff format
+
+clean: ## Remove what was built.
+	@rm -rf build/obj build/log build/mpy-cross build/micropython build/micropython32 \
+		build/firmware.elf build/frozen.list
+
+distclean: ## Remove what was built and what was downloaded.
+	@rm -rf build .venv .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian packages, .venv, MicroPython's source.
+
+$(STAMP)/packages: tools/packages.sh
+	@mkdir -p $(@D)
+	@[ "$(LWPY_PACKAGES)" = no ] || tools/packages.sh
+	@touch $@
+
+$(STAMP)/venv: pyproject.toml tools/venv.sh $(STAMP)/packages
+	@$(STEP) venv "installing Python packages into .venv" \
+		"Check that the Python package index can be reached, then run make again." tools/venv.sh
+	@touch $@
+
+$(STAMP)/source: tools/fetch_micropython.sh $(STAMP)/packages
+	@$(STEP) source "fetching MicroPython's source" \
+		"Check the network, or set MPY_DIR to a checkout of MicroPython." tools/fetch_micropython.sh build
+	@touch $@
+
+# Another MPY_DIR makes everything out of date.
+build/mpy_dir: FORCE
+	@mkdir -p build
+	@[ "$$(cat $@ 2>/dev/null)" = "$(MPY)" ] || { rm -rf build/obj; echo "$(MPY)" >$@; }
+
+build/frozen.list: FORCE
+	@mkdir -p build
+	@echo "$(FROZEN)" | cmp -s - $@ || echo "$(FROZEN)" >$@
+
+# MicroPython.
+
+build/mpy-cross: build/mpy_dir $(SOURCE) $(STAMP)/packages
+	@$(STEP) mpy-cross "building mpy-cross" '$(CLEAN_LOG)' \
+		$(SUBMAKE) -C $(MPY)/mpy-cross BUILD=$(CURDIR)/build/obj/mpy-cross
+	@cp build/obj/mpy-cross/mpy-cross $@
+
+build/micropython: build/mpy-cross tools/unix_manifest.py
+	@$(STEP) micropython "building MicroPython for this PC, 64-bit" '$(CLEAN_LOG)' \
+		$(UNIX) BUILD=$(CURDIR)/build/obj/unix64
+	@cp build/obj/unix64/micropython $@
+
+build/micropython32: build/mpy-cross tools/unix_manifest.py
+	@$(STEP) micropython32 "building MicroPython for this PC, 32-bit" '$(CLEAN_LOG)' \
+		$(UNIX) BUILD=$(CURDIR)/build/obj/unix32 MICROPY_FORCE_32BIT=1
+	@cp build/obj/unix32/micropython $@
+
+build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
+	@$(STEP) firmware "building the firmware for $(BOARD)" '$(CLEAN_LOG)' \
+		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(BOARD) BUILD=$(CURDIR)/build/obj/$(BOARD) \
+		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py
+	@cp build/obj/$(BOARD)/firmware.elf $@

@@ -1,0 +1,57 @@
+#!/bin/bash
+# Unpack Debian's source package of MicroPython (trixie, 1.25) into build/micropython-src.
+#
+# apt runs on a state of its own under build/apt, so the system's sources and lists stay as they
+# are and no root is needed. Mirror and keyring are the ones this machine already uses; apt checks
+# the signatures as always.
+set -eu
+build=${1:?usage: fetch_micropython.sh BUILD_DIR}
+suite=trixie
+
+mkdir -p "$build"
+build=$(cd "$build" && pwd)
+apt=$build/apt
+. /etc/os-release
+
+# The mirror is where the running release itself comes from.
+IFS='|' read -r mirror entry < <(
+    apt-get indextargets --format '$(RELEASE)|$(COMPONENT)|$(REPO_URI)|$(SOURCESENTRY)' |
+        sed -n "s/^${VERSION_CODENAME:-none}|main|//p" | sort -u | head -n 1) || true
+if [ -z "${mirror:-}" ]; then
+    echo "No Debian mirror for ${VERSION_CODENAME:-this system} in the configured apt sources."
+    exit 1
+fi
+
+# The keyring is the one named beside that mirror, else the one of debian-archive-keyring.
+keyring=$(sed -n 's/^Signed-By: *\(\/.*\)/\1/p; s/.*signed-by=\([^] ]*\).*/\1/p' \
+    "${entry%:*}" 2>/dev/null | head -n 1)
+[ -r "$keyring" ] || keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+rm -rf "$apt"
+mkdir -p "$apt/etc/parts" "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/src"
+: >"$apt/state/status"
+cat >"$apt/etc/lwpy.sources" <<END
+Types: deb-src
+URIs: $mirror
+Suites: $suite
+Components: main
+Signed-By: $keyring
+END
+cp "$apt/etc/lwpy.sources" "$apt/etc/parts/"
+
+options=(
+    -o Dir::State="$apt/state" -o Dir::State::status="$apt/state/status"
+    -o Dir::Cache="$apt/cache"
+    -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt/etc/parts"
+    -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
+    -o Acquire::Languages=none -o APT::Sandbox::User=
+    -o APT::Update::Error-Mode=any
+    -o Acquire::Retries=3
+)
+cd "$apt/src"
+apt-get "${options[@]}" update
+apt-get "${options[@]}" source --download-only micropython
+
+# Apt has checked the archive's signature and the hashes of these files.
+rm -rf "$build/micropython-src"
+dpkg-source --no-check --no-copy -x micropython_*.dsc "$build/micropython-src"
