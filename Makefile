@@ -9,9 +9,8 @@ BOARD := MPS2_AN385
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 export LWPY_BUILD := $(CURDIR)/build
 
-STAMP := build/stamp
 BOARD_DIR := firmware/boards/$(BOARD)
-SOURCE := $(if $(filter build/micropython-src,$(MPY_DIR)),$(STAMP)/source)
+SOURCE := $(if $(filter build/micropython-src,$(MPY_DIR)),build/micropython-src/lwpy.stamp)
 MPY := $(abspath $(MPY_DIR))
 PYTHON := .venv/bin/python
 STEP := tools/step.sh
@@ -41,9 +40,10 @@ help: ## Show this list.
 	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
 	@echo "  ARGS=<arguments>  Are passed on by test, bench, demo and repl: make test ARGS='-k tcp'"
 
-setup: build/micropython build/micropython32 build/firmware.elf $(STAMP)/venv ## Get and build all that is needed; the other targets call it.
+setup: build/micropython build/micropython32 build/firmware.elf .venv/lwpy.stamp ## Get and build all that is needed; the other targets call it.
 
 firmware: setup ## Build build/firmware.elf, MicroPython with the stack frozen in.
+	@echo "lwpy: the firmware is build/firmware.elf."
 
 demo: setup ## Boot the emulated microcontroller and fetch its web page.
 	@$(PYTHON) -m emulator demo $(ARGS)
@@ -67,7 +67,7 @@ format: setup ## Put the sources into the project's style.
 
 clean: ## Remove what was built.
 	@rm -rf build/obj build/log build/mpy-cross build/micropython build/micropython32 \
-		build/firmware.elf build/frozen.list
+		build/firmware.elf build/frozen.list build/mpy_dir
 
 distclean: ## Remove what was built and what was downloaded.
 	@rm -rf build .venv .pytest_cache .ruff_cache .hypothesis
@@ -75,17 +75,17 @@ distclean: ## Remove what was built and what was downloaded.
 
 # Debian packages, .venv, MicroPython's source.
 
-$(STAMP)/packages: tools/packages.sh
-	@mkdir -p $(@D)
+build/packages: tools/packages.sh
+	@mkdir -p build
 	@[ "$(LWPY_PACKAGES)" = no ] || tools/packages.sh
 	@touch $@
 
-$(STAMP)/venv: pyproject.toml tools/venv.sh $(STAMP)/packages
+.venv/lwpy.stamp: pyproject.toml tools/venv.sh build/packages
 	@$(STEP) venv "installing Python packages into .venv" \
 		"Check that the Python package index can be reached, then run make again." tools/venv.sh
 	@touch $@
 
-$(STAMP)/source: tools/fetch_micropython.sh $(STAMP)/packages
+build/micropython-src/lwpy.stamp: tools/fetch_micropython.sh build/packages
 	@$(STEP) source "fetching MicroPython's source" \
 		"Check the network, or set MPY_DIR to a checkout of MicroPython." tools/fetch_micropython.sh build
 	@touch $@
@@ -101,7 +101,8 @@ build/frozen.list: FORCE
 
 # MicroPython.
 
-build/mpy-cross: build/mpy_dir $(SOURCE) $(STAMP)/packages
+build/mpy-cross: build/mpy_dir $(SOURCE) build/packages
+	@test -f $(MPY)/py/mpconfig.h || { echo "lwpy: MPY_DIR holds no MicroPython: $(MPY)" >&2; exit 1; }
 	@$(STEP) mpy-cross "building mpy-cross" '$(CLEAN_LOG)' \
 		$(SUBMAKE) -C $(MPY)/mpy-cross BUILD=$(CURDIR)/build/obj/mpy-cross
 	@cp build/obj/mpy-cross/mpy-cross $@
@@ -119,5 +120,6 @@ build/micropython32: build/mpy-cross tools/unix_manifest.py
 build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 	@$(STEP) firmware "building the firmware for $(BOARD)" '$(CLEAN_LOG)' \
 		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(BOARD) BUILD=$(CURDIR)/build/obj/$(BOARD) \
-		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py
+		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py MICROPY_HEAP_SIZE=1048576 \
+		USER_C_MODULES=$(CURDIR)/$(BOARD_DIR)
 	@cp build/obj/$(BOARD)/firmware.elf $@

@@ -11,6 +11,11 @@ if ! command -v dpkg-query >/dev/null; then
     exit 1
 fi >&2
 
+if [ "$(dpkg --print-architecture)" != amd64 ]; then
+    echo "lwpy: the 32-bit tests need a PC (amd64); this is $(dpkg --print-architecture)." >&2
+    exit 1
+fi
+
 missing=
 for package in $packages; do
     status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || true

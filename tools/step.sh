@@ -5,8 +5,13 @@ name=$1 what=$2 remedy=$3
 shift 3
 mkdir -p build/log
 log=build/log/$name.log
+
+# Two makes at once would write to the same folders: the second waits.
+exec 9>build/lock
+flock 9
+
 echo "lwpy: $what ..."
-if ! "$@" >"$log" 2>&1 </dev/null; then
+if ! "$@" >"$log" 2>&1 </dev/null 9>&-; then
     {
         echo
         tail -n 20 "$log" | sed 's/^/    /'

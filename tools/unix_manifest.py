@@ -1,2 +1,2 @@
 # What MicroPython for the PC has frozen in: asyncio only, as on a microcontroller.
-include("$(MPY_DIR)/extmod/asyncio")  # noqa: F821
+include("$(MPY_DIR)/extmod/asyncio")

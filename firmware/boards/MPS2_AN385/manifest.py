@@ -1,0 +1,27 @@
+# What the firmware has frozen in: the stack, the drivers, the examples, main.py. Nothing is
+# optimised away, so assertions and line numbers stay.
+import os
+
+ROOT = "../../.."
+
+# Drivers that need an operating system.
+PC_ONLY = ("tap.py", "pcap.py")
+
+include("$(MPY_DIR)/extmod/asyncio")
+
+
+def freeze_dir(path, name, skip=()):
+    """Freeze each Python file of a folder of the repository under the package `name`."""
+    base = os.path.join(ROOT, path, *[".."] * len(name.split("/"))) if name else ROOT + "/" + path
+    for folder, _, files in sorted(os.walk(os.path.join(ROOT, path))):
+        for file in sorted(files):
+            if file.endswith(".py") and file not in skip:
+                module(os.path.relpath(os.path.join(folder, file), base), base, opt=0)
+
+
+freeze_dir("stack", "stack")
+freeze_dir("hal", "hal", PC_ONLY)
+freeze_dir("firmware/examples", "examples")
+freeze_dir("firmware/boards/MPS2_AN385", "", ("manifest.py",))
+if os.path.exists(ROOT + "/firmware/main.py"):
+    module("main.py", ROOT + "/firmware", opt=0)

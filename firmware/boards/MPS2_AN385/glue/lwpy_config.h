@@ -1,0 +1,33 @@
+// What lwpy changes in the configuration of MicroPython's qemu port.
+#include "ports/qemu/mpconfigport.h"
+
+#undef MICROPY_PY_TIME
+#define MICROPY_PY_TIME (1)
+#undef MICROPY_PY_SELECT
+#define MICROPY_PY_SELECT (1)
+#undef MICROPY_PY_ASYNCIO
+#define MICROPY_PY_ASYNCIO (1)
+#undef MICROPY_PY_SYS_STDIO_BUFFER
+#define MICROPY_PY_SYS_STDIO_BUFFER (1)
+#define MICROPY_PY_MICROPYTHON_HEAP_LOCKED (1)
+#define MICROPY_SCHEDULER_DEPTH (8)
+
+// Set up timers and the console's interrupt whenever MicroPython starts.
+void lwpy_init(void);
+#define MICROPY_PORT_INIT_FUNC lwpy_init()
+
+// Sleep until something happens, at most this long.
+void lwpy_wait_ms(uint32_t ms);
+#define MICROPY_INTERNAL_WFE(TIMEOUT_MS) lwpy_wait_ms(TIMEOUT_MS)
+
+// The console's interrupt raises KeyboardInterrupt, so the scheduler needs protection from it.
+static inline uint32_t lwpy_irq_off(void) {
+    uint32_t state;
+    __asm volatile ("mrs %0, primask\n cpsid i" : "=r" (state) : : "memory");
+    return state;
+}
+static inline void lwpy_irq_restore(uint32_t state) {
+    __asm volatile ("msr primask, %0" : : "r" (state) : "memory");
+}
+#define MICROPY_BEGIN_ATOMIC_SECTION() lwpy_irq_off()
+#define MICROPY_END_ATOMIC_SECTION(state) lwpy_irq_restore(state)
