@@ -1,0 +1,46 @@
+"""Drivers and clocks: the only code that touches registers or the operating system.
+
+A driver is one class. It polls, and nothing it does after start() allocates (pcap.py's file
+writes on some ports excepted; see there). Its contract:
+
+    mac         bytes(6), the station's own address
+    mtu         1500: the longest IP packet; a frame is at most mtu + 14 bytes, FCS not counted
+    caps        a sum of the bits below
+    stats       (NAMES, counters) as in stack/stats.py. The first six are the same everywhere:
+                rx, tx                  frames handed to the stack; frames sent
+                rx_nobuf                received, and dropped because the pool was empty
+                rx_error, rx_long       received damaged; received longer than a pbuf holds
+                tx_error                refused: too short, too long, or the hardware failed
+                A driver appends what else it can tell.
+
+    start(pool) Get the device going; `pool` is a stack.pbuf.Pool of kind POOL whose pbufs rx() may
+                take. Set-up: may allocate, and raises OSError or ValueError with the remedy when
+                the device does not answer. Called once, by netif.add().
+
+    rx()        Return the next received frame as a pbuf that the caller owns, or None. It comes
+                from alloc(pool, pbuf.LEAD, n): the frame starts at buf[2], which puts the IP
+                header on a 4-byte boundary, and len = tot_len = n is its length without FCS
+                (padding to 60 bytes included). A frame that cannot be delivered is dropped,
+                counted under the name that says why, and None is returned.
+
+    tx(p)       Send chain `p`, a whole frame without FCS. Returns OK, ERR_VAL for a frame that is
+                shorter than a header or longer than mtu + 14, ERR_MEM when there is no room now,
+                ERR_IF when the device failed. The caller keeps its ownership; a driver that needs
+                `p` after the call takes one of its own (pbuf.ref) and ends it (pbuf.free). It
+                sends at least 60 bytes: what is missing is padded with zeros.
+
+    link()      Return True if there is a link. May be slow (it asks the PHY); call it rarely.
+
+    multicast(mac, on)
+                Let the filter pass the group address `mac` (6 bytes), or no longer. A driver
+                without a filter passes every group and does nothing here. Calls are counted per
+                address nowhere: the caller joins once and leaves once.
+
+A clock is a function without arguments that returns milliseconds, 30 bits, wrapping like
+MicroPython's time.ticks_ms(): see clock.py.
+"""
+
+CKSUM_RX = 1  # the device drops or marks frames with a wrong IP, TCP or UDP checksum
+CKSUM_TX = 2  # the device fills in these checksums
+GATHER = 4  # a chain is sent from where it lies, nothing is copied to make it one buffer
+MULTICAST_FILTER = 8  # groups not joined with multicast() are kept out by the device
