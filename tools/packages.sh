@@ -2,7 +2,7 @@
 # Install the Debian packages that the project needs and that are missing.
 set -eu
 packages="
-build-essential curl gcc-arm-none-eabi gcc-multilib iperf3 iproute2 iputils-ping
+build-essential ca-certificates curl gcc-arm-none-eabi gcc-multilib iperf3 iproute2 iputils-ping
 libnewlib-arm-none-eabi pkg-config python3-venv qemu-system-arm"
 
 if ! command -v dpkg-query >/dev/null; then
