@@ -1,0 +1,90 @@
+"""lwpy: a TCP/IP stack with static allocation, zero copy and lwIP's raw API.
+
+    net = Stack(seed=entropy)
+    en0 = netif.add(net, driver, "192.0.2.2", "255.255.255.0", "192.0.2.1")
+    netif.set_up(en0)
+    while True:
+        net.poll(ticks_ms())
+
+The stack never asks for the time and never blocks: whoever owns the loop passes the time in.
+"""
+
+from array import array
+
+from . import arp, err, eth, icmp, ipv4, netif, pbuf, stats, tcp, timer, udp
+from .config import load as limits
+from .kernel import prf, reg_add, reg_load, reg_store
+
+
+class Stack:
+    """One TCP/IP stack: its pools, tables, counters and netifs. All memory is allocated here.
+
+    config: a module or object that overrides limits of stack/config.py, or None.
+    seed: 8 bytes or more that nobody can guess (os.urandom): sequence numbers and ports are made
+        of them (RFC 6528, 6056). The same seed gives the same stack, which is what tests want.
+    Raises ValueError for limits that contradict each other, and for a short seed.
+    """
+
+    def __init__(self, config=None, seed=None):
+        cfg = self.cfg = limits(config)
+        if seed is None or len(seed) < 8:
+            raise ValueError("Stack: pass seed= with 8 or more bytes of entropy")
+        self._secret = array("I", [0] * 2)
+        self._rand = array("I", [0] * 2)  # a counter, and its last image under the secret
+        self._bytes = bytearray(4)
+        self._work = array("I", [0] * 4)
+        for i in range(0, len(seed) - 3, 4):
+            reg_load(self._rand, 0, seed, i)
+            for k in range(2):
+                reg_store(self._bytes, 0, self._rand, 0)
+                prf(self._secret, k, self._secret, self._bytes, 0, 4, self._work)
+        self.now = 0
+        self.stats = {}
+        self.netifs = []
+        self.default_netif = None
+        self.timers = timer.Timers()
+        self.pool = pbuf.Pool(cfg.PBUF_POOL_SIZE, cfg.PBUF_POOL_BUFSIZE, pbuf.POOL)
+        self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
+        self.refs = pbuf.Pool(cfg.PBUF_REF_SIZE, 0, pbuf.REF)
+        self.families = {ipv4.ALEN: ipv4}
+        for layer in (eth, arp, ipv4, icmp, udp, tcp):
+            layer.init(self)
+        eth.register(self, 0x0800, ipv4.receive)
+
+    def link_attach(self, nif):
+        """Join a new netif to the layers. Called by netif.add()."""
+        eth.attach(nif)
+        arp.attach(nif)
+
+    def poll(self, now):
+        """Take what the drivers received, then run the timers. `now`: ms, 30 bits, wrapping.
+
+        Returns the ms until the next timer is due: call again then, or when a frame arrives; 0 if
+        frames may still be waiting. Allocates nothing.
+        """
+        self.now = self.timers.now = now
+        more = False
+        budget = self.cfg.RX_BUDGET
+        for nif in self.netifs:
+            driver = nif.driver
+            for _ in range(budget):
+                p = driver.rx()
+                if p is None:
+                    break
+                nif.input(p, nif)
+            else:
+                more = True
+        self.timers.run(now)
+        return 0 if more else self.timers.next_in()
+
+    def prf(self, out, i, buf, off, n):
+        """out[i] = kernel.prf, keyed by the stack's secret, of n bytes at buf[off]."""
+        prf(out, i, self._secret, buf, off, n, self._work)
+
+    def random16(self):
+        """Return 0..65535 that nobody can guess who does not know the seed."""
+        reg_add(self._rand, 0, 1)
+        reg_store(self._bytes, 0, self._rand, 0)
+        self.prf(self._rand, 1, self._bytes, 0, 4)
+        reg_store(self._bytes, 0, self._rand, 1)
+        return self._bytes[0] << 8 | self._bytes[1]

@@ -1,0 +1,1 @@
+"""Programs on the raw API that firmware can use as they are."""

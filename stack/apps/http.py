@@ -1,0 +1,284 @@
+"""A small web server (RFC 9110, RFC 9112) on the raw TCP API.
+
+    serve(net, {"/": static("text/html", PAGE), "/stats": live("text/plain", 40, fill)})
+
+GET and HEAD of a path (not of a full address, as proxies ask); one request a connection
+("Connection: close"). All memory is made at set-up: each connection has a slot for what is known
+of its request and response. Bodies are sent from where they lie, ROM included. A client may be
+slow, send its request in pieces, or half-close: its slot waits, and is taken back _PATIENCE polls
+(10 s) after it last made progress.
+
+A request without a body ends with an empty line, so its end is in the last four bytes that came:
+no header is looked at, whatever its length.
+"""
+
+from .. import pbuf, tcp
+from ..err import ERR_ABRT, ERR_MEM, OK
+from ..kernel import same
+from ..mpy import const
+
+_LINE = const(64)  # bytes of the request line that are kept, enough for method and path
+_MAX_PATH = const(58)
+_MAX_REQUEST = const(8192)
+_POLL = const(4)  # half-seconds
+_PATIENCE = const(5)
+_LF = const(10)
+_CR = const(13)
+
+_tail = bytearray(4)
+
+
+class Resource:
+    """What a path leads to: a response head, and a body that is constant or made by `fill`."""
+
+    def __init__(self, kind, body, size, fill, status="200 OK", headers=""):
+        text = (
+            "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%sConnection: close\r\n\r\n"
+        )
+        self.head = (text % (status, kind, size, headers)).encode()
+        self.body = body
+        self.size = size
+        self.fill = fill
+        self.path = b""
+
+
+def static(kind, body, headers=""):
+    """Return a Resource of content type `kind` with constant bytes `body`. Allocates."""
+    return Resource(kind, body, len(body), None, headers=headers)
+
+
+def live(kind, size, fill):
+    """Return a Resource whose `size` bytes are made for each request: fill(buf) writes them to
+    the start of `buf`, and must not allocate. Allocates."""
+    return Resource(kind, None, size, fill, headers="Cache-Control: no-store\r\n")
+
+
+def _error(status, headers=""):
+    text = status.encode() + b"\n"
+    return Resource("text/plain", text, len(text), None, status, headers)
+
+
+class _Slot:
+    """One connection's request and response. `pcb` is None in a free slot."""
+
+    def __init__(self, server, size):
+        self.server = server
+        self.line = bytearray(_LINE)
+        self.own = bytearray(size)  # a live body, unchanged until it is acknowledged
+        self.pcb = None
+
+    def open(self, pcb):
+        self.pcb = pcb
+        self.got = self.newlines = self.idle = 0
+        self.head = self.body = None
+        self.off = self.acked = self.total = 0
+        self.fin = self.peer_done = self.stalled = False
+
+
+class Server:
+    """A web server on `port`. Made by serve()."""
+
+    def __init__(self, net, routes):
+        self.routes = []
+        for path, resource in routes.items():
+            resource.path = path.encode()
+            if len(resource.path) > _MAX_PATH:
+                raise ValueError("http: path longer than %d: %s" % (_MAX_PATH, path))
+            self.routes.append(resource)
+        self.bad_request = _error("400 Bad Request")
+        self.not_found = _error("404 Not Found")
+        self.bad_method = _error("405 Method Not Allowed", "Allow: GET, HEAD\r\n")
+        self.too_long = _error("431 Request Header Fields Too Large")
+        size = max([r.size for r in self.routes if r.fill is not None] or [0])
+        self.slots = [_Slot(self, size) for _ in range(net.cfg.NUM_TCP_PCB)]
+        self.requests = 0  # answered, 28 bits, wrapping
+
+
+def serve(net, routes, port=80):
+    """Serve `routes` ({path: Resource}, paths without query) on `port`, and return the Server.
+
+    Raises ValueError if the port cannot be had or a path is too long. Allocates; for set-up.
+    Example: firmware/examples/web.py.
+    """
+    pcb = tcp.new(net)
+    if pcb is None or tcp.bind(pcb, None, port) != OK:
+        raise ValueError("http: port %d is in use, or no TCP pcb is left (NUM_TCP_PCB)" % port)
+    listener = tcp.listen(pcb)
+    if listener is None:
+        raise ValueError("http: no listener is left: raise NUM_TCP_LISTEN")
+    server = Server(net, routes)
+    tcp.arg(listener, server)
+    tcp.accept(listener, _accept)
+    return server
+
+
+def _accept(server, pcb, err):
+    if pcb is None:
+        return OK
+    for slot in server.slots:
+        if slot.pcb is None:
+            slot.open(pcb)
+            tcp.arg(pcb, slot)
+            tcp.recv(pcb, _recv)
+            tcp.sent(pcb, _sent)
+            tcp.err(pcb, _err)
+            tcp.poll(pcb, _poll, _POLL)
+            tcp.nagle_disable(pcb)
+            return OK
+    return ERR_MEM
+
+
+def _recv(slot, pcb, p, err):
+    if p is None:
+        slot.peer_done = True
+        if slot.head is None or (slot.fin and slot.acked == slot.total):
+            return _close(slot)
+        return OK
+    tcp.recved(pcb, p.tot_len)
+    if slot.head is None:
+        _read(slot, p)
+        resource = _decide(slot)
+        if resource is not None:
+            _respond(slot, resource)
+    pbuf.free(p)
+    return OK
+
+
+def _sent(slot, pcb, n):
+    err = OK
+    slot.idle = 0
+    slot.acked += n
+    if not slot.fin:
+        _pump(slot)
+    elif slot.peer_done and slot.acked == slot.total:
+        err = _close(slot)
+    for other in slot.server.slots:  # what is free now may be what another one waits for
+        if other.stalled and other is not slot:
+            _pump(other)
+            tcp.output(other.pcb)
+    return err
+
+
+def _poll(slot, pcb):
+    slot.idle += 1
+    if slot.idle > _PATIENCE:
+        slot.pcb = None
+        slot.stalled = False
+        tcp.arg(pcb, None)
+        tcp.err(pcb, None)
+        tcp.abort(pcb)
+        return ERR_ABRT
+    if slot.head is not None and not slot.fin:
+        _pump(slot)
+    return OK
+
+
+def _err(slot, err):
+    slot.pcb = None
+    slot.stalled = False
+
+
+def _close(slot):
+    """Give the slot back and let the stack end the connection. Returns OK, or ERR_ABRT."""
+    pcb = slot.pcb
+    slot.pcb = None
+    slot.stalled = False
+    tcp.arg(pcb, None)
+    tcp.recv(pcb, None)
+    tcp.sent(pcb, None)
+    tcp.err(pcb, None)
+    tcp.poll(pcb, None, 0)
+    if tcp.close(pcb) != OK:
+        tcp.abort(pcb)
+        return ERR_ABRT
+    return OK
+
+
+def _read(slot, p):
+    """Keep the request's beginning, and count the line ends that it ends with."""
+    n = p.tot_len
+    if slot.got < _LINE:
+        pbuf.copy_partial(p, slot.line, slot.got, _LINE - slot.got)
+    slot.got += n
+    if n >= 4:
+        slot.newlines = 0
+        pbuf.copy_partial(p, _tail, 0, 4, n - 4)
+        n = 4
+    else:
+        pbuf.copy_partial(p, _tail, 0, n)
+    for i in range(n):
+        if _tail[i] == _LF:
+            slot.newlines += 1
+        elif _tail[i] != _CR:
+            slot.newlines = 0
+
+
+def _decide(slot):
+    """Return the Resource that answers the request, or None while it is incomplete."""
+    server = slot.server
+    if slot.got < 5:
+        return None
+    line = slot.line
+    if same(line, 0, b"GET /", 0, 5):
+        start = 4
+    elif same(line, 0, b"HEAD ", 0, 5):
+        start = 5
+    elif same(line, 0, b"GET ", 0, 4) or not _is_method(line, min(slot.got, _LINE)):
+        return server.bad_request
+    else:
+        return server.bad_method
+    if slot.newlines < 2:
+        return server.too_long if slot.got > _MAX_REQUEST else None
+    for resource in server.routes:
+        n = len(resource.path)
+        if same(line, start, resource.path, 0, n) and line[start + n] in b" ?\r\n":
+            return resource
+    return server.not_found if line[start] == 0x2F else server.bad_request
+
+
+def _is_method(line, n):
+    """Is line[:n] capital letters, then a space or nothing more?"""
+    i = 0
+    while i < n and 0x41 <= line[i] <= 0x5A:
+        i += 1
+    return i > 0 and (i == n or line[i] == 0x20)
+
+
+def _respond(slot, resource):
+    slot.server.requests = (slot.server.requests + 1) & 0xFFFFFFF
+    slot.idle = 0
+    slot.head = resource.head
+    slot.body = resource.body
+    slot.total = len(resource.head) + resource.size
+    if resource.fill is not None:
+        resource.fill(slot.own)
+        slot.body = slot.own
+    if slot.line[0] == 0x48:  # HEAD
+        slot.total = len(resource.head)
+    _pump(slot)
+
+
+def _pump(slot):
+    """Queue as much of the response as there is room for, and the FIN behind it."""
+    pcb = slot.pcb
+    slot.stalled = True
+    first = len(slot.head)
+    mss = pcb.mss
+    while slot.off < slot.total:
+        off = slot.off
+        if off < first:
+            buf = slot.head
+            at = off
+            n = first - off
+        else:
+            buf = slot.body
+            at = off - first
+            n = slot.total - off
+        n = min(n, mss - off % mss, tcp.sndbuf(pcb))  # whole segments
+        more = tcp.MORE if off + n < slot.total else 0
+        if n == 0 or tcp.write(pcb, buf, at, n, more) != OK:
+            return  # `sent` and `poll` try again
+        slot.off = off + n
+    if tcp.shutdown(pcb, False, True) == OK:
+        slot.fin = True
+        slot.stalled = False

@@ -1,0 +1,261 @@
+"""ARP: the MAC address of an IPv4 neighbour (RFC 826, RFC 1122 section 2.3.2).
+
+     0      2      4   5   6    8                14       18               24       28
+    +------+------+---+---+----+----------------+--------+----------------+--------+
+    | hrd 1| pro  | 6 | 4 | op |  sender's MAC  | its IP |  target's MAC  | its IP |
+    +------+------+---+---+----+----------------+--------+----------------+--------+
+
+An entry's life, driven by its own timer:
+
+    FREE --send--> PENDING --reply--> STABLE --ARP_MAX_AGE--> STALE --use--> PROBING
+                   | asks every       ^                       | unused       | used as it is,
+                   | ARP_RETRY, keeps |                       v for the      | asks the old
+                   | one packet       +------- reply ------ FREE   same time | address again
+                   +-- ARP_MAX_TRIES unanswered --> FREE <-------------------+
+"""
+
+from . import eth, stats
+from .err import ERR_MEM, OK
+from .kernel import copy, find, ip4_class, reg_add, same
+from .mpy import const
+from .pbuf import TRANSPORT, alloc, free, ref, trim
+from .timer import Timer
+
+NAMES = ("rx", "tx", "bad", "conflict", "unresolved", "replaced", "evicted", "no_pbuf")
+_RX = const(0)
+_TX = const(1)
+_BAD = const(2)
+_CONFLICT = const(3)
+_UNRESOLVED = const(4)
+_REPLACED = const(5)
+_EVICTED = const(6)
+_NO_PBUF = const(7)
+
+_OP = const(7)
+_SHA = const(8)
+_SPA = const(14)
+_THA = const(18)
+_TPA = const(24)
+_LEN = const(28)
+_FIXED = b"\x00\x01\x08\x00\x06\x04\x00"  # Ethernet, IPv4, their lengths, and op's high byte
+_REQUEST = const(1)
+_REPLY = const(2)
+
+_ETHERTYPE = const(0x0806)
+_IP = const(0x0800)
+
+FREE = 0
+PENDING = 1
+STABLE = 2
+STALE = 3
+PROBING = 4
+
+_RECORD = const(10)  # a record of the table: IP address 4, MAC address 6
+
+_zeros = bytes(6)
+_multicast = bytearray(b"\x01\x00\x5e\x00\x00\x00")  # RFC 1112 section 6.4
+
+
+class Table:
+    """The neighbours of one netif. Allocates; made at set-up."""
+
+    def __init__(self, netif, size):
+        self.netif = netif
+        self.size = size
+        self.records = bytearray(size * _RECORD)
+        self.state = bytearray(size)
+        self.tries = bytearray(size)
+        self.pending = [None] * size
+        self.timers = [Timer(self.expire, i) for i in range(size)]
+        self.victim = 0
+
+    def expire(self, i):
+        """Let entry `i`'s timer move it on (see the module's diagram)."""
+        cfg = self.netif.net.cfg
+        state = self.state[i]
+        if state == STABLE:
+            self.state[i] = STALE
+            self.netif.net.timers.start(self.timers[i], cfg.ARP_MAX_AGE)
+        elif state == STALE or self.tries[i] >= cfg.ARP_MAX_TRIES:
+            if state == PENDING:
+                reg_add(self.netif.net.arp_count, _UNRESOLVED, 1)
+            self.release(i)
+        else:
+            self.ask(i)
+
+    def ask(self, i):
+        """Ask for entry `i`'s address: everybody, or only the one who had it last."""
+        self.tries[i] += 1
+        at = i * _RECORD
+        self.netif.net.timers.start(self.timers[i], self.netif.net.cfg.ARP_RETRY)
+        if self.state[i] == PROBING:
+            _request(self.netif, self.records, at, self.records, at + 4)
+        else:
+            _request(self.netif, self.records, at, eth.BROADCAST, 0)
+
+    def release(self, i):
+        """Make entry `i` FREE, and its waiting packet, if any."""
+        self.state[i] = FREE
+        self.netif.net.timers.stop(self.timers[i])
+        copy(self.records, i * _RECORD, _zeros, 0, 4)
+        p = self.pending[i]
+        self.pending[i] = None
+        if p is not None:
+            free(p)
+
+    def claim(self, ip, off):
+        """Return the index of an entry for the address at ip[off], now in its record: a free one,
+        or a stale, or else the next in turn."""
+        i = -1
+        for k in range(self.size):
+            if self.state[k] == FREE:
+                i = k
+                break
+            if self.state[k] == STALE:
+                i = k
+        if i < 0:
+            i = self.victim
+            self.victim = (i + 1) % self.size
+        if self.state[i] != FREE:
+            reg_add(self.netif.net.arp_count, _EVICTED, 1)
+            self.release(i)
+        copy(self.records, i * _RECORD, ip, off, 4)
+        return i
+
+    def confirm(self, i, mac, off):
+        """Record a neighbour's MAC address, and send what waited for it."""
+        copy(self.records, i * _RECORD + 4, mac, off, 6)
+        self.state[i] = STABLE
+        self.netif.net.timers.start(self.timers[i], self.netif.net.cfg.ARP_MAX_AGE)
+        p = self.pending[i]
+        self.pending[i] = None
+        if p is not None:
+            eth.send(p, self.netif, self.records, i * _RECORD + 4, _IP)
+            free(p)
+
+
+def init(net):
+    """Give the stack its ARP counters, and take the frames. Allocates; for set-up."""
+    net.arp_count = stats.new(NAMES)
+    net.stats["arp"] = (NAMES, net.arp_count)
+    eth.register(net, _ETHERTYPE, receive)
+
+
+def attach(netif):
+    """Give `netif` a table, and let it send IPv4 through it. Allocates; for set-up."""
+    netif.arp = Table(netif, netif.net.cfg.ARP_TABLE_SIZE)
+    netif.output = output
+    netif.on_up = announce
+
+
+def announce(netif):
+    """Tell the network the netif's own address (a gratuitous request, RFC 5227 section 3)."""
+    if not same(netif.ip, 0, _zeros, 0, 4):
+        _request(netif, netif.ip, 0, eth.BROADCAST, 0)
+
+
+def output(p, netif, dst, off, kind):
+    """Send IPv4 packet `p` to the address at dst[off], of `kind` 1 (neighbour), 2 (broadcast) or
+    3 (multicast): see kernel.ip4_class.
+
+    Returns OK, also if the packet waits for the neighbour's MAC address, or as eth.send(). The
+    caller keeps its ownership; a waiting packet is kept with one more. Allocates nothing.
+    """
+    if kind == 2:
+        return eth.send(p, netif, eth.BROADCAST, 0, _IP)
+    if kind == 3:
+        copy(_multicast, 3, dst, off + 1, 3)
+        _multicast[3] &= 0x7F
+        return eth.send(p, netif, _multicast, 0, _IP)
+    table = netif.arp
+    i = find(table.records, _RECORD, table.size, dst, off, 4)
+    if i < 0:
+        i = table.claim(dst, off)
+        table.state[i] = PENDING
+        table.tries[i] = 0
+        ref(p)
+        table.pending[i] = p
+        table.ask(i)
+        return OK
+    state = table.state[i]
+    if state == PENDING:
+        old = table.pending[i]
+        ref(p)
+        table.pending[i] = p
+        if old is not None:
+            reg_add(netif.net.arp_count, _REPLACED, 1)
+            free(old)
+        return OK
+    if state == STALE:
+        table.state[i] = PROBING
+        table.tries[i] = 0
+        table.ask(i)
+    return eth.send(p, netif, table.records, i * _RECORD + 4, _IP)
+
+
+def receive(p, netif):
+    """Take an ARP packet (RFC 826, "Packet Reception"). Takes ownership of `p`.
+
+    A neighbour that asks for us is remembered; others only if they are in the table already.
+    Nobody may claim our own address: that is counted, and our claim repeated (RFC 5227, 2.4).
+    """
+    count = netif.net.arp_count
+    buf = p.buf
+    off = p.off
+    op = buf[off + _OP] if p.len >= _LEN else 0
+    if not 0 < op < 3 or not same(buf, off, _FIXED, 0, 7) or buf[off + _SHA] & 1:
+        reg_add(count, _BAD, 1)
+        free(p)
+        return
+    reg_add(count, _RX, 1)
+    sender = ip4_class(buf, off + _SPA, netif.ip, netif.mask)
+    for_us = same(buf, off + _TPA, netif.ip, 0, 4)
+    if sender == 4:
+        if not same(buf, off + _SHA, netif.mac, 0, 6):
+            reg_add(count, _CONFLICT, 1)
+            if op == _REPLY:
+                announce(netif)
+    elif sender == 1 and not same(buf, off + _SPA, _zeros, 0, 4):
+        table = netif.arp
+        i = find(table.records, _RECORD, table.size, buf, off + _SPA, 4)
+        if i < 0 and for_us and op == _REQUEST:
+            i = table.claim(buf, off + _SPA)
+        if i >= 0:
+            table.confirm(i, buf, off + _SHA)
+    if for_us and op == _REQUEST and sender != 2 and sender != 3:
+        _answer(p, netif)
+    free(p)
+
+
+def _answer(p, netif):
+    """Turn request `p` into the reply, in place, and send it."""
+    trim(p, _LEN)
+    buf = p.buf
+    off = p.off
+    buf[off + _OP] = _REPLY
+    copy(buf, off + _THA, buf, off + _SHA, 10)
+    copy(buf, off + _SHA, netif.mac, 0, 6)
+    copy(buf, off + _SPA, netif.ip, 0, 4)
+    if eth.send(p, netif, buf, off + _THA, _ETHERTYPE) == OK:
+        reg_add(netif.net.arp_count, _TX, 1)
+
+
+def _request(netif, target, toff, mac, moff):
+    """Ask the station at mac[moff] who has the address at target[toff]."""
+    p = alloc(netif.net.ram, TRANSPORT, _LEN)
+    if p is None:
+        reg_add(netif.net.arp_count, _NO_PBUF, 1)
+        return ERR_MEM
+    buf = p.buf
+    off = p.off
+    copy(buf, off, _FIXED, 0, 7)
+    buf[off + _OP] = _REQUEST
+    copy(buf, off + _SHA, netif.mac, 0, 6)
+    copy(buf, off + _SPA, netif.ip, 0, 4)
+    copy(buf, off + _THA, _zeros, 0, 6)
+    copy(buf, off + _TPA, target, toff, 4)
+    err = eth.send(p, netif, mac, moff, _ETHERTYPE)
+    if err == OK:
+        reg_add(netif.net.arp_count, _TX, 1)
+    free(p)
+    return err

@@ -1,0 +1,105 @@
+"""Every limit of the stack, in one place.
+
+A user's own module (or any object with attributes) overrides what it names:
+`Stack(config=my_config)`. `load()` checks the result, and says what to change.
+Sizes are bytes, times milliseconds.
+"""
+
+# Pools (pbuf.py). A receive pbuf holds a whole Ethernet frame behind a 2-byte lead, which puts the
+# IP header on a 4-byte boundary. A header pbuf holds all headers, or a small copied send.
+PBUF_POOL_SIZE = 16
+PBUF_POOL_BUFSIZE = 1536
+PBUF_RAM_SIZE = 32
+PBUF_RAM_BUFSIZE = 128
+PBUF_REF_SIZE = 32
+
+# Netif and poll
+RX_BUDGET = 8  # frames taken from one driver in one poll
+
+# ARP (RFC 826, RFC 1122 section 2.3.2)
+ARP_TABLE_SIZE = 8
+ARP_MAX_AGE = 300_000  # a confirmed entry is used this long
+ARP_RETRY = 1_000  # between requests for one address
+ARP_MAX_TRIES = 4
+
+# IPv4
+IP_TTL = 64
+ICMP_ERRORS_PER_S = 10  # unreachables sent (RFC 1812 section 4.3.2.8); 0 sends none
+
+# UDP
+NUM_UDP_PCB = 8
+
+# TCP (RFC 9293)
+NUM_TCP_PCB = 8
+NUM_TCP_LISTEN = 4
+NUM_TCP_SEG = 24  # segments sent and not acknowledged, of all connections together
+TCP_HASH_SIZE = 16  # buckets of the connection table, a power of two
+TCP_MSS = 1460  # the largest segment received, and sent if the peer agrees
+TCP_WND = 5840  # receive window: at most what the receive pool can hold
+TCP_SND_BUF = 5840  # bytes queued for one connection
+TCP_SND_QUEUELEN = 12  # segments queued for one connection
+TCP_OOSEQ_MAX = 6  # out-of-order segments kept for one connection; 0 keeps none
+TCP_BACKLOG = 4  # connections that wait for their handshake, of one listener
+TCP_MSL = 30_000  # TIME_WAIT lasts twice this
+TCP_RTO_INIT = 1_000  # RFC 6298
+TCP_RTO_MIN = 300
+TCP_RTO_MAX = 60_000
+TCP_MAXRTX = 8  # retransmissions of one segment before the connection is given up (R2)
+TCP_SYNMAXRTX = 5
+TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
+TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
+
+
+class Config:
+    """The limits of one stack, as attributes."""
+
+
+def load(user=None):
+    """Return a Config of the defaults above, overridden by the attributes of `user`.
+
+    Raises ValueError for an upper-case name that is no limit, and for limits that contradict each
+    other; the message names the remedy. Allocates; for set-up.
+    """
+    cfg = Config()
+    names = [k for k in globals() if k.isupper()]
+    for k in names:
+        setattr(cfg, k, globals()[k])
+    for k in dir(user) if user is not None else ():
+        if k.isupper() and k[0] != "_":
+            if k not in names:
+                raise ValueError("config: no limit is called %s; see stack/config.py" % k)
+            setattr(cfg, k, getattr(user, k))
+    for test, remedy in _RULES:
+        if not test(cfg):
+            raise ValueError("config: " + remedy)
+    return cfg
+
+
+_RULES = (
+    (lambda c: c.PBUF_POOL_BUFSIZE % 4 == 0, "make PBUF_POOL_BUFSIZE a multiple of 4"),
+    (
+        lambda c: c.PBUF_POOL_BUFSIZE >= c.TCP_MSS + 2 + 14 + 40 + 4,
+        "PBUF_POOL_BUFSIZE holds no TCP_MSS: raise it to TCP_MSS + 60, or lower TCP_MSS",
+    ),
+    (
+        lambda c: c.PBUF_RAM_BUFSIZE >= 120,
+        "raise PBUF_RAM_BUFSIZE to 120, to hold all headers",
+    ),
+    (lambda c: c.PBUF_POOL_SIZE >= 2, "raise PBUF_POOL_SIZE to 2 or more"),
+    (
+        lambda c: c.TCP_WND <= (c.PBUF_POOL_SIZE - 1) * c.TCP_MSS,
+        "TCP_WND is more than the receive pool holds: lower it, or raise PBUF_POOL_SIZE",
+    ),
+    (lambda c: c.TCP_WND <= 65535, "TCP_WND needs window scaling above 65535: lower it"),
+    (lambda c: c.TCP_WND >= c.TCP_MSS, "TCP_WND must hold a segment: raise it to TCP_MSS"),
+    (lambda c: c.TCP_MSS >= 88, "raise TCP_MSS to 88 or more"),
+    (
+        lambda c: c.TCP_SND_QUEUELEN <= c.NUM_TCP_SEG,
+        "TCP_SND_QUEUELEN is above NUM_TCP_SEG: lower it, or raise NUM_TCP_SEG",
+    ),
+    (
+        lambda c: c.TCP_HASH_SIZE & (c.TCP_HASH_SIZE - 1) == 0 and c.TCP_HASH_SIZE > 0,
+        "make TCP_HASH_SIZE a power of two",
+    ),
+    (lambda c: 0 < c.TCP_DELACK < 500, "TCP_DELACK must be above 0 and below 500 ms (RFC 1122)"),
+)

@@ -1,0 +1,172 @@
+"""IPv4 (RFC 791, RFC 1122 section 3): input, routing, output. No fragments and no options yet:
+both are counted and dropped.
+
+     0      1      2            4            6
+    +------+------+------------+------------+-----------------------+
+    | 4 |5 | TOS  |total length|     ID     | 0 DF MF, frag. offset |
+    +------+------+------------+------------+-----------------------+
+    | TTL  | proto|  checksum  |        source         |    destination    |
+    +------+------+------------+-----------------------+-------------------+
+     8      9      10           12                      16                  20
+
+A transport addresses a packet by a pair of addresses in one buffer, peer's first, own second: the
+order in which the peer's packets carry them. IPv6 will keep the same interface.
+"""
+
+from array import array
+
+from . import stats
+from .err import ERR_BUF, ERR_IF, ERR_RTE, ERR_VAL
+from .kernel import ip4_check, ip4_class, ip4_header, reg_add, same
+from .mpy import const
+from .pbuf import free, header, trim
+
+NAMES = tuple(
+    (
+        "rx tx bad_short bad_version bad_hlen bad_tlen bad_cksum options fragment "
+        "bad_source not_mine no_proto no_route too_big no_room down"
+    ).split()
+)
+_RX = const(0)
+_TX = const(1)
+_BAD_SHORT = const(2)  # kernel.ip4_check's answers 1..5 count from here
+_BAD_VERSION = const(3)
+_BAD_HLEN = const(4)
+_BAD_TLEN = const(5)
+_BAD_CKSUM = const(6)
+_OPTIONS = const(7)
+_FRAGMENT = const(8)
+_BAD_SOURCE = const(9)
+_NOT_MINE = const(10)
+_NO_PROTO = const(11)
+_NO_ROUTE = const(12)
+_TOO_BIG = const(13)
+_NO_ROOM = const(14)
+_DOWN = const(15)
+
+_SRC = const(12)
+_DST = const(16)
+_LOOPBACK = const(127)
+
+ALEN = 4  # bytes of an address
+HLEN = 20  # of the headers that output() writes
+_HLEN = const(20)
+_any = bytes(4)
+
+_F = array("I", [0] * 5)  # the header being processed, as kernel.ip4_check fills it
+
+
+def init(net):
+    """Give the stack its protocol table, counters and identification. Allocates; for set-up."""
+    net.ip4_protos = {}
+    net.ip4_errors = {}
+    net.ip4_unreachable = None
+    net.ip4_count = stats.new(NAMES)
+    net.stats["ip4"] = (NAMES, net.ip4_count)
+    net.ip4_id = net.random16()
+
+
+def register(net, proto, fn, on_error=None):
+    """Let fn(p, netif, addrs, alen) have the packets of IP protocol `proto`, and ownership of p:
+    p starts at the transport header, p.buf[addrs] holds the peer's and our address, `alen` bytes
+    each. on_error(net, buf, addrs, alen, ports, kind, code) hears of ICMP errors about packets
+    sent: type and code, and where in buf the addresses and ports are, in that same order."""
+    net.ip4_protos[proto] = fn
+    if on_error is not None:
+        net.ip4_errors[proto] = on_error
+
+
+def receive(p, netif):
+    """Take an IPv4 packet (RFC 1122 section 3.2.1). Takes ownership of `p`. Allocates nothing."""
+    net = netif.net
+    count = net.ip4_count
+    buf = p.buf
+    off = p.off
+    why = ip4_check(buf, off, p.len, _F)
+    if why:
+        return _drop(p, count, _RX + why + 1)
+    if _F[0] != _HLEN:
+        return _drop(p, count, _OPTIONS)
+    if _F[4] & 0x3FFF:
+        return _drop(p, count, _FRAGMENT)
+    src = ip4_class(buf, off + _SRC, netif.ip, netif.mask)
+    first = buf[off + _SRC]
+    if src > 1 or first == _LOOPBACK or first == 0:  # RFC 1122 section 3.2.1.3
+        return _drop(p, count, _BAD_SOURCE)
+    dst = ip4_class(buf, off + _DST, netif.ip, netif.mask)
+    if dst < 2 or (dst == 4 and net.rx_group):
+        return _drop(p, count, _NOT_MINE)
+    if dst != 4:
+        net.rx_group = 1
+    trim(p, _F[1])
+    fn = net.ip4_protos.get(_F[2])
+    if fn is None:
+        reg_add(count, _NO_PROTO, 1)
+        net.ip4_unreachable(p, netif, 2)
+        free(p)
+        return
+    reg_add(count, _RX, 1)
+    header(p, -_HLEN)
+    fn(p, netif, off + _SRC, ALEN)
+
+
+def _drop(p, count, why):
+    reg_add(count, why, 1)
+    free(p)
+
+
+def route(net, addrs, off):
+    """Return the netif through which the address at addrs[off] is reached, or None."""
+    for netif in net.netifs:
+        if netif.up and ip4_class(addrs, off, netif.ip, netif.mask) not in (0, 3):
+            return netif
+    netif = net.default_netif
+    return netif if netif is not None and netif.up else None
+
+
+def source(netif, addrs, off):
+    """Write the address that `netif` sends from to addrs[off]. Return False if it has none."""
+    ip = netif.ip
+    for i in range(4):
+        addrs[off + i] = ip[i]
+    return not same(ip, 0, _any, 0, 4)
+
+
+def output(net, p, addrs, off, proto, ttl, tos, netif):
+    """Send `p`, which starts at its transport header, through `netif` (as route() found it).
+
+    addrs[off] holds the destination, addrs[off+4] the source. They may lie where the header is
+    written, so an answer can be made in place.
+    Returns OK, ERR_RTE, ERR_VAL (larger than the MTU), ERR_BUF (no headroom), or the link's error.
+    The caller keeps its ownership of `p`, whose window may have moved. Allocates nothing.
+    """
+    count = net.ip4_count
+    if netif is None:
+        return _fail(count, _NO_ROUTE, ERR_RTE)
+    if not netif.up:
+        return _fail(count, _DOWN, ERR_IF)
+    if header(p, _HLEN):
+        return _fail(count, _NO_ROOM, ERR_BUF)
+    n = p.tot_len
+    if n > netif.mtu:
+        return _fail(count, _TOO_BIG, ERR_VAL)
+    net.ip4_id = ident = (net.ip4_id + 1) & 0xFFFF
+    buf = p.buf
+    hdr = p.off
+    ip4_header(buf, hdr, n, ident, ttl, proto, tos, addrs, off)
+    kind = ip4_class(buf, hdr + _DST, netif.ip, netif.mask)
+    hop = buf
+    hop_off = hdr + _DST
+    if kind == 0:
+        hop = netif.gw
+        hop_off = 0
+        kind = 1
+    if kind == 4 or (hop is netif.gw and same(hop, 0, _any, 0, 4)):
+        return _fail(count, _NO_ROUTE, ERR_RTE)
+    reg_add(count, _TX, 1)
+    return netif.output(p, netif, hop, hop_off, kind)
+
+
+def _fail(count, why, err):
+    reg_add(count, why, 1)
+    return err

@@ -1,0 +1,13 @@
+"""The kernels that suit this interpreter, under one set of names (the contract: plain.py)."""
+
+import sys
+
+if sys.implementation.name == "micropython":
+    from .viper import *
+
+    try:
+        from .thumb import *
+    except (ImportError, SyntaxError, ValueError):  # asm_thumb compiles only for an Arm
+        pass
+else:
+    from .plain import *

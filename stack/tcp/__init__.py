@@ -1,0 +1,54 @@
+"""TCP (RFC 9293), with lwIP's raw API. Ten lines that serve:
+
+    def accepted(arg, pcb, err):
+        tcp.recv(pcb, echo)
+        return OK
+
+    def echo(arg, pcb, p, err):
+        if p is None:                       # the peer has closed
+            return tcp.close(pcb)
+        n = p.tot_len
+        err = tcp.write_pbuf(pcb, p)        # zero-copy: the received pbuf is what is sent
+        if err == OK:
+            tcp.recved(pcb, n)
+        return err                          # an error: keep it, and offer it again later
+
+    pcb = tcp.new(net)
+    tcp.bind(pcb, None, 7)
+    tcp.accept(tcp.listen(pcb), accepted)
+
+Where to read on:
+    input.py    a segment arrives: RFC 9293 section 3.10.7, step by step
+    ack.py      what its acknowledgment brings      text.py    its data, put in order, and FIN
+    write.py    what the application queues         output.py  how it is sent
+    rexmit.py   all timers                          reno.py    congestion control
+    state.py    the state machine                   pcb.py     what is known of a connection
+    header.py   the wire format, control segments   isn.py     initial sequence numbers
+    api.py      this module's functions
+"""
+
+from .api import (
+    abort,
+    accept,
+    arg,
+    bind,
+    close,
+    connect,
+    err,
+    init,
+    listen,
+    nagle_disable,
+    nagle_enable,
+    new,
+    pcbs,
+    poll,
+    recv,
+    recved,
+    sent,
+    shutdown,
+    sndbuf,
+    state_name,
+    urgent,
+)
+from .output import output
+from .write import COPY, MORE, URGENT, write, write_pbuf

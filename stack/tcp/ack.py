@@ -1,0 +1,142 @@
+"""What an acknowledgment brings (RFC 9293 section 3.10.7.4, "fifth"): segments freed, round trip
+measured, window updated, congestion control moved on."""
+
+from ..kernel import reg_add, reg_diff, reg_set
+from ..mpy import const
+from ..pbuf import free, header
+from . import reno
+from .count import BAD_ACK, CHALLENGE, DUP_ACK, FAST_REXMIT
+from .header import FIN, SEG, SYN
+from .output import retransmit_first
+from .pcb import seg_free
+from .rexmit import measure
+from .state import EV_FIN_ACKED, happen
+
+_SEG_SEQ = const(0)
+_SEG_ACK = const(1)
+_SEG_WND = const(2)
+_SEG_LEN = const(7)
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_SND_WL1 = const(2)
+_SND_WL2 = const(3)
+_SND_END = const(8)
+
+
+def challenge(pcb):
+    """Answer a segment that an attacker could have guessed with an ACK (RFC 5961)."""
+    reg_add(pcb.net.tcp_count, CHALLENGE, 1)
+    pcb.ack_now = True
+
+
+def process(pcb):
+    """Take SEG.ACK and SEG.WND of a synchronized connection. Returns False if the segment must be
+    dropped: it acknowledges what was never sent, or is too old (RFC 5961 section 5)."""
+    regs = pcb.regs
+    acked = reg_diff(SEG, _SEG_ACK, regs, _SND_UNA)
+    if acked < -pcb.snd_wnd_max or reg_diff(SEG, _SEG_ACK, regs, _SND_NXT) > 0:
+        reg_add(pcb.net.tcp_count, BAD_ACK, 1)
+        challenge(pcb)
+        return False
+    if acked < 0:
+        return True
+    wnd = SEG[_SEG_WND]
+    same_wnd = wnd == pcb.snd_wnd
+    update_window(pcb, wnd)
+    if wnd == 0 or pcb.probing:
+        pcb.nrtx = 0  # the peer is there, it only has no room (RFC 9293 section 3.8.6.1)
+    if acked:
+        _advance(pcb, acked)
+    elif pcb.unacked is not None and same_wnd and SEG[_SEG_LEN] == 0:
+        reg_add(pcb.net.tcp_count, DUP_ACK, 1)
+        if reno.on_dup_ack(pcb):
+            reg_add(pcb.net.tcp_count, FAST_REXMIT, 1)
+            retransmit_first(pcb)
+    return True
+
+
+def update_window(pcb, wnd):
+    """Take SEG.WND unless an older segment brought it (RFC 9293 section 3.10.7.4)."""
+    regs = pcb.regs
+    newer = reg_diff(SEG, _SEG_SEQ, regs, _SND_WL1)
+    if newer < 0 or (newer == 0 and reg_diff(SEG, _SEG_ACK, regs, _SND_WL2) < 0):
+        return
+    if wnd and not pcb.snd_wnd:
+        pcb.backoff = 0
+    pcb.snd_wnd = wnd
+    if wnd > pcb.snd_wnd_max:
+        pcb.snd_wnd_max = wnd
+    reg_set(regs, _SND_WL1, SEG, _SEG_SEQ, 0)
+    reg_set(regs, _SND_WL2, SEG, _SEG_ACK, 0)
+
+
+def _advance(pcb, acked):
+    """SND.UNA moves on by `acked`: free what is done, and tell the application."""
+    regs = pcb.regs
+    reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
+    if pcb.timing:
+        measure(pcb)
+    pcb.nrtx = pcb.backoff = 0
+    pcb.net.timers.stop(pcb.t_rexmit)  # output() starts it anew (RFC 6298, 5.3)
+    n = release(pcb)
+    if reno.on_ack(pcb, acked):
+        retransmit_first(pcb)
+    if pcb.fin_queued and reg_diff(regs, _SND_UNA, regs, _SND_END) == 0:
+        serial = pcb.serial
+        happen(pcb, EV_FIN_ACKED)
+        if pcb.serial != serial:
+            return
+    if n and pcb.on_sent is not None:
+        pcb.on_sent(pcb.arg, pcb, n)
+
+
+def release(pcb):
+    """Free the segments below SND.UNA, and the front of one it has moved into. Returns how many
+    bytes of the application's memory are free again."""
+    n = 0
+    tcp = pcb.net.tcp
+    regs = pcb.regs
+    for queue in (0, 1):
+        seg = pcb.unsent if queue else pcb.unacked
+        while seg is not None:
+            done = reg_diff(regs, _SND_UNA, seg.r, 0)
+            if done < seg.len + (1 if seg.flags & (SYN | FIN) else 0):
+                if 0 < done and seg.p.ref == 1:
+                    n += _cut(seg, min(done, seg.len))
+                break
+            rest = seg.next
+            n += seg.len
+            pcb.queued -= 1
+            seg_free(tcp, seg)
+            seg = rest
+        if queue:
+            pcb.unsent = seg
+            if seg is None:
+                pcb.unsent_last = None
+        else:
+            pcb.unacked = seg
+            if seg is None:
+                pcb.unacked_last = None
+            else:
+                break
+    pcb.snd_buf += n
+    return n
+
+
+def _cut(seg, n):
+    """Remove the first `n` data bytes of the segment. Returns n."""
+    p = seg.p
+    left = n
+    while left:
+        q = p.next
+        if q.len > left:
+            header(q, -left)
+            break
+        left -= q.len
+        p.next = q.next
+        q.next = None
+        free(q)
+    p.tot_len -= n
+    seg.len -= n
+    reg_add(seg.r, 0, n)
+    return n

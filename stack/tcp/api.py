@@ -1,0 +1,327 @@
+"""The raw API: lwIP's names and contracts (its tcp.h), as functions of a pcb.
+
+A callback may call any function here for any pcb, except that it must not use its own pcb after
+close() or abort(), nor after err has been called. Callbacks:
+
+    accept(arg, pcb, err)       a connection is open; not OK resets it
+    connected(arg, pcb, err)    ours is open
+    recv(arg, pcb, p, err)      owns p; p is None: the peer has closed its side. Not OK: the stack
+                                keeps p (and owns it) and offers it again
+    sent(arg, pcb, n)           n bytes are acknowledged, their memory is the application's again
+    poll(arg, pcb)              time has passed
+    err(arg, err)               the connection has failed, the pcb is gone: ERR_RST by the peer,
+                                ERR_TIMEOUT, ERR_RTE unreachable, ERR_ABRT by us, ERR_MEM
+Nothing here allocates after set-up.
+"""
+
+from .. import stats
+from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, OK
+from ..kernel import copy, reg_add, reg_diff, same
+from ..mpy import const
+from ..pbuf import free
+from . import count, input, isn, rexmit, state, write
+from . import pcb as pcbs_
+from .header import ACK, PROTO, RST, send_control
+from .output import output, own_mss
+from .pcb import local_port
+
+_PORTS = const(32)
+_RCV_NXT = const(5)
+_RCV_ADV = const(6)
+_any = bytes(16)
+
+
+def init(net):
+    """Make the pcbs, pools and counters, and take TCP segments. Allocates; for set-up."""
+    net.tcp_count = stats.new(count.NAMES)
+    net.stats["tcp"] = (count.NAMES, net.tcp_count)
+    timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll)
+    net.tcp = pcbs_.Tcp(net, timeouts)
+    net.tcp.iss = isn.choose
+    for family in net.families.values():
+        family.register(net, PROTO, input.receive, input.on_icmp)
+
+
+def new(net):
+    """Return a closed pcb, or None if all NUM_TCP_PCB are in use by live connections (the oldest
+    in TIME_WAIT makes room)."""
+    return pcbs_.alloc(net)
+
+
+def arg(pcb, value):
+    """Set the first argument of the pcb's callbacks. A listener's goes to those it accepts."""
+    pcb.arg = value
+
+
+def recv(pcb, fn):
+    """Call fn(arg, pcb, p, err) for received data. Without it data is read and discarded."""
+    pcb.on_recv = fn
+
+
+def sent(pcb, fn):
+    """Call fn(arg, pcb, n) when n bytes have been acknowledged."""
+    pcb.on_sent = fn
+
+
+def err(pcb, fn):
+    """Call fn(arg, err) when the connection has failed and the pcb is gone."""
+    pcb.on_err = fn
+
+
+def urgent(pcb, fn):
+    """Call fn(arg, pcb, n) when the peer says that urgent data ends n bytes ahead in the stream
+    (RFC 9293 section 3.8.5). The data itself comes through recv, in order."""
+    pcb.on_urgent = fn
+
+
+def accept(lpcb, fn):
+    """Call fn(arg, pcb, err) for each new connection of a listener."""
+    lpcb.on_accept = fn
+
+
+def poll(pcb, fn, interval):
+    """Call fn(arg, pcb) every `interval` half seconds; None stops it."""
+    pcb.on_poll = fn
+    if fn is None:
+        pcb.net.timers.stop(pcb.t_poll)
+    else:
+        pcb.poll_ms = interval * 500
+        pcb.net.timers.start(pcb.t_poll, pcb.poll_ms)
+
+
+def nagle_disable(pcb):
+    """Send small segments at once (TCP_NODELAY)."""
+    pcb.nodelay = True
+
+
+def nagle_enable(pcb):
+    """Collect small writes while data is unacknowledged (RFC 9293 section 3.7.4). The default."""
+    pcb.nodelay = False
+
+
+def bind(pcb, ip, port):
+    """Use our address `ip` (4 or 16 bytes; None: any) and `port` (0: chosen at connect). Returns
+    OK, ERR_USE if another pcb is bound to or listens on it, ERR_ISCONN, or ERR_ARG."""
+    if pcb.state != state.CLOSED:
+        return ERR_ISCONN
+    if not 0 <= port < 65536 or (ip is not None and len(ip) not in pcb.net.families):
+        return ERR_ARG
+    if port and _taken(pcb.net, pcb, ip, port):
+        return ERR_USE
+    if ip is not None:
+        _set_family(pcb, len(ip))
+        copy(pcb.key, pcb.alen, ip, 0, pcb.alen)
+    else:
+        copy(pcb.key, pcb.alen, _any, 0, pcb.alen)
+    _set_local_port(pcb, port)
+    return OK
+
+
+def listen(pcb, backlog=None):
+    """Turn a bound pcb into a listener and return it; `pcb` is gone. Returns None, `pcb` stays, if
+    it has no port or all NUM_TCP_LISTEN are in use. At most `backlog` (TCP_BACKLOG)
+    connections wait for their handshake to end; a SYN beyond that is dropped."""
+    net = pcb.net
+    if pcb.state != state.CLOSED or local_port(pcb) == 0:
+        return None
+    for lpcb in net.tcp.listeners:
+        if not lpcb.in_use:
+            lpcb.in_use = True
+            lpcb.pending = 0
+            lpcb.backlog = backlog or net.cfg.TCP_BACKLOG
+            lpcb.arg = pcb.arg
+            lpcb.on_accept = None
+            lpcb.alen = pcb.alen
+            lpcb.port = local_port(pcb)
+            copy(lpcb.key, 0, _any, 0, 16)
+            copy(lpcb.key, 0, pcb.key, pcb.alen, pcb.alen)
+            pcbs_.release(pcb)
+            return lpcb
+    return None
+
+
+def connect(pcb, ip, port, fn):
+    """Open a connection to `ip` (4 or 16 bytes) and `port`; fn(arg, pcb, err) is called when it is
+    open, err's callback if it fails. Returns OK, ERR_RTE without a route or an address of our
+    own, ERR_ISCONN, ERR_USE (no free port), ERR_ARG, or ERR_MEM; after an error the pcb is as
+    before."""
+    net = pcb.net
+    if pcb.state != state.CLOSED:
+        return ERR_ISCONN
+    if not 0 < port < 65536 or len(ip) not in net.families:
+        return ERR_ARG
+    netif = net.families[len(ip)].route(net, ip, 0)
+    if netif is None:
+        return ERR_RTE
+    _set_family(pcb, len(ip))
+    alen = pcb.alen
+    key = pcb.key
+    copy(key, 0, ip, 0, alen)
+    if same(key, alen, _any, 0, alen) and not pcb.ip.source(netif, key, alen):
+        return ERR_RTE
+    key[_PORTS] = port >> 8
+    key[_PORTS + 1] = port & 0xFF
+    if not _choose_port(pcb):
+        return ERR_USE
+    pcb.netif = netif
+    pcb.mss = own_mss(pcb)
+    input.begin(pcb)
+    result = write.queue_syn(pcb)
+    if result != OK:
+        return result
+    pcb.on_connected = fn
+    pcbs_.enhash(pcb)
+    state.happen(pcb, state.EV_CONNECT)
+    reg_add(net.tcp_count, count.OPEN_ACTIVE, 1)
+    return output(pcb)
+
+
+def recved(pcb, n):
+    """The application has consumed `n` received bytes: the window opens by as much. The peer is
+    told at once if that lets it go on."""
+    total = pcb.net.cfg.TCP_WND
+    pcb.rcv_wnd = wnd = min(pcb.rcv_wnd + n, total)
+    shown = reg_diff(pcb.regs, _RCV_ADV, pcb.regs, _RCV_NXT)
+    mss = pcb.mss
+    grown = wnd - shown
+    if grown >= min(2 * mss, total >> 1) or (shown < mss and grown >= min(mss, total >> 1)):
+        if state.ESTABLISHED <= pcb.state <= state.FIN_WAIT_2:
+            pcb.ack_now = True
+            output(pcb)
+
+
+def sndbuf(pcb):
+    """Return how many bytes write() may queue now, if the pools have room."""
+    return pcb.snd_buf
+
+
+def shutdown(pcb, rx, tx):
+    """Close our side for receiving, sending (half-close: a FIN is sent), or both (as close()).
+
+    What comes after rx is closed resets the connection. Returns OK, ERR_CONN if there is no
+    connection, or ERR_MEM (try again later)."""
+    if not state.SYN_RCVD <= pcb.state <= state.CLOSE_WAIT:
+        return ERR_CONN
+    if rx and tx:
+        return close(pcb)
+    if rx:
+        pcb.rx_closed = True
+        _drop_refused(pcb)
+    return _send_fin(pcb) if tx else OK
+
+
+def close(pcb):
+    """Close the connection or listener. The application hears no more of it and must not use it.
+
+    What is queued is still sent, then a FIN. If received data has not been consumed (recved), the
+    peer gets a reset instead, as it must know (RFC 9293 section 3.6.1). Memory of queued writes
+    must stay until they are sent: wait for `sent` first if that matters.
+    Returns OK, or ERR_MEM: no pbuf for the FIN now; the pcb is as before, try again (in poll).
+    """
+    net = pcb.net
+    if pcb.state == state.LISTEN:
+        for child in net.tcp.pcbs:
+            if child.in_use and child.listener is pcb:
+                abort(child)
+        pcb.in_use = False
+        return OK
+    if pcb.state in (state.CLOSED, state.SYN_SENT):
+        pcbs_.release(pcb)
+        return OK
+    unread = pcb.refused is not None or pcb.rcv_wnd != net.cfg.TCP_WND
+    if unread and pcb.state in (state.ESTABLISHED, state.CLOSE_WAIT):
+        pcb.on_err = None
+        abort(pcb)
+        return OK
+    result = _send_fin(pcb)
+    if result != OK:
+        return result
+    _drop_refused(pcb)
+    pcb.rx_closed = True
+    pcb.on_recv = pcb.on_sent = pcb.on_err = pcb.on_connected = pcb.on_urgent = None
+    poll(pcb, None, 0)
+    if pcb.state == state.FIN_WAIT_2:
+        net.timers.start(pcb.t_life, net.cfg.TCP_FIN_WAIT_2_TIMEOUT)
+    return OK
+
+
+def abort(pcb):
+    """End the connection with a reset, now. err's callback is called with ERR_ABRT."""
+    if state.SYN_RCVD <= pcb.state < state.TIME_WAIT:
+        send_control(pcb, RST | ACK)
+    state.end(pcb, ERR_ABRT)
+
+
+def pcbs(net):
+    """Return the connections in use. Allocates; for people."""
+    return [pcb for pcb in net.tcp.pcbs if pcb.in_use]
+
+
+def state_name(pcb):
+    """Return the RFC's name of the pcb's state, such as "FIN_WAIT_1"."""
+    return state.NAMES[pcb.state]
+
+
+def _send_fin(pcb):
+    """Queue our FIN, if that has not been done, and move the state on."""
+    if pcb.fin_queued or pcb.state == state.TIME_WAIT:
+        return OK
+    result = write.queue_fin(pcb)
+    if result == OK:
+        state.happen(pcb, state.EV_CLOSE)
+        output(pcb)
+    return result
+
+
+def _drop_refused(pcb):
+    if pcb.refused is not None:
+        free(pcb.refused)
+        pcb.refused = None
+
+
+def _set_family(pcb, alen):
+    """Let the pcb's addresses have `alen` bytes."""
+    if pcb.alen != alen:
+        pcb.alen = alen
+        pcb.ip = pcb.net.families[alen]
+        copy(pcb.key, alen, _any, 0, alen)
+
+
+def _set_local_port(pcb, port):
+    pcb.key[_PORTS + 2] = port >> 8
+    pcb.key[_PORTS + 3] = port & 0xFF
+
+
+def _taken(net, pcb, ip, port):
+    """Is `port` bound by a closed pcb or a listener, at an address that collides with `ip`?"""
+    for other in net.tcp.listeners:
+        if other.in_use and other.port == port and _collide(other.key, 0, ip):
+            return True
+    for other in net.tcp.pcbs:
+        if other.in_use and other is not pcb and other.state == state.CLOSED:
+            if local_port(other) == port and _collide(other.key, other.alen, ip):
+                return True
+    return False
+
+
+def _collide(key, off, ip):
+    return ip is None or same(key, off, _any, 0, len(ip)) or same(key, off, ip, 0, len(ip)) == 1
+
+
+def _choose_port(pcb):
+    """Give the pcb a local port, if it has none, that makes its connection unique and that cannot
+    be guessed (RFC 6056 section 3.3.1). Returns False if there is none."""
+    tcp = pcb.net.tcp
+    key = pcb.key
+    if local_port(pcb):
+        return pcbs_.find(tcp, key, 0, pcb.alen, _PORTS) is None
+    start = pcb.net.random16()
+    for i in range(len(tcp.pcbs) + len(tcp.listeners) + 1):
+        port = 49152 + ((start + i) & 0x3FFF)
+        _set_local_port(pcb, port)
+        if not _taken(pcb.net, pcb, None, port) and (
+            pcbs_.find(tcp, key, 0, pcb.alen, _PORTS) is None
+        ):
+            return True
+    _set_local_port(pcb, 0)
+    return False

@@ -1,0 +1,43 @@
+"""What TCP counts (see ../stats.py), and each counter's index."""
+
+NAMES = tuple(
+    (
+        "rx tx rst_rx rst_tx rexmit timeout fast_rexmit probe dup_ack ooseq bad_len bad_hlen "
+        "bad_cksum group no_pcb not_acceptable bad_ack challenge no_ack no_pbuf no_mem busy "
+        "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
+        "unreachable"
+    ).split()
+)
+(
+    RX,
+    TX,
+    RST_RX,
+    RST_TX,
+    REXMIT,
+    TIMEOUT,
+    FAST_REXMIT,
+    PROBE,
+    DUP_ACK,
+    OOSEQ,
+    BAD_LEN,
+    BAD_HLEN,
+    BAD_CKSUM,
+    GROUP,
+    NO_PCB,
+    NOT_ACCEPTABLE,
+    BAD_ACK,
+    CHALLENGE,
+    NO_ACK,
+    NO_PBUF,
+    NO_MEM,
+    BUSY,
+    BACKLOG_FULL,
+    NO_PCB_FREE,
+    OOSEQ_FULL,
+    REFUSED,
+    WINDOW_FULL,
+    OPEN_ACTIVE,
+    OPEN_PASSIVE,
+    GAVE_UP,
+    UNREACHABLE,
+) = range(len(NAMES))

@@ -1,0 +1,176 @@
+"""The TCP header (RFC 9293 section 3.1): reading a segment's, writing ours, the MSS option.
+
+     0             2             4              8              12          14      16       18
+    +-------------+-------------+--------------+--------------+-----+-----+-------+--------+------+
+    | source port | dest. port  |     SEQ      |     ACK      | len |flags|window |checksum|urgent|
+    +-------------+-------------+--------------+--------------+-----+-----+-------+--------+------+
+                                                 flags: CWR ECE URG ACK PSH RST SYN FIN
+
+The segment being processed is in SEG, a static register file that kernel.tcp_parse fills:
+
+    0 SEQ   1 ACK   2 WND   3 UP   4 flags   5 header length   6 data length   7 SEG.LEN
+"""
+
+from array import array
+
+from ..kernel import cksum as _cksum
+from ..kernel import reg_add, reg_diff, reg_set, tcp_header
+from ..mpy import const
+from ..pbuf import TRANSPORT, alloc, cksum, free
+from .count import NO_PBUF, RST_TX, TX
+
+FIN = 0x01
+SYN = 0x02
+RST = 0x04
+PSH = 0x08
+ACK = 0x10
+URG = 0x20
+_RST = const(0x04)
+_ACK = const(0x10)
+
+PROTO = 6
+_PROTO = const(6)
+_HLEN = const(20)
+_CKSUM = const(16)
+
+_SEG_SEQ = const(0)
+_SEG_ACK = const(1)
+_SEG_FLAGS = const(4)
+_SEG_LEN = const(7)
+
+_RCV_NXT = const(5)
+_RCV_ADV = const(6)
+_SND_NXT = const(1)
+_PORTS = const(32)
+
+SEG = array("I", [0] * 8)
+_tmp = array("I", [0] * 2)
+
+
+def verify(p, addrs, alen):
+    """Is the segment's checksum right? `addrs` as ipv4.register() says."""
+    acc = _cksum(p.buf, addrs, 2 * alen, p.tot_len + _PROTO)
+    return cksum(p, acc) == 0xFFFF
+
+
+def mss_option(buf, off, hlen):
+    """Return the value of the MSS option of the header at buf[off], or 536, its default.
+
+    Unknown options are skipped by their length; a malformed one ends the search.
+    """
+    i = off + _HLEN
+    end = off + hlen
+    while i < end:
+        kind = buf[i]
+        if kind == 1:  # no operation: the other option of a single byte
+            i += 1
+            continue
+        if kind == 0 or i + 1 >= end:
+            break
+        size = buf[i + 1]
+        if size < 2 or i + size > end:
+            break
+        if kind == 2 and size == 4:
+            mss = buf[i + 2] << 8 | buf[i + 3]
+            return max(mss, 64) if mss else 536
+        i += size
+    return 536
+
+
+def put_mss(buf, off, mss):
+    """Write a four-byte MSS option at buf[off]."""
+    buf[off] = 2
+    buf[off + 1] = 4
+    buf[off + 2] = mss >> 8
+    buf[off + 3] = mss & 0xFF
+
+
+def window(pcb):
+    """Return SEG.WND for a segment sent now, and remember its right edge in RCV_ADV.
+
+    The edge never moves left, and only moves right by a worthwhile step (RFC 9293 section
+    3.8.6.2.2: silly window avoidance).
+    """
+    regs = pcb.regs
+    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
+    wnd = pcb.rcv_wnd
+    if wnd - shown >= min(pcb.mss, pcb.net.cfg.TCP_WND >> 1) or shown < 0:
+        reg_set(regs, _RCV_ADV, regs, _RCV_NXT, wnd)
+        return wnd
+    return shown
+
+
+def emit(pcb, p, seq, i, flags, hlen, up=0):
+    """Send `p`, whose first `hlen` bytes are to be the header (options are there already), as a
+    segment of the connection with SEG.SEQ = seq[i].
+
+    `up` above 0 is the urgent pointer. Returns as ip.output(). The caller keeps its ownership of
+    `p`. If the segment carries an ACK, no other need be sent.
+    """
+    net = pcb.net
+    key = pcb.key
+    tcp_header(
+        p.buf, p.off, key, _PORTS, seq, i, pcb.regs, _RCV_NXT, hlen << 10 | flags, window(pcb)
+    )
+    if up:
+        p.buf[p.off + 13] |= URG
+        p.buf[p.off + 18] = up >> 8
+        p.buf[p.off + 19] = up & 0xFF
+    if flags & _ACK:
+        pcb.ack_now = False
+        pcb.ack_bytes = 0
+        if pcb.refused is None:
+            net.timers.stop(pcb.t_fast)
+    _seal(p, key, 0, pcb.alen)
+    reg_add(net.tcp_count, TX, 1)
+    return pcb.ip.output(net, p, key, 0, _PROTO, pcb.ttl, pcb.tos, pcb.netif)
+
+
+def _seal(p, addrs, off, alen):
+    """Write the checksum of the segment `p` between the addresses at addrs[off]."""
+    c = cksum(p, _cksum(addrs, off, 2 * alen, p.tot_len + _PROTO)) ^ 0xFFFF
+    at = p.off + _CKSUM
+    p.buf[at] = c >> 8
+    p.buf[at + 1] = c & 0xFF
+
+
+def send_control(pcb, flags):
+    """Send a segment without data: <SEQ=SND.NXT><ACK=RCV.NXT><flags>. Needs one pbuf of net.ram;
+    if there is none, counts it (a lost ACK is made good by the peer's retransmission)."""
+    net = pcb.net
+    p = alloc(net.ram, TRANSPORT, _HLEN)
+    if p is None:
+        reg_add(net.tcp_count, NO_PBUF, 1)
+        return
+    if flags & _RST:
+        reg_add(net.tcp_count, RST_TX, 1)
+    emit(pcb, p, pcb.regs, _SND_NXT, flags, _HLEN)
+    free(p)
+
+
+def refuse(p, netif, addrs, alen):
+    """Answer the segment in SEG, at the start of `p`, with a reset (RFC 9293 section 3.10.7.1).
+
+    Not if it is a reset itself. The caller keeps its ownership of `p`.
+    """
+    net = netif.net
+    flags = SEG[_SEG_FLAGS]
+    if flags & _RST:
+        return
+    r = alloc(net.ram, TRANSPORT, _HLEN)
+    if r is None:
+        reg_add(net.tcp_count, NO_PBUF, 1)
+        return
+    if flags & _ACK:
+        reg_set(_tmp, 0, SEG, _SEG_ACK, 0)
+        flags = _RST
+    else:
+        _tmp[0] = 0
+        reg_set(_tmp, 1, SEG, _SEG_SEQ, SEG[_SEG_LEN])
+        flags = _RST | _ACK
+    tcp_header(r.buf, r.off, p.buf, p.off, _tmp, 0, _tmp, 1, _HLEN << 10 | flags, 0)
+    _seal(r, p.buf, addrs, alen)
+    reg_add(net.tcp_count, RST_TX, 1)
+    ip = net.families[alen]
+    ip.output(net, r, p.buf, addrs, _PROTO, net.cfg.IP_TTL, 0, netif)
+    free(r)

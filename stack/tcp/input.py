@@ -1,0 +1,342 @@
+"""Segments that arrive (RFC 9293 section 3.10.7). The numbered steps are the RFC's.
+
+receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 ACK (ack.py),
+                         |                   6 URG, 7 text and 8 FIN (text.py)
+                         +-> _syn_sent
+                         +-> _listen         a SYN makes a connection
+                         +-> header.refuse   nobody is there
+"""
+
+from ..err import ERR_MEM, ERR_RST, ERR_RTE, OK
+from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, tcp_parse
+from ..mpy import const
+from ..pbuf import free
+from ..pbuf import header as pbuf_header
+from . import ack, count, reno, text, write
+from . import pcb as pcbs
+from .header import ACK, FIN, RST, SEG, SYN, URG, mss_option, refuse, send_control, verify
+from .output import output, own_mss, transmit
+from .state import (
+    ESTABLISHED,
+    EV_SYN,
+    EV_SYN_ACKED,
+    FIN_WAIT_2,
+    SYN_RCVD,
+    SYN_SENT,
+    TIME_WAIT,
+    end,
+    happen,
+    linger,
+)
+
+_SEG_SEQ = const(0)
+_SEG_ACK = const(1)
+_SEG_WND = const(2)
+_SEG_UP = const(3)
+_SEG_FLAGS = const(4)
+_SEG_HLEN = const(5)
+_SEG_LEN = const(7)
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_SND_WL1 = const(2)
+_SND_WL2 = const(3)
+_ISS = const(4)
+_RCV_NXT = const(5)
+_RCV_ADV = const(6)
+_IRS = const(7)
+_SND_END = const(8)
+_SND_UP = const(11)
+_RCV_UP = const(12)
+_PORTS = const(32)
+
+
+def receive(p, netif, addrs, alen):
+    """Take a segment. Takes ownership of `p`. Allocates nothing."""
+    net = netif.net
+    counts = net.tcp_count
+    why = tcp_parse(p.buf, p.off, p.len, SEG)
+    if why:
+        return _drop(p, counts, count.BAD_LEN if why == 1 else count.BAD_HLEN)
+    if net.rx_group:  # RFC 9293 section 3.9.2.3
+        return _drop(p, counts, count.GROUP)
+    if not verify(p, addrs, alen):
+        return _drop(p, counts, count.BAD_CKSUM)
+    reg_add(counts, count.RX, 1)
+    pcb = pcbs.find(net.tcp, p.buf, addrs, alen, p.off)
+    if pcb is not None and pcb.state == TIME_WAIT and _reopens(pcb):
+        pcbs.release(pcb)
+        pcb = None
+    if pcb is None:
+        _no_connection(net, p, netif, addrs, alen)
+        free(p)
+        return
+    net.tcp.current = pcb
+    serial = pcb.serial
+    taken = _syn_sent(pcb, p) if pcb.state == SYN_SENT else _synchronized(pcb, p, netif, addrs)
+    if not taken:
+        free(p)
+    net.tcp.current = None
+    if pcb.serial == serial:
+        output(pcb)
+
+
+def _drop(p, counts, why):
+    reg_add(counts, why, 1)
+    free(p)
+
+
+def _no_connection(net, p, netif, addrs, alen):
+    """Offer the segment to a listener, or refuse it (RFC 9293 sections 3.10.7.1, 3.10.7.2)."""
+    at = p.off + 2
+    lpcb = pcbs.find_listener(net.tcp, p.buf, addrs, alen, p.buf[at] << 8 | p.buf[at + 1])
+    flags = SEG[_SEG_FLAGS]
+    if lpcb is None or flags & ACK:
+        reg_add(net.tcp_count, count.NO_PCB, 1)
+        refuse(p, netif, addrs, alen)
+    elif flags & SYN and not flags & RST:
+        _listen(lpcb, p, netif, addrs, alen)
+
+
+def _listen(lpcb, p, netif, addrs, alen):
+    """A SYN for a listener: make a connection and answer SYN,ACK. Without room the SYN is dropped:
+    the peer will send it again. Text that comes with the SYN is left to be sent again, too."""
+    net = lpcb.net
+    if lpcb.pending >= lpcb.backlog:
+        reg_add(net.tcp_count, count.BACKLOG_FULL, 1)
+        return
+    pcb = pcbs.alloc(net)
+    if pcb is None:
+        reg_add(net.tcp_count, count.NO_PCB_FREE, 1)
+        return
+    pcb.alen = alen
+    pcb.ip = net.families[alen]
+    pcb.netif = netif
+    copy(pcb.key, 0, p.buf, addrs, 2 * alen)
+    copy(pcb.key, _PORTS, p.buf, p.off, 4)
+    pcbs.enhash(pcb)
+    pcb.arg = lpcb.arg
+    pcb.listener = lpcb
+    lpcb.pending += 1
+    happen(pcb, EV_SYN)
+    _take_syn(pcb, p)
+    begin(pcb)
+    if write.queue_syn(pcb) != OK:
+        end(pcb, ERR_MEM)
+        return
+    reg_add(net.tcp_count, count.OPEN_PASSIVE, 1)
+    output(pcb)
+
+
+def begin(pcb):
+    """Choose ISS and set what is sent from it. The addresses and ports are known."""
+    pcb.net.tcp.iss(pcb)
+    regs = pcb.regs
+    for i in (_SND_UNA, _SND_NXT, _SND_END, _SND_UP):
+        reg_set(regs, i, regs, _ISS, 0)
+
+
+def _take_syn(pcb, p):
+    """Take the peer's SYN: IRS, RCV.NXT, its MSS, the first window. SEG.SEQ moves past it."""
+    regs = pcb.regs
+    reg_set(regs, _IRS, SEG, _SEG_SEQ, 0)
+    reg_add(SEG, _SEG_SEQ, 1)
+    reg_set(regs, _RCV_NXT, SEG, _SEG_SEQ, 0)
+    reg_set(regs, _RCV_ADV, SEG, _SEG_SEQ, 0)
+    reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, 0)
+    pcb.mss = min(mss_option(p.buf, p.off, SEG[_SEG_HLEN]), own_mss(pcb))
+    _set_window(pcb)
+
+
+def _set_window(pcb):
+    """Take SEG.WND as the first."""
+    pcb.snd_wnd = pcb.snd_wnd_max = SEG[_SEG_WND]
+    reg_set(pcb.regs, _SND_WL1, SEG, _SEG_SEQ, 0)
+    reg_set(pcb.regs, _SND_WL2, SEG, _SEG_ACK, 0)
+
+
+def _syn_sent(pcb, p):
+    """RFC 9293 section 3.10.7.3. Returns True if it took `p`."""
+    regs = pcb.regs
+    flags = SEG[_SEG_FLAGS]
+    if flags & ACK:
+        if reg_diff(SEG, _SEG_ACK, regs, _ISS) <= 0 or reg_diff(SEG, _SEG_ACK, regs, _SND_NXT) > 0:
+            reg_add(pcb.net.tcp_count, count.BAD_ACK, 1)
+            _refuse_ack(pcb, flags)
+            return False
+    if flags & RST:
+        if flags & ACK:
+            reg_add(pcb.net.tcp_count, count.RST_RX, 1)
+            end(pcb, ERR_RST)
+        return False
+    if not flags & SYN:
+        return False
+    _take_syn(pcb, p)
+    pcb.ack_now = True
+    if not flags & ACK:  # simultaneous open: our SYN goes again, now with an ACK
+        happen(pcb, EV_SYN)
+        pcb.ack_now = False
+        pcb.nrtx = 0
+        if pcb.unacked is not None:
+            transmit(pcb, pcb.unacked)
+        return False
+    reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
+    return _opened(pcb) and _text(pcb, p)
+
+
+def _refuse_ack(pcb, flags):
+    """<SEQ=SEG.ACK><CTL=RST> for an ACK of what was never sent while opening."""
+    if not flags & RST:
+        regs = pcb.regs
+        saved = reg_diff(regs, _SND_NXT, regs, _ISS)
+        reg_set(regs, _SND_NXT, SEG, _SEG_ACK, 0)
+        send_control(pcb, RST)
+        reg_set(regs, _SND_NXT, regs, _ISS, saved)
+
+
+def _opened(pcb):
+    """Our SYN is acknowledged: tell the application. Returns False if it ended the connection."""
+    if pcb.timing:
+        ack.measure(pcb)
+    pcb.nrtx = pcb.backoff = 0
+    pcb.net.timers.stop(pcb.t_rexmit)
+    ack.release(pcb)
+    reno.start(pcb)
+    happen(pcb, EV_SYN_ACKED)
+    serial = pcb.serial
+    lpcb = pcb.listener
+    if lpcb is not None:
+        lpcb.pending -= 1
+        pcb.listener = None
+        fn = lpcb.on_accept
+        if fn is None or fn(lpcb.arg, pcb, OK) != OK:
+            if pcb.serial == serial:
+                send_control(pcb, RST | ACK)
+                end(pcb, ERR_MEM)
+            return False
+    elif pcb.on_connected is not None:
+        pcb.on_connected(pcb.arg, pcb, OK)
+    return pcb.serial == serial
+
+
+def _acceptable(pcb):
+    """Step 1: does any of the segment lie in the receive window (RFC 9293 table 5)?"""
+    regs = pcb.regs
+    wnd = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
+    ahead = reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT)
+    n = SEG[_SEG_LEN]
+    if wnd <= 0:
+        return ahead == 0  # its ACK, URG and RST count, its text is trimmed away
+    return ahead < wnd and (ahead + n > 0 or ahead == n == 0)
+
+
+def _synchronized(pcb, p, netif, addrs):
+    """RFC 9293 section 3.10.7.4: SYN_RCVD and later states. Returns True if it took `p`."""
+    counts = pcb.net.tcp_count
+    flags = SEG[_SEG_FLAGS]
+    if not _acceptable(pcb):
+        reg_add(counts, count.NOT_ACCEPTABLE, 1)
+        if not flags & RST:
+            _answer_unacceptable(pcb, flags)
+        return False
+    if flags & RST:  # step 2; RFC 5961 section 3
+        if reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT):
+            ack.challenge(pcb)
+        else:
+            reg_add(counts, count.RST_RX, 1)
+            end(pcb, ERR_RST)
+        return False
+    if flags & SYN:  # step 4; RFC 5961 section 4
+        if pcb.state == SYN_RCVD and pcb.listener is not None:
+            pcbs.release(pcb)
+        else:
+            ack.challenge(pcb)
+        return False
+    if not flags & ACK:  # step 5
+        reg_add(counts, count.NO_ACK, 1)
+        return False
+    if pcb.state == SYN_RCVD:
+        regs = pcb.regs
+        if reg_diff(SEG, _SEG_ACK, regs, _SND_UNA) <= 0 or (
+            reg_diff(SEG, _SEG_ACK, regs, _SND_NXT) > 0
+        ):
+            reg_add(counts, count.BAD_ACK, 1)
+            refuse(p, netif, addrs, pcb.alen)
+            return False
+        reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
+        _set_window(pcb)
+        if not _opened(pcb):
+            return False
+    serial = pcb.serial
+    if not ack.process(pcb) or pcb.serial != serial:
+        return False
+    return _text(pcb, p)
+
+
+def _answer_unacceptable(pcb, flags):
+    """ACK what is outside the window; a SYN or FIN that came again shows that our answer to it was
+    lost."""
+    if pcb.state == SYN_RCVD and flags & (SYN | ACK) == SYN and pcb.unacked is not None:
+        transmit(pcb, pcb.unacked)
+        return
+    if pcb.state == TIME_WAIT and flags & FIN:
+        linger(pcb)
+    pcb.ack_now = True
+
+
+def _text(pcb, p):
+    """Steps 6 to 8: urgent pointer, text and FIN, in the states that receive. Returns True if `p`
+    was taken."""
+    flags = SEG[_SEG_FLAGS]
+    hlen = SEG[_SEG_HLEN]
+    if not ESTABLISHED <= pcb.state <= FIN_WAIT_2 or pcb.fin_seen:
+        return False
+    if flags & URG:
+        serial = pcb.serial
+        _urgent(pcb)
+        if pcb.serial != serial:
+            return False
+    fin = flags & FIN
+    if p.tot_len == hlen and not fin:
+        return False
+    pbuf_header(p, -hlen)
+    text.accept(pcb, p, fin)
+    return True
+
+
+def _urgent(pcb):
+    """Step 6: RCV.UP = max(RCV.UP, SEG.UP); tell the application how many bytes ahead it is. The
+    urgent bytes stay in the stream, in order (RFC 6093 section 4)."""
+    regs = pcb.regs
+    up = SEG[_SEG_UP]
+    ahead = reg_diff(SEG, _SEG_SEQ, regs, _RCV_UP) + up
+    if up == 0 or ahead <= 0:
+        return
+    reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, up)
+    if pcb.on_urgent is not None:
+        pcb.on_urgent(pcb.arg, pcb, reg_diff(regs, _RCV_UP, regs, _RCV_NXT))
+
+
+def _reopens(pcb):
+    """Is SEG a SYN that may begin a new connection in place of one in TIME_WAIT (RFC 9293 section
+    3.10.7.4, RFC 1122 section 4.2.2.13)?"""
+    flags = SEG[_SEG_FLAGS]
+    if flags & (SYN | ACK | RST) != SYN:
+        return False
+    return reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT) > 0
+
+
+def on_icmp(net, buf, addrs, alen, ports, kind, code):
+    """An ICMP error about a segment we sent (RFC 9293 section 3.9.2.2, RFC 5927 section 4).
+
+    Only while opening does it end the connection, and only if it quotes our SYN's number;
+    otherwise it is a soft error: retransmission decides. Returns whether a pcb was concerned.
+    """
+    pcb = pcbs.find(net.tcp, buf, addrs, alen, ports)
+    if pcb is None:
+        return False
+    reg_add(net.tcp_count, count.UNREACHABLE, 1)
+    reg_load(SEG, _SEG_SEQ, buf, ports + 4)
+    hard = kind == 3 and 2 <= code <= 3
+    if hard and pcb.state == SYN_SENT and reg_diff(SEG, _SEG_SEQ, pcb.regs, _ISS) == 0:
+        end(pcb, ERR_RTE)
+    return True

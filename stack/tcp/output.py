@@ -1,0 +1,221 @@
+"""Sending what is queued (RFC 9293 sections 3.7.4, 3.8.6): Nagle, windows, segments on the wire.
+
+unsent --output--> transmit --> unacked --acknowledged--> freed (ack.py)
+  ^                                |
+  +---------- requeue -------------+  when the retransmission timer fires (rexmit.py)
+"""
+
+from ..err import OK
+from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
+from ..mpy import const
+from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
+from . import reno
+from .count import BUSY, NO_PBUF, PROBE, REXMIT
+from .header import ACK, FIN, SYN, emit, put_mss, send_control
+from .pcb import seg_alloc
+from .state import SYN_SENT
+from .write import share
+
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_SND_UP = const(11)
+_RTT_SEQ = const(9)
+_HLEN = const(20)
+_MSS_LEN = const(4)
+
+
+def output(pcb):
+    """Send what the windows and Nagle allow, and an ACK that is due. Returns OK.
+
+    Inside one of the pcb's own callbacks it does nothing: what they queue is sent, together,
+    when they have returned. Allocates nothing.
+    """
+    net = pcb.net
+    if net.tcp.current is pcb:
+        return OK
+    seg = pcb.unsent
+    if seg is not None and pcb.unacked is None and ticks_diff(net.now, pcb.sent_at) > pcb.rto:
+        pcb.cwnd = min(pcb.cwnd, reno.initial_window(pcb))  # RFC 5681 section 4.1
+    while seg is not None and _may_send(pcb, seg) and transmit(pcb, seg):
+        _sent(pcb, seg)
+        seg = pcb.unsent
+    if pcb.ack_now and pcb.state != SYN_SENT:
+        send_control(pcb, ACK)
+    mind_timer(pcb)
+    return OK
+
+
+def _room(pcb, seg):
+    """Return how much of the segment's sequence space the windows have room for."""
+    return min(pcb.snd_wnd, pcb.cwnd) - reg_diff(seg.r, 0, pcb.regs, _SND_UNA)
+
+
+def _may_send(pcb, seg):
+    """Do the windows have room for the segment, or for a part of it worth sending, and does it
+    pass Nagle's test (RFC 9293 section 3.8.6.2.1)? Splits it if only a part may go."""
+    flags = seg.flags
+    if flags & SYN:
+        return True
+    need = seg.len + (flags & FIN)
+    room = _room(pcb, seg)
+    half = pcb.snd_wnd_max >> 1
+    if need > room:
+        if room <= 0 or room < half or pcb.unacked is not None:
+            return False
+        return split(pcb, seg, min(room, seg.len))
+    if seg.len >= pcb.mss or flags & FIN or pcb.nodelay or pcb.unacked is None:
+        return True
+    return seg.next is not None or need >= half
+
+
+def transmit(pcb, seg):
+    """Put a segment on the wire, for the first time or again. Its pbufs stay with it.
+
+    Returns False, with nothing sent, if a driver or the ARP queue still holds them.
+    """
+    p = seg.p
+    if p.ref > 1:
+        reg_add(pcb.net.tcp_count, BUSY, 1)
+        return False
+    regs = pcb.regs
+    hlen = _HLEN
+    flags = seg.flags
+    p.off = TRANSPORT
+    if flags & SYN:
+        put_mss(p.buf, TRANSPORT + _HLEN, own_mss(pcb))
+        hlen += _MSS_LEN
+    if not flags & SYN or pcb.state != SYN_SENT:
+        flags |= ACK
+    p.len = hlen
+    p.tot_len = hlen + seg.len
+    up = 0
+    if pcb.urgent:
+        up = min(max(reg_diff(regs, _SND_UP, seg.r, 0), 0), 65535)
+    if not pcb.timing and reg_diff(seg.r, 0, regs, _SND_NXT) >= 0:  # Karn: not one sent before
+        pcb.timing = True
+        pcb.timed_at = pcb.net.now
+        reg_set(regs, _RTT_SEQ, seg.r, 0, 0)
+    pcb.sent_at = pcb.net.now
+    emit(pcb, p, seg.r, 0, flags, hlen, up)
+    return True
+
+
+def _sent(pcb, seg):
+    """Move the head of `unsent` to the end of `unacked`."""
+    pcb.unsent = seg.next
+    if seg.next is None:
+        pcb.unsent_last = None
+    seg.next = None
+    if pcb.unacked is None:
+        pcb.unacked = seg
+    else:
+        pcb.unacked_last.next = seg
+    pcb.unacked_last = seg
+    _advance(pcb, seg, seg.len + (1 if seg.flags & (SYN | FIN) else 0))
+    if pcb.probing:
+        pcb.probing = False
+        pcb.net.timers.stop(pcb.t_rexmit)
+
+
+def _advance(pcb, seg, n):
+    """Let SND.NXT be at least the segment's number plus `n`."""
+    regs = pcb.regs
+    ahead = reg_diff(seg.r, 0, regs, _SND_NXT) + n
+    if ahead > 0:
+        reg_add(regs, _SND_NXT, ahead)
+
+
+def mind_timer(pcb):
+    """Keep the retransmission timer running while something is unacknowledged (RFC 6298 5.1), and
+    the persist timer while something is unsent, with nothing under way to open the window."""
+    timers = pcb.net.timers
+    t = pcb.t_rexmit
+    if pcb.unacked is None and pcb.unsent is None:
+        timers.stop(t)
+        pcb.probing = False
+    elif not t.running:
+        pcb.probing = pcb.unacked is None
+        timers.start(t, min(pcb.rto << pcb.backoff, pcb.net.cfg.TCP_RTO_MAX))
+
+
+def own_mss(pcb):
+    """Return the MSS that we offer: what a receive pbuf and the link's MTU hold."""
+    mtu = pcb.netif.mtu if pcb.netif is not None else 576
+    return min(pcb.net.cfg.TCP_MSS, mtu - pcb.ip.HLEN - _HLEN)
+
+
+def retransmit_first(pcb):
+    """Send the oldest unacknowledged segment again."""
+    seg = pcb.unacked
+    if seg is not None and transmit(pcb, seg):
+        reg_add(pcb.net.tcp_count, REXMIT, 1)
+        pcb.timing = False
+
+
+def requeue(pcb):
+    """Put what was sent and not acknowledged back in front of what is unsent (go back N)."""
+    if pcb.unacked is None:
+        return
+    pcb.unacked_last.next = pcb.unsent
+    if pcb.unsent is None:
+        pcb.unsent_last = pcb.unacked_last
+    pcb.unsent = pcb.unacked
+    pcb.unacked = pcb.unacked_last = None
+    pcb.timing = False
+
+
+def push_or_probe(pcb):
+    """The persist timer fired: send what the window allows, however small (RFC 9293 section
+    3.8.6.2.1, the override timeout), or else one byte beyond it (section 3.8.6.1)."""
+    seg = pcb.unsent
+    net = pcb.net
+    room = _room(pcb, seg)
+    if room > 0 or seg.flags & SYN or seg.len == 0:
+        if 0 < room < seg.len and not split(pcb, seg, room):
+            return
+        if transmit(pcb, seg):
+            _sent(pcb, seg)
+        return
+    p = alloc(net.ram, TRANSPORT, _HLEN + 1)
+    if p is None:
+        reg_add(net.tcp_count, NO_PBUF, 1)
+        return
+    copy_partial(seg.p.next, p.buf, TRANSPORT + _HLEN, 1)
+    emit(pcb, p, seg.r, 0, ACK, _HLEN)
+    free(p)
+    reg_add(net.tcp_count, PROBE, 1)
+    _advance(pcb, seg, 1)
+
+
+def split(pcb, seg, n):
+    """Cut the unsent segment `seg` after its first `n` data bytes; the rest, with its FIN, becomes
+    the next one. 0 < n <= len. Returns False, with nothing changed, if pools are empty."""
+    net = pcb.net
+    p = seg.p
+    head = alloc(net.ram, TRANSPORT, _HLEN) if net.tcp.segs_avail and p.ref == 1 else None
+    if head is None:
+        return False
+    q = p.next
+    skip = n
+    while q is not None:
+        if skip < q.len:
+            part = share(net.refs, q, skip, q.len - skip)
+            if part is None:
+                free(head)
+                return False
+            cat(head, part)
+            skip = 0
+        else:
+            skip -= q.len
+        q = q.next
+    rest = seg_alloc(net.tcp, head, seg.r, 0, seg.len - n, seg.flags)
+    reg_add(rest.r, 0, n)
+    seg.flags &= ~FIN
+    seg.len = n
+    trim(p, p.len + n)
+    rest.next = seg.next
+    seg.next = rest
+    if pcb.unsent_last is seg:
+        pcb.unsent_last = rest
+    pcb.queued += 1
+    return True

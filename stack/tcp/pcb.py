@@ -1,0 +1,273 @@
+"""Connections: what is known of each, where they are kept, how one is found for a segment.
+
+Sequence numbers live in `pcb.regs`, a register file; other files address it by these indices:
+
+    0 SND_UNA   oldest unacknowledged           5 RCV_NXT  next expected
+    1 SND_NXT   next to be sent, never going    6 RCV_ADV  right edge of the window that was
+                back for a retransmission                  offered, RCV.NXT + RCV.WND
+    2 SND_WL1   SEG.SEQ and SEG.ACK of the      7 IRS      the peer's initial number
+    3 SND_WL2   last window update              8 SND_END  after the last byte queued
+    4 ISS       our initial number              9 RTT_SEQ  the byte whose round trip is timed
+                                               10 RECOVER  end of the loss episode (RFC 6582)
+                                               11 SND_UP   12 RCV_UP  ends of urgent data
+
+`pcb.key` identifies the connection as its incoming segments carry it: the peer's address, our
+address (`alen` bytes each), and at 32 the peer's port and ours, all in network order.
+"""
+
+from array import array
+
+from ..kernel import copy, reg_set, same, tuple_hash
+from ..mpy import const
+from ..pbuf import free as pbuf_free
+from ..timer import Timer
+
+_PORTS = const(32)
+_KEY_LEN = const(36)
+_NREGS = const(13)
+_LISTEN = const(1)
+_TIME_WAIT = const(10)
+
+_zeros = bytes(_KEY_LEN)
+
+
+class Seg:
+    """A segment to be sent, until it is acknowledged: header pbuf `p`, its payload chained."""
+
+    def __init__(self):
+        self.r = array("I", [0])  # its sequence number
+        self.p = self.next = None
+        self.len = self.flags = 0
+
+
+class Pcb:
+    """One connection. Made at set-up; `reset()` makes it as new. Times in ms, sizes in bytes."""
+
+    def __init__(self, net, timeouts):
+        self.net = net
+        self.key = bytearray(_KEY_LEN)
+        self.regs = array("I", [0] * _NREGS)
+        n = net.cfg.TCP_OOSEQ_MAX
+        self.oo_p = [None] * n  # segments that came out of order, by sequence number
+        self.oo_seq = array("I", [0] * n)
+        self.oo_fin = bytearray(n)
+        self.t_rexmit, self.t_fast, self.t_life, self.t_poll = [Timer(f, self) for f in timeouts]
+        self.serial = 0  # changes whenever the pcb changes hands
+        self.in_use = False
+        self.hnext = None
+        self.reset()
+
+    def reset(self):
+        """Set every field to that of a fresh, closed connection."""
+        cfg = self.net.cfg
+        copy(self.key, 0, _zeros, 0, _KEY_LEN)
+        for i in range(_NREGS):
+            self.regs[i] = 0
+        self.alen = 4
+        self.ip = self.net.families[4]
+        self.state = 0
+        self.arg = self.listener = self.netif = None
+        self.on_recv = self.on_sent = self.on_err = None
+        self.on_connected = self.on_poll = self.on_urgent = None
+        self.poll_ms = 0
+        self.ttl = cfg.IP_TTL
+        self.tos = 0
+        self.nodelay = self.rx_closed = self.fin_queued = self.fin_seen = False
+        # sending
+        self.unsent = self.unsent_last = self.unacked = self.unacked_last = None
+        self.queued = 0  # segments in both queues
+        self.snd_buf = cfg.TCP_SND_BUF
+        self.snd_wnd = self.snd_wnd_max = 0
+        self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
+        self.cwnd = self.ssthresh = 0
+        self.dupacks = 0
+        self.recovering = self.urgent = False
+        self.srtt = self.rttvar = 0  # scaled by 8 and 4, as in RFC 6298's appendix of old
+        self.rto = cfg.TCP_RTO_INIT
+        self.timing = self.probing = False
+        self.sent_at = self.timed_at = 0
+        self.nrtx = self.backoff = 0
+        # receiving
+        self.rcv_wnd = cfg.TCP_WND
+        self.ack_now = False
+        self.ack_bytes = 0
+        self.refused = None
+        self.oo_n = 0
+
+
+class Listener:
+    """A port that accepts connections."""
+
+    def __init__(self, net):
+        self.net = net
+        self.key = bytearray(_KEY_LEN)
+        self.in_use = False
+        self.state = _LISTEN
+        self.alen = 4
+        self.port = self.backlog = self.pending = 0
+        self.on_accept = self.arg = None
+
+
+class Tcp:
+    """All of one stack's connections, and the pools they are made of."""
+
+    def __init__(self, net, timeouts):
+        cfg = net.cfg
+        self.pcbs = [Pcb(net, timeouts) for _ in range(cfg.NUM_TCP_PCB)]
+        self.listeners = [Listener(net) for _ in range(cfg.NUM_TCP_LISTEN)]
+        self.table = [None] * cfg.TCP_HASH_SIZE
+        self.hash_seed = net.random16()
+        self.segs_free = None
+        self.segs_avail = 0
+        for _ in range(cfg.NUM_TCP_SEG):
+            seg_free(self, Seg())
+        self.current = None  # the pcb whose segment is being processed
+        self.iss = None  # fn(pcb) chooses an initial sequence number
+
+
+def alloc(net):
+    """Return an unused pcb, or that of the oldest TIME_WAIT connection, or None."""
+    oldest = None
+    timers = net.timers
+    for pcb in net.tcp.pcbs:
+        if not pcb.in_use:
+            pcb.in_use = True
+            pcb.reset()
+            return pcb
+        if pcb.state == _TIME_WAIT:
+            if oldest is None or timers.left(pcb.t_life) < timers.left(oldest.t_life):
+                oldest = pcb
+    if oldest is not None:
+        release(oldest)
+        oldest.in_use = True
+        oldest.reset()
+    return oldest
+
+
+def release(pcb):
+    """Give back the pcb and all it holds. Whoever compares `serial` sees that it is gone."""
+    net = pcb.net
+    unhash(pcb)
+    purge(pcb)
+    timers = net.timers
+    timers.stop(pcb.t_life)
+    timers.stop(pcb.t_poll)
+    if pcb.listener is not None:
+        pcb.listener.pending -= 1
+        pcb.listener = None
+    if net.tcp.current is pcb:
+        net.tcp.current = None
+    pcb.serial = (pcb.serial + 1) & 0xFFFFFF
+    pcb.state = 0
+    pcb.in_use = False
+
+
+def purge(pcb):
+    """Drop what is queued in either direction, and stop the timers that serve it."""
+    timers = pcb.net.timers
+    timers.stop(pcb.t_rexmit)
+    timers.stop(pcb.t_fast)
+    for seg in (pcb.unsent, pcb.unacked):
+        while seg is not None:
+            rest = seg.next
+            seg_free(pcb.net.tcp, seg)
+            seg = rest
+    pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
+    pcb.queued = 0
+    if pcb.refused is not None:
+        pbuf_free(pcb.refused)
+        pcb.refused = None
+    for i in range(pcb.oo_n):
+        pbuf_free(pcb.oo_p[i])
+        pcb.oo_p[i] = None
+    pcb.oo_n = 0
+
+
+def seg_alloc(tcp, p, seq, i, n, flags):
+    """Return a segment with header pbuf `p`, number seq[i], `n` data bytes; the caller has seen
+    that `segs_avail` is above 0. Takes ownership of `p`."""
+    seg = tcp.segs_free
+    tcp.segs_free = seg.next
+    tcp.segs_avail -= 1
+    seg.next = None
+    seg.p = p
+    seg.len = n
+    seg.flags = flags
+    reg_set(seg.r, 0, seq, i, 0)
+    return seg
+
+
+def seg_free(tcp, seg):
+    """Give back a segment and its pbufs."""
+    if seg.p is not None:
+        pbuf_free(seg.p)
+        seg.p = None
+    seg.next = tcp.segs_free
+    tcp.segs_free = seg
+    tcp.segs_avail += 1
+
+
+def _bucket(tcp, buf, addrs, alen, ports):
+    h = tuple_hash(buf, addrs, 2 * alen, ports, tcp.hash_seed)
+    return h & (len(tcp.table) - 1)
+
+
+def find(tcp, buf, addrs, alen, ports):
+    """Return the pcb of a segment, addresses at buf[addrs], ports at buf[ports]; or None."""
+    pcb = tcp.table[_bucket(tcp, buf, addrs, alen, ports)]
+    while pcb is not None:
+        key = pcb.key
+        if (
+            same(key, _PORTS, buf, ports, 4)
+            and pcb.alen == alen
+            and same(key, 0, buf, addrs, 2 * alen)
+        ):
+            return pcb
+        pcb = pcb.hnext
+    return None
+
+
+def enhash(pcb):
+    """Make the connection one that find() finds."""
+    tcp = pcb.net.tcp
+    i = _bucket(tcp, pcb.key, 0, pcb.alen, _PORTS)
+    pcb.hnext = tcp.table[i]
+    tcp.table[i] = pcb
+
+
+def unhash(pcb):
+    """Undo enhash(); harmless if it was not done."""
+    table = pcb.net.tcp.table
+    i = _bucket(pcb.net.tcp, pcb.key, 0, pcb.alen, _PORTS)
+    if table[i] is pcb:
+        table[i] = pcb.hnext
+    else:
+        before = table[i]
+        while before is not None and before.hnext is not pcb:
+            before = before.hnext
+        if before is not None:
+            before.hnext = pcb.hnext
+    pcb.hnext = None
+
+
+def find_listener(tcp, buf, addrs, alen, port):
+    """Return the listener for our address at buf[addrs + alen] and `port`: one bound to the
+    address before one bound to any; or None."""
+    best = None
+    for lpcb in tcp.listeners:
+        if lpcb.in_use and lpcb.port == port:
+            if same(lpcb.key, 0, _zeros, 0, 16):
+                best = lpcb
+            elif lpcb.alen == alen and same(lpcb.key, 0, buf, addrs + alen, alen):
+                return lpcb
+    return best
+
+
+def local_port(pcb):
+    """Return the pcb's own port, 0 if it has none."""
+    return pcb.key[34] << 8 | pcb.key[35]
+
+
+def remote_port(pcb):
+    """Return the peer's port, 0 if there is none."""
+    return pcb.key[32] << 8 | pcb.key[33]

@@ -1,0 +1,79 @@
+"""Congestion control: Reno (RFC 5681) with NewReno's recovery (RFC 6582).
+
+Pure functions of the pcb: they set cwnd, ssthresh, dupacks, recovering and RECOVER, and say
+whether the oldest unacknowledged segment must be sent again. Bytes throughout.
+"""
+
+from ..kernel import reg_diff, reg_set
+from ..mpy import const
+
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_RECOVER = const(10)
+_MAX_WINDOW = const(0xFFFFF)
+
+
+def initial_window(pcb):
+    """RFC 5681 section 3.1: two to four segments."""
+    mss = pcb.mss
+    return 2 * mss if mss > 2190 else 3 * mss if mss > 1095 else 4 * mss
+
+
+def start(pcb):
+    """The connection is open: cwnd is the initial window, ssthresh is high."""
+    pcb.cwnd = initial_window(pcb)
+    pcb.ssthresh = _MAX_WINDOW
+    pcb.dupacks = 0
+    pcb.recovering = False
+    reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_UNA, -1)
+
+
+def _halve(pcb):
+    """RFC 5681 equation 4: ssthresh = max(FlightSize / 2, 2 * SMSS)."""
+    flight = reg_diff(pcb.regs, _SND_NXT, pcb.regs, _SND_UNA)
+    pcb.ssthresh = max(flight >> 1, 2 * pcb.mss)
+
+
+def on_ack(pcb, acked):
+    """SND.UNA has moved on by `acked` bytes. Returns True for a partial ACK (RFC 6582)."""
+    mss = pcb.mss
+    pcb.dupacks = 0
+    if pcb.recovering:
+        regs = pcb.regs
+        if reg_diff(regs, _SND_UNA, regs, _RECOVER) < 0:
+            pcb.cwnd = max(pcb.cwnd - acked + (mss if acked >= mss else 0), mss)
+            return True
+        flight = reg_diff(regs, _SND_NXT, regs, _SND_UNA)
+        pcb.cwnd = min(pcb.ssthresh, max(flight, mss) + mss)
+        pcb.recovering = False
+    elif pcb.cwnd < pcb.ssthresh:
+        pcb.cwnd = min(pcb.cwnd + min(acked, mss), _MAX_WINDOW)
+    else:
+        pcb.cwnd = min(pcb.cwnd + max(mss * mss // pcb.cwnd, 1), _MAX_WINDOW)
+    return False
+
+
+def on_dup_ack(pcb):
+    """A duplicate acknowledgment came. Returns True for the third: fast retransmit (RFC 5681
+    section 3.2), unless it belongs to a loss episode that is over (RFC 6582 section 4.1)."""
+    pcb.dupacks = n = min(pcb.dupacks + 1, 255)
+    regs = pcb.regs
+    if pcb.recovering:
+        pcb.cwnd = min(pcb.cwnd + pcb.mss, _MAX_WINDOW)
+    elif n == 3 and reg_diff(regs, _SND_UNA, regs, _RECOVER) > 0:
+        _halve(pcb)
+        pcb.cwnd = pcb.ssthresh + 3 * pcb.mss
+        pcb.recovering = True
+        reg_set(regs, _RECOVER, regs, _SND_NXT, 0)
+        return True
+    return False
+
+
+def on_timeout(pcb, first):
+    """The retransmission timer fired; `first`: for this segment (RFC 5681 section 3.1)."""
+    if first:
+        _halve(pcb)
+    pcb.cwnd = pcb.mss
+    pcb.dupacks = 0
+    pcb.recovering = False
+    reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_NXT, 0)

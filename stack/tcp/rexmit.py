@@ -1,0 +1,90 @@
+"""The connection's timers: round-trip time and retransmission (RFC 6298), persist, delayed ACK,
+TIME_WAIT, the application's poll.
+
+    t_rexmit  something is unacknowledged: retransmit; or the window is closed: probe (`probing`)
+    t_fast    an ACK is delayed, or the application has refused data: try again
+    t_life    TIME_WAIT ends, or a FIN_WAIT_2 that nobody owns
+    t_poll    call the application
+"""
+
+from ..err import ERR_TIMEOUT
+from ..kernel import reg_add, reg_diff, ticks_diff
+from ..mpy import const
+from . import reno
+from .count import GAVE_UP, TIMEOUT
+from .header import SEG
+from .output import output, push_or_probe, requeue
+from .state import EV_END, SYN_RCVD, SYN_SENT, end, happen
+from .text import offer_again
+
+_SEG_ACK = const(1)
+_RTT_SEQ = const(9)
+_MAX_BACKOFF = const(8)
+
+
+def measure(pcb):
+    """If SEG acknowledges the byte being timed, take the round trip's time (RFC 6298 section 2).
+
+    srtt is kept times 8 and rttvar times 4. At most one byte a window is timed (section 3), never
+    one that was sent twice.
+    """
+    if reg_diff(SEG, _SEG_ACK, pcb.regs, _RTT_SEQ) <= 0:
+        return
+    pcb.timing = False
+    r = max(ticks_diff(pcb.net.now, pcb.timed_at), 0)
+    if pcb.srtt == 0:
+        pcb.srtt = max(r << 3, 1)
+        pcb.rttvar = r << 1
+    else:
+        delta = r - (pcb.srtt >> 3)
+        pcb.srtt = max(pcb.srtt + delta, 1)
+        pcb.rttvar += (delta if delta >= 0 else -delta) - (pcb.rttvar >> 2)
+    cfg = pcb.net.cfg
+    pcb.rto = min(max((pcb.srtt >> 3) + max(pcb.rttvar, 1), cfg.TCP_RTO_MIN), cfg.TCP_RTO_MAX)
+
+
+def on_rexmit(pcb):
+    """t_rexmit fired (RFC 6298 section 5, RFC 9293 section 3.8.3 for giving up)."""
+    cfg = pcb.net.cfg
+    opening = pcb.state == SYN_SENT or pcb.state == SYN_RCVD
+    if pcb.nrtx >= (cfg.TCP_SYNMAXRTX if opening else cfg.TCP_MAXRTX):
+        reg_add(pcb.net.tcp_count, GAVE_UP, 1)
+        end(pcb, ERR_TIMEOUT)
+        return
+    pcb.nrtx += 1
+    pcb.backoff = min(pcb.backoff + 1, _MAX_BACKOFF)
+    if not pcb.probing:
+        reg_add(pcb.net.tcp_count, TIMEOUT, 1)
+        requeue(pcb)
+        if pcb.snd_wnd > 0 or opening:
+            reno.on_timeout(pcb, pcb.nrtx == 1)
+    push_or_probe(pcb)
+    output(pcb)
+
+
+def on_fast(pcb):
+    """t_fast fired: offer refused data again, and send the delayed ACK."""
+    serial = pcb.serial
+    if pcb.refused is not None:
+        offer_again(pcb)
+        if pcb.serial != serial:
+            return
+    if pcb.ack_bytes:
+        pcb.ack_now = True
+    output(pcb)
+
+
+def on_life(pcb):
+    """t_life fired: forget the connection, which the application has left long ago."""
+    happen(pcb, EV_END)
+
+
+def on_poll(pcb):
+    """t_poll fired: call the application, and again after the same time."""
+    if pcb.on_poll is None:
+        return
+    pcb.net.timers.start(pcb.t_poll, pcb.poll_ms)
+    serial = pcb.serial
+    pcb.on_poll(pcb.arg, pcb)
+    if pcb.serial == serial:
+        output(pcb)

@@ -1,0 +1,196 @@
+"""Received data (RFC 9293 section 3.10.7.4, "seventh" and "eighth"): trimmed to the window, put in
+order, handed to the application; and FIN.
+
+Segments that come too early wait in order of their numbers: oo_p[i], oo_seq[i], oo_fin[i] for
+i < oo_n. No two of them overlap. What is there already wins over what comes later.
+"""
+
+from ..err import ERR_ABRT, OK
+from ..kernel import reg_add, reg_diff, reg_set
+from ..mpy import const
+from ..pbuf import cat, free, skip, trim
+from .count import OOSEQ, OOSEQ_FULL, REFUSED, WINDOW_FULL
+from .header import ACK, RST, SEG, send_control
+from .state import EV_FIN, end, happen
+
+_SEG_SEQ = const(0)
+_RCV_NXT = const(5)
+_RCV_ADV = const(6)
+_OFFER_AGAIN_MS = const(100)
+
+
+def accept(pcb, p, fin):
+    """Take the text of SEG, in `p`, and its FIN. Takes ownership of `p`."""
+    regs = pcb.regs
+    ahead = reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT)
+    n = p.tot_len
+    room = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT) - max(ahead, 0)
+    if ahead < 0:  # what we have already
+        skip(p, min(-ahead, n))
+        n = p.tot_len
+        pcb.ack_now = True
+    if n > room:
+        reg_add(pcb.net.tcp_count, WINDOW_FULL, 1)
+        n = max(room, 0)
+        trim(p, n)
+        fin = False
+        pcb.ack_now = True
+    if ahead > 0:
+        pcb.ack_now = True  # RFC 5681 section 3.2: at once, so that the sender can count
+        _keep(pcb, p, fin)
+        return
+    if pcb.oo_n:
+        pcb.ack_now = True
+        gap = reg_diff(pcb.oo_seq, 0, regs, _RCV_NXT)
+        if n > gap:  # the rest is kept already
+            n = max(gap, 0)
+            trim(p, n)
+            fin = False
+    serial = pcb.serial
+    if n:
+        _deliver(pcb, p, n)
+    else:
+        free(p)
+    while pcb.serial == serial and pcb.oo_n:
+        if fin or reg_diff(pcb.oo_seq, 0, regs, _RCV_NXT) > 0:
+            break
+        fin = _next_kept(pcb)
+    if fin and pcb.serial == serial:
+        _finish(pcb)
+
+
+def _deliver(pcb, p, n):
+    """Hand `n` bytes in order to the application. Takes ownership of `p`."""
+    reg_add(pcb.regs, _RCV_NXT, n)
+    if pcb.rx_closed:  # RFC 9293 section 3.6.1: nobody will read it, so the peer must know
+        free(p)
+        send_control(pcb, RST | ACK)
+        end(pcb, ERR_ABRT)
+        return
+    pcb.rcv_wnd -= n
+    pcb.ack_bytes = n = pcb.ack_bytes + n
+    if n >= 2 * pcb.mss:  # RFC 9293 section 3.8.6.3: at least every second full segment
+        pcb.ack_now = True
+    elif not pcb.t_fast.running:
+        pcb.net.timers.start(pcb.t_fast, pcb.net.cfg.TCP_DELACK)
+    if pcb.refused is not None:
+        cat(pcb.refused, p)
+    else:
+        _offer(pcb, p)
+
+
+def _offer(pcb, p):
+    """Call the application's recv, or read the data for it if it has none."""
+    fn = pcb.on_recv
+    if fn is None:
+        pcb.rcv_wnd += p.tot_len
+        free(p)
+        return
+    serial = pcb.serial
+    if fn(pcb.arg, pcb, p, OK) != OK and pcb.serial == serial:
+        reg_add(pcb.net.tcp_count, REFUSED, 1)
+        pcb.refused = p
+        pcb.net.timers.start(pcb.t_fast, _OFFER_AGAIN_MS)
+
+
+def offer_again(pcb):
+    """Offer refused data again, and the FIN that waited behind it."""
+    p = pcb.refused
+    pcb.refused = None
+    serial = pcb.serial
+    _offer(pcb, p)
+    if pcb.serial == serial and pcb.refused is None and pcb.fin_seen:
+        _tell_fin(pcb)
+
+
+def _finish(pcb):
+    """The peer's FIN is next in order (RFC 9293 section 3.10.7.4, "eighth")."""
+    reg_add(pcb.regs, _RCV_NXT, 1)
+    pcb.ack_now = True
+    pcb.fin_seen = True
+    while pcb.oo_n:  # nothing can follow a FIN
+        free(_take(pcb))
+    happen(pcb, EV_FIN)
+    if pcb.refused is None:
+        _tell_fin(pcb)
+
+
+def _tell_fin(pcb):
+    fn = pcb.on_recv
+    if fn is not None:
+        fn(pcb.arg, pcb, None, OK)
+
+
+def _next_kept(pcb):
+    """Deliver the first kept segment, now in order. Returns its FIN flag."""
+    fin = pcb.oo_fin[0]
+    old = reg_diff(pcb.regs, _RCV_NXT, pcb.oo_seq, 0)
+    p = _take(pcb)
+    n = p.tot_len
+    if old:
+        skip(p, min(old, n))
+        n = p.tot_len
+    if n:
+        _deliver(pcb, p, n)
+    else:
+        free(p)
+    return fin
+
+
+def _take(pcb):
+    """Remove the first kept segment and return its pbuf."""
+    p = pcb.oo_p[0]
+    pcb.oo_n = last = pcb.oo_n - 1
+    for i in range(last):
+        _move(pcb, i, i + 1)
+    pcb.oo_p[last] = None
+    return p
+
+
+def _move(pcb, to, i):
+    pcb.oo_p[to] = pcb.oo_p[i]
+    pcb.oo_fin[to] = pcb.oo_fin[i]
+    reg_set(pcb.oo_seq, to, pcb.oo_seq, i, 0)
+
+
+def _keep(pcb, p, fin):
+    """Keep the early segment in `p`: only the bytes that are not kept already. Takes ownership.
+
+    Not when the pool runs short: what comes in order must find a pbuf.
+    """
+    net = pcb.net
+    seq = pcb.oo_seq
+    n = p.tot_len
+    at = 0
+    skipped = 0  # bytes at the front of `p` that are kept already
+    while at < pcb.oo_n:
+        ahead = reg_diff(seq, at, SEG, _SEG_SEQ) - skipped  # of p's first byte
+        if ahead > 0:
+            break
+        have = ahead + pcb.oo_p[at].tot_len
+        if have > 0 or pcb.oo_fin[at]:
+            have = min(have, n) if not pcb.oo_fin[at] else n
+            skip(p, have)
+            n -= have
+            skipped += have
+        at += 1
+    if at < pcb.oo_n:
+        gap = reg_diff(seq, at, SEG, _SEG_SEQ) - skipped
+        if n > gap:  # keep what the next one has; a retransmission brings what lies beyond it
+            n = gap
+            trim(p, n)
+            fin = False
+    if n == 0 and not (fin and (at == 0 or not pcb.oo_fin[at - 1])):
+        free(p)
+        return
+    if pcb.oo_n == len(pcb.oo_p) or net.pool.avail < 3:
+        reg_add(net.tcp_count, OOSEQ_FULL, 1)
+        free(p)
+        return
+    reg_add(net.tcp_count, OOSEQ, 1)
+    for i in range(pcb.oo_n, at, -1):
+        _move(pcb, i, i - 1)
+    pcb.oo_p[at] = p
+    pcb.oo_fin[at] = 1 if fin else 0
+    reg_set(seq, at, SEG, _SEG_SEQ, skipped)
+    pcb.oo_n += 1
