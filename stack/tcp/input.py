@@ -133,6 +133,7 @@ def begin(pcb):
     regs = pcb.regs
     for i in (_SND_UNA, _SND_NXT, _SND_END, _SND_UP):
         reg_set(regs, i, regs, _ISS, 0)
+    reno.start(pcb)
 
 
 def _take_syn(pcb, p):
