@@ -16,10 +16,11 @@ PYTHON := .venv/bin/python
 STEP := tools/step.sh
 CLEAN_LOG := Read the log; a fresh start is "make clean", or "make distclean" to download again.
 
-# MicroPython's makefiles get their own flags only, not those that this make was called with.
+# MicroPython's makefiles get their own flags only, not those that this make was called with. They
+# insist on micropython-lib, which nothing here uses: any folder with a README.md will do.
 SUBMAKE = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -j$(JOBS) \
 	MICROPY_MPYCROSS=$(CURDIR)/build/mpy-cross \
-	MICROPY_MPYCROSS_DEPENDENCY=$(CURDIR)/build/mpy-cross
+	MICROPY_MPYCROSS_DEPENDENCY=$(CURDIR)/build/mpy-cross MPY_LIB_DIR=$(MPY)
 UNIX = $(SUBMAKE) -C $(MPY)/ports/unix VARIANT=standard \
 	FROZEN_MANIFEST=$(CURDIR)/tools/unix_manifest.py \
 	MICROPY_PY_BTREE=0 MICROPY_PY_SSL=0 MICROPY_SSL_MBEDTLS=0 MICROPY_PY_FFI=0

@@ -29,6 +29,7 @@
 #define SYST_CVR REG(0xE000E018)
 #define NVIC_ENABLE REG(0xE000E100)
 #define NVIC_DISABLE REG(0xE000E180)
+#define NVIC_UNPEND REG(0xE000E280)
 #define SCB_ICSR REG(0xE000ED04)
 #define SCB_VTOR REG(0xE000ED08)
 #define SCB_AIRCR REG(0xE000ED0C)
@@ -67,15 +68,9 @@ static void uart_rx_irq(void) {
     }
 }
 
-static void ethernet_irq(void) {
-    // It has woken the processor; the driver polls, so nothing else is to do.
-    NVIC_DISABLE = 1 << ETHERNET_IRQ;
-}
-
 void lwpy_init(void) {
     memcpy(vectors, isr_vector, sizeof(isr_vector));
     vectors[16 + UART_RX_IRQ] = (uint32_t)uart_rx_irq;
-    vectors[16 + ETHERNET_IRQ] = (uint32_t)ethernet_irq;
     SCB_VTOR = (uint32_t)vectors;
     TIMER_RELOAD = 0xFFFFFFFF;
     TIMER_CTRL = 1;
@@ -87,28 +82,28 @@ void lwpy_init(void) {
 
 // Clocks. The microsecond counter wraps after 71 minutes; ticks_ms() is read more often than that.
 
-mp_uint_t mp_hal_ticks_us(void) {
+mp_uint_t __wrap_mp_hal_ticks_us(void) {
     return FPGA_COUNTER;
 }
 
-mp_uint_t mp_hal_ticks_cpu(void) {
+mp_uint_t __wrap_mp_hal_ticks_cpu(void) {
     return ~TIMER_VALUE;
 }
 
-mp_uint_t mp_hal_ticks_ms(void) {
+mp_uint_t __wrap_mp_hal_ticks_ms(void) {
     uint32_t elapsed = (FPGA_COUNTER - ticks_ms_at_us) / 1000;
     ticks_ms += elapsed;
     ticks_ms_at_us += elapsed * 1000;
     return ticks_ms;
 }
 
-void mp_hal_delay_us(mp_uint_t us) {
+void __wrap_mp_hal_delay_us(mp_uint_t us) {
     uint32_t start = FPGA_COUNTER;
     while (FPGA_COUNTER - start < us) {
     }
 }
 
-void mp_hal_delay_ms(mp_uint_t ms) {
+void __wrap_mp_hal_delay_ms(mp_uint_t ms) {
     uint32_t start = mp_hal_ticks_ms();
     uint32_t elapsed = 0;
     do {
@@ -225,10 +220,17 @@ void __wrap_mp_semihosting_exit(int status) {
 }
 
 // mps2.wait(ms): sleep until the console, the scheduler or the Ethernet interrupt has something,
-// at most ms milliseconds. It may return early. Allocates nothing.
-static mp_obj_t mps2_wait(mp_obj_t ms) {
+// at most ms milliseconds. It may return early. Allocates nothing. The Ethernet interrupt only
+// wakes: it has no handler, and the driver, which polls, decides what raises it.
+static mp_obj_t mps2_wait(mp_obj_t ms_in) {
+    mp_int_t ms = mp_obj_get_int(ms_in);
+    mp_event_handle_nowait();
+    uint32_t state = lwpy_irq_off();
+    NVIC_UNPEND = 1 << ETHERNET_IRQ;
     NVIC_ENABLE = 1 << ETHERNET_IRQ;
-    mp_event_wait_ms(mp_obj_get_int(ms));
+    lwpy_wait_ms(MAX(ms, 0));
+    NVIC_DISABLE = 1 << ETHERNET_IRQ;
+    lwpy_irq_restore(state);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(mps2_wait_obj, mps2_wait);

@@ -1,11 +1,15 @@
 # Included by MicroPython's makefile of the qemu port: adds our C file and our configuration.
-comma := ,
 SRC_USERMOD_C += $(USERMOD_DIR)/board.c
 CFLAGS_USERMOD += -I$(USERMOD_DIR) -DMP_CONFIGFILE='<lwpy_config.h>'
 QSTR_GLOBAL_DEPENDENCIES += $(USERMOD_DIR)/lwpy_config.h
 
 # The port's console spins without running anything, knows no main.py, and boots and resets only
-# with a host that answers semihosting calls. The linker puts board.c in place of those functions.
-LDFLAGS_USERMOD += $(addprefix -Wl$(comma)--wrap=,mp_hal_stdin_rx_chr mp_hal_stdio_poll \
-	pyexec_friendly_repl pyexec_raw_repl mp_semihosting_init mp_semihosting_exit)
-
+# with a host that answers semihosting calls; its clocks depend on the version. The linker puts
+# what board.c defines in place of these functions. MicroPython 1.25 links through the compiler,
+# later versions call the linker.
+comma := ,
+LWPY_WRAP := $(if $(findstring (LD) $$(LDFLAGS),$(file < Makefile)),,-Wl$(comma))--wrap=
+LDFLAGS_USERMOD += $(addprefix $(LWPY_WRAP), \
+	mp_hal_stdin_rx_chr mp_hal_stdio_poll pyexec_friendly_repl pyexec_raw_repl \
+	mp_hal_ticks_ms mp_hal_ticks_us mp_hal_ticks_cpu mp_hal_delay_ms mp_hal_delay_us \
+	mp_semihosting_init mp_semihosting_exit)
