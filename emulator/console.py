@@ -25,6 +25,7 @@ QUIT_KEYS = b"\x1d\x18"  # Ctrl-] and Ctrl-X
 _CTRL_C = b"\x03"
 _CTRL_D = b"\x04"
 _LEAVE_RAW = b"\r\x02"
+_QUIET_S = 0.5  # a machine that is silent for so long has answered what was piped in
 _INTERRUPT_S = 0.3  # how long to wait for a prompt before Ctrl-C is sent again
 
 
@@ -43,14 +44,11 @@ class DeviceError(Exception):
 
 @contextlib.contextmanager
 def _plain_errors(what):
-    """Turn what pyserial and mpremote raise, and what mpremote prints then, into ConsoleError."""
-    said = io.StringIO()
+    """Turn what pyserial and mpremote raise into ConsoleError."""
     try:
-        with contextlib.redirect_stdout(said):
-            yield
+        yield
     except (TransportError, serial.SerialException, OSError, struct.error) as e:
-        detail = " ".join(filter(None, (str(e), said.getvalue().strip())))
-        raise ConsoleError(f"{what}: {detail}") from e
+        raise ConsoleError(f"{what}: {e}") from e
 
 
 class Console:
@@ -90,9 +88,7 @@ class Console:
 
     def read(self, timeout=0):
         """Return what has arrived, waiting up to `timeout` seconds for the first of it."""
-        self._receive(timeout)
-        text, self._text = self._text, b""
-        return text.decode(errors="replace")
+        return self._take(timeout).decode(errors="replace")
 
     def expect(self, text, timeout=None):
         """Read up to `text` and return all that was read, `text` included. Raises ConsoleError,
@@ -147,16 +143,19 @@ class Console:
         stdin = (stdin or sys.stdin).fileno()
         stdout = (stdout or sys.stdout).fileno()
         self._leave_raw()
+        typed = os.isatty(stdin)
         with _keys_at_once(stdin):
             while True:
-                _write_all(stdout, self.read().encode())
+                _write_all(stdout, self._take())
                 ready, _, _ = select.select([stdin, self], [], [])
                 if stdin in ready:
                     keys = os.read(stdin, 256)
-                    at = min((keys.find(k) for k in quit_keys if k in keys), default=len(keys))
-                    self.send(keys[:at])
+                    at = min((keys.index(k) for k in quit_keys if k in keys), default=len(keys))
+                    self.send(keys[:at] if typed else keys[:at].replace(b"\n", b"\r"))
                     if not keys or at < len(keys):
-                        return
+                        break
+            while not typed and (answer := self._take(_QUIET_S)):
+                _write_all(stdout, answer)
 
     # In the raw REPL
 
@@ -167,7 +166,9 @@ class Console:
         The interpreter keeps its globals between calls; soft_reset() clears them. Raises
         DeviceError if the program raises, ConsoleError if the machine does not answer.
         """
-        self._enter_raw()
+        if not self._link.in_raw_repl:
+            self.interrupt()
+            self._enter_raw()
         printed = bytearray()
 
         def keep(byte):
@@ -180,7 +181,7 @@ class Console:
         try:
             with _plain_errors("the machine did not finish what it was to run"):
                 _, error = self._link.exec_raw(source, timeout, keep)
-        except ConsoleError as e:
+        except BaseException as e:
             self._link.in_raw_repl = False
             self._lost = True
             e.add_note(f"it printed {bytes(printed)!r}")
@@ -198,16 +199,19 @@ class Console:
         """Restart the interpreter: an empty heap, no globals, and main.py does not run."""
         if not self._link.in_raw_repl:
             self.interrupt()
-        with _plain_errors("no soft reset"):
-            self._link.enter_raw_repl(soft_reset=True, timeout_overall=self.timeout)
-        self._text = b""
+        self._enter_raw(soft_reset=True)
 
-    def _enter_raw(self):
-        if not self._link.in_raw_repl:
-            self.interrupt()
-            with _plain_errors("no raw REPL"):
-                self._link.enter_raw_repl(soft_reset=False, timeout_overall=self.timeout)
-            self._text = b""
+    def _enter_raw(self, soft_reset=False):
+        said = (
+            io.StringIO()
+        )  # mpremote prints what the machine sent when it is not what it expects
+        try:
+            with contextlib.redirect_stdout(said), _plain_errors("no raw REPL"):
+                self._link.enter_raw_repl(soft_reset, self.timeout)
+        except ConsoleError as e:
+            e.add_note(f"the machine sent {said.getvalue().strip()}")
+            raise
+        self._text = b""
 
     def _leave_raw(self):
         if self._link.in_raw_repl:
@@ -219,6 +223,11 @@ class Console:
         while self._receive(0.02):
             pass
         self._text = b""
+
+    def _take(self, timeout=0):
+        self._receive(timeout)
+        text, self._text = self._text, b""
+        return text
 
     def _receive(self, timeout):
         """Move what has arrived into `_text`, waiting `timeout` seconds for the first of it.

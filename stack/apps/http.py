@@ -39,7 +39,8 @@ class Resource:
         self.body = body
         self.size = size
         self.fill = fill
-        self.path = b""
+        self.path = ""
+        self.match = b""
 
 
 def static(kind, body, headers=""):
@@ -65,7 +66,7 @@ class _Slot:
         self.server = server
         self.line = bytearray(_LINE)
         self.own = bytearray(size)  # a live body, unchanged until it is acknowledged
-        self.pcb = None
+        self.open(None)
 
     def open(self, pcb):
         self.pcb = pcb
@@ -78,11 +79,13 @@ class _Slot:
 class Server:
     """A web server on `port`. Made by serve()."""
 
-    def __init__(self, net, routes):
+    def __init__(self, net, routes, served=None):
+        self.served = served
         self.routes = []
         for path, resource in routes.items():
-            resource.path = path.encode()
-            if len(resource.path) > _MAX_PATH:
+            resource.path = path
+            resource.match = path.encode()
+            if len(resource.match) > _MAX_PATH:
                 raise ValueError("http: path longer than %d: %s" % (_MAX_PATH, path))
             self.routes.append(resource)
         self.bad_request = _error("400 Bad Request")
@@ -94,9 +97,11 @@ class Server:
         self.requests = 0  # answered, 28 bits, wrapping
 
 
-def serve(net, routes, port=80):
+def serve(net, routes, port=80, served=None):
     """Serve `routes` ({path: Resource}, paths without query) on `port`, and return the Server.
 
+    served(path), if given, is called for each request that is answered, with "" for an error; it
+    must not allocate.
     Raises ValueError if the port cannot be had or a path is too long. Allocates; for set-up.
     Example: firmware/examples/web.py.
     """
@@ -106,15 +111,13 @@ def serve(net, routes, port=80):
     listener = tcp.listen(pcb)
     if listener is None:
         raise ValueError("http: no listener is left: raise NUM_TCP_LISTEN")
-    server = Server(net, routes)
+    server = Server(net, routes, served)
     tcp.arg(listener, server)
     tcp.accept(listener, _accept)
     return server
 
 
 def _accept(server, pcb, err):
-    if pcb is None:
-        return OK
     for slot in server.slots:
         if slot.pcb is None:
             slot.open(pcb)
@@ -123,7 +126,7 @@ def _accept(server, pcb, err):
             tcp.sent(pcb, _sent)
             tcp.err(pcb, _err)
             tcp.poll(pcb, _poll, _POLL)
-            tcp.nagle_disable(pcb)
+            tcp.nagle_disable(pcb)  # whole responses are queued: there is nothing to collect
             return OK
     return ERR_MEM
 
@@ -162,10 +165,6 @@ def _sent(slot, pcb, n):
 def _poll(slot, pcb):
     slot.idle += 1
     if slot.idle > _PATIENCE:
-        slot.pcb = None
-        slot.stalled = False
-        tcp.arg(pcb, None)
-        tcp.err(pcb, None)
         tcp.abort(pcb)
         return ERR_ABRT
     if slot.head is not None and not slot.fin:
@@ -183,15 +182,10 @@ def _close(slot):
     pcb = slot.pcb
     slot.pcb = None
     slot.stalled = False
-    tcp.arg(pcb, None)
-    tcp.recv(pcb, None)
-    tcp.sent(pcb, None)
-    tcp.err(pcb, None)
-    tcp.poll(pcb, None, 0)
-    if tcp.close(pcb) != OK:
-        tcp.abort(pcb)
-        return ERR_ABRT
-    return OK
+    if tcp.close(pcb) == OK:
+        return OK
+    tcp.abort(pcb)
+    return ERR_ABRT
 
 
 def _read(slot, p):
@@ -230,8 +224,8 @@ def _decide(slot):
     if slot.newlines < 2:
         return server.too_long if slot.got > _MAX_REQUEST else None
     for resource in server.routes:
-        n = len(resource.path)
-        if same(line, start, resource.path, 0, n) and line[start + n] in b" ?\r\n":
+        n = len(resource.match)
+        if same(line, start, resource.match, 0, n) and line[start + n] in b" ?\r\n":
             return resource
     return server.not_found if line[start] == 0x2F else server.bad_request
 
@@ -245,7 +239,8 @@ def _is_method(line, n):
 
 
 def _respond(slot, resource):
-    slot.server.requests = (slot.server.requests + 1) & 0xFFFFFFF
+    server = slot.server
+    server.requests = (server.requests + 1) & 0xFFFFFFF
     slot.idle = 0
     slot.head = resource.head
     slot.body = resource.body
@@ -256,6 +251,8 @@ def _respond(slot, resource):
     if slot.line[0] == 0x48:  # HEAD
         slot.total = len(resource.head)
     _pump(slot)
+    if server.served is not None:
+        server.served(resource.path)
 
 
 def _pump(slot):

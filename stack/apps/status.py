@@ -38,7 +38,7 @@ class Status:
         self.pools = (net.pool, net.ram, net.refs)
         tables = [(name, names, regs) for name, (names, regs) in net.stats.items()]
         tables += [(nif.name,) + tuple(nif.driver.stats) for nif in net.netifs]
-        self.files = [regs for _, _, regs in tables]
+        self.files = [(regs, len(names)) for _, names, regs in tables]
         pcbs = net.tcp.pcbs
         self.names = json.dumps(
             {
@@ -50,7 +50,7 @@ class Status:
                 "states": list(state.NAMES),
             }
         ).encode()
-        n = 1 + len(extra) + sum(len(f) for f in self.files) + 4 * len(self.pools) + 8 * len(pcbs)
+        n = 1 + len(extra) + sum(n for _, n in self.files) + 4 * len(self.pools) + 8 * len(pcbs)
         self.size = 4 * n
         self._reg = array("I", [0])
         self._s = self._ms = 0  # the uptime
@@ -64,8 +64,9 @@ class Status:
         off = self._put(buf, 0, self._s)
         for item in self.extra:
             off = self._put(buf, off, item[1]())
-        for regs in self.files:
-            for i in range(len(regs)):
+        for item in self.files:
+            regs = item[0]
+            for i in range(item[1]):
                 reg_store(buf, off, regs, i)
                 off += 4
         for pool in self.pools:

@@ -1,0 +1,33 @@
+"""What the board runs from reset: the web server of examples/web.py, with the heap locked.
+
+Ctrl-C on the console leads to the REPL, where the server goes on in the background.
+"""
+
+import gc
+import sys
+
+import board
+from examples import web
+
+from stack import stats as _stats
+
+net = board.net()
+web.start(net, {"board": board.NAME})
+
+
+def stats():
+    """Print the stack's counters that are not zero, and its pools."""
+    for proto, counts in _stats.report(net.stats).items():
+        print(proto, " ".join("%s=%d" % (k, n) for k, n in counts.items() if n))
+    for name, pool in (("pool", net.pool), ("ram", net.ram), ("refs", net.refs)):
+        print("%s %d of %d free, at least %d" % (name, pool.avail, pool.size, pool.low))
+
+
+gc.collect()
+print("lwpy on %s, MicroPython %d.%d.%d" % ((board.NAME,) + sys.implementation.version[:3]))
+print("The heap is locked: %d bytes in use, %d free." % (gc.mem_alloc(), gc.mem_free()))
+print("Serving http://%s/" % ".".join(str(b) for b in net.default_netif.ip))
+board.run(net, lock=True)
+print("Stopped. The server goes on in the background: board.stop() ends it.")
+print("Here are: net, stats(), board, web")
+board.background(net)
