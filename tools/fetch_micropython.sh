@@ -14,9 +14,11 @@ apt=$build/apt
 . /etc/os-release
 
 # The mirror is where the running release itself comes from.
+fields='$(COMPONENT)|$(RELEASE)|$(CODENAME)|$(REPO_URI)|$(SOURCESENTRY)'
 IFS='|' read -r mirror entry < <(
-    apt-get indextargets --format '$(RELEASE)|$(COMPONENT)|$(REPO_URI)|$(SOURCESENTRY)' |
-        sed -n "s/^${VERSION_CODENAME:-none}|main|//p" | sort -u | head -n 1) || true
+    apt-get indextargets --format "$fields" | awk -F'|' -v release="${VERSION_CODENAME:-none}" \
+        '$1 == "main" && ($2 == release || $3 == release) && $4 ~ /^http/ { print $4 "|" $5; exit }'
+) || true
 if [ -z "${mirror:-}" ]; then
     echo "No Debian mirror for ${VERSION_CODENAME:-this system} in the configured apt sources."
     exit 1
@@ -28,21 +30,20 @@ keyring=$(sed -n 's/^Signed-By: *\(\/.*\)/\1/p; s/.*signed-by=\([^] ]*\).*/\1/p'
 [ -r "$keyring" ] || keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 rm -rf "$apt"
-mkdir -p "$apt/etc/parts" "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/src"
+mkdir -p "$apt/sources" "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/src"
 : >"$apt/state/status"
-cat >"$apt/etc/lwpy.sources" <<END
+cat >"$apt/sources/lwpy.sources" <<END
 Types: deb-src
 URIs: $mirror
 Suites: $suite
 Components: main
 Signed-By: $keyring
 END
-cp "$apt/etc/lwpy.sources" "$apt/etc/parts/"
 
 options=(
     -o Dir::State="$apt/state" -o Dir::State::status="$apt/state/status"
     -o Dir::Cache="$apt/cache"
-    -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt/etc/parts"
+    -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt/sources"
     -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
     -o Acquire::Languages=none -o APT::Sandbox::User=
     -o APT::Update::Error-Mode=any
