@@ -119,7 +119,8 @@ build/micropython32: build/mpy-cross tools/unix_manifest.py
 	@cp build/obj/unix32/micropython $@
 
 build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
-	@$(STEP) firmware "building the firmware for $(BOARD)" '$(CLEAN_LOG)' \
+	@$(STEP) firmware "building the firmware for $(BOARD)" \
+		'If the log names a Python file, correct that. $(CLEAN_LOG)' \
 		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(BOARD) BUILD=$(CURDIR)/build/obj/$(BOARD) \
 		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py MICROPY_HEAP_SIZE=1048576 \
 		USER_C_MODULES=$(CURDIR)/$(BOARD_DIR)
