@@ -1,6 +1,7 @@
 """What an acknowledgment brings (RFC 9293 section 3.10.7.4, "fifth"): segments freed, round trip
 measured, window updated, congestion control moved on."""
 
+from ..err import ERR_CLSD
 from ..kernel import reg_add, reg_diff, reg_set
 from ..mpy import const
 from ..pbuf import free, header
@@ -10,7 +11,7 @@ from .header import FIN, SEG, SYN
 from .output import retransmit_first
 from .pcb import seg_free
 from .rexmit import measure
-from .state import EV_FIN_ACKED, happen
+from .state import EV_FIN_ACKED, LAST_ACK, end, happen
 
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
@@ -81,13 +82,15 @@ def _advance(pcb, acked):
     n = release(pcb)
     if reno.on_ack(pcb, acked):
         retransmit_first(pcb)
-    if pcb.fin_queued and reg_diff(regs, _SND_UNA, regs, _SND_END) == 0:
-        serial = pcb.serial
-        happen(pcb, EV_FIN_ACKED)
-        if pcb.serial != serial:
-            return
+    serial = pcb.serial
     if n and pcb.on_sent is not None:
         pcb.on_sent(pcb.arg, pcb, n)
+    if pcb.serial != serial or not pcb.fin_queued or reg_diff(regs, _SND_UNA, regs, _SND_END):
+        return
+    if pcb.state == LAST_ACK:
+        end(pcb, ERR_CLSD)
+    else:
+        happen(pcb, EV_FIN_ACKED)
 
 
 def release(pcb):

@@ -10,7 +10,8 @@ close() or abort(), nor after err has been called. Callbacks:
     sent(arg, pcb, n)           n bytes are acknowledged, their memory is the application's again
     poll(arg, pcb)              time has passed
     err(arg, err)               the connection has failed, the pcb is gone: ERR_RST by the peer,
-                                ERR_TIMEOUT, ERR_RTE unreachable, ERR_ABRT by us, ERR_MEM
+                                ERR_TIMEOUT, ERR_RTE unreachable, ERR_ABRT by us, ERR_MEM;
+                                or has ended, and close() was not called: ERR_CLSD
 Nothing here allocates after set-up.
 """
 
@@ -19,7 +20,7 @@ from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, OK
 from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
-from . import count, input, isn, rexmit, state, write
+from . import count, input, isn, rexmit, state, text, write
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output, own_mss
@@ -236,10 +237,10 @@ def close(pcb):
     result = _send_fin(pcb)
     if result != OK:
         return result
-    _drop_refused(pcb)
     pcb.rx_closed = True
     pcb.on_recv = pcb.on_sent = pcb.on_err = pcb.on_connected = pcb.on_urgent = None
     poll(pcb, None, 0)
+    _drop_refused(pcb)
     if pcb.state == state.FIN_WAIT_2:
         net.timers.start(pcb.t_life, net.cfg.TCP_FIN_WAIT_2_TIMEOUT)
     return OK
@@ -274,9 +275,12 @@ def _send_fin(pcb):
 
 
 def _drop_refused(pcb):
+    """Nobody will take it, so that a FIN need not wait behind it any longer."""
     if pcb.refused is not None:
         free(pcb.refused)
         pcb.refused = None
+        if pcb.fin_seen:
+            text.take_fin(pcb)
 
 
 def _set_family(pcb, alen):

@@ -7,7 +7,7 @@ receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 AC
                          +-> header.refuse   nobody is there
 """
 
-from ..err import ERR_MEM, ERR_RST, ERR_RTE, OK
+from ..err import ERR_CLSD, ERR_MEM, ERR_RST, ERR_RTE, OK
 from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
@@ -64,7 +64,7 @@ def receive(p, netif, addrs, alen):
     reg_add(counts, count.RX, 1)
     pcb = pcbs.find(net.tcp, p.buf, addrs, alen, p.off)
     if pcb is not None and pcb.state == TIME_WAIT and _reopens(pcb):
-        pcbs.release(pcb)
+        end(pcb, ERR_CLSD)
         pcb = None
     if pcb is None:
         _no_connection(net, p, netif, addrs, alen)

@@ -17,6 +17,7 @@ address (`alen` bytes each), and at 32 the peer's port and ours, all in network 
 
 from array import array
 
+from ..err import ERR_CLSD
 from ..kernel import copy, reg_set, same, tuple_hash
 from ..mpy import const
 from ..pbuf import free as pbuf_free
@@ -138,9 +139,13 @@ def alloc(net):
             if oldest is None or timers.left(pcb.t_life) < timers.left(oldest.t_life):
                 oldest = pcb
     if oldest is not None:
+        fn = oldest.on_err
+        arg = oldest.arg
         release(oldest)
         oldest.in_use = True
         oldest.reset()
+        if fn is not None:  # its application has not called close()
+            fn(arg, ERR_CLSD)
     return oldest
 
 

@@ -7,14 +7,14 @@ TIME_WAIT, the application's poll.
     t_poll    call the application
 """
 
-from ..err import ERR_TIMEOUT
+from ..err import ERR_CLSD, ERR_TIMEOUT
 from ..kernel import reg_add, reg_diff, ticks_diff
 from ..mpy import const
 from . import reno
 from .count import GAVE_UP, TIMEOUT
 from .header import SEG
 from .output import output, push_or_probe, requeue
-from .state import EV_END, SYN_RCVD, SYN_SENT, end, happen
+from .state import SYN_RCVD, SYN_SENT, end
 from .text import offer_again
 
 _SEG_ACK = const(1)
@@ -75,8 +75,8 @@ def on_fast(pcb):
 
 
 def on_life(pcb):
-    """t_life fired: forget the connection, which the application has left long ago."""
-    happen(pcb, EV_END)
+    """t_life fired: both sides have closed, or nobody owns the connection. Forget it."""
+    end(pcb, ERR_CLSD)
 
 
 def on_poll(pcb):

@@ -100,22 +100,24 @@ def offer_again(pcb):
     serial = pcb.serial
     _offer(pcb, p)
     if pcb.serial == serial and pcb.refused is None and pcb.fin_seen:
-        _tell_fin(pcb)
+        take_fin(pcb)
 
 
 def _finish(pcb):
-    """The peer's FIN is next in order (RFC 9293 section 3.10.7.4, "eighth")."""
+    """The peer's FIN is next in order (RFC 9293 section 3.10.7.4, "eighth"). It is acknowledged at
+    once, but changes the state only behind the data that the application has refused so far."""
     reg_add(pcb.regs, _RCV_NXT, 1)
     pcb.ack_now = True
     pcb.fin_seen = True
     while pcb.oo_n:  # nothing can follow a FIN
         free(_take(pcb))
-    happen(pcb, EV_FIN)
     if pcb.refused is None:
-        _tell_fin(pcb)
+        take_fin(pcb)
 
 
-def _tell_fin(pcb):
+def take_fin(pcb):
+    """All data before the peer's FIN has been taken, or dropped: let the FIN happen."""
+    happen(pcb, EV_FIN)
     fn = pcb.on_recv
     if fn is not None:
         fn(pcb.arg, pcb, None, OK)
