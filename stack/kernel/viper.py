@@ -71,44 +71,26 @@ def copy(dst: ptr32, doff: int, src: ptr32, soff: int, n: int):
 
 
 @micropython.viper
-def cksum_copy(dst: ptr16, doff: int, src: ptr16, soff: int, n: int) -> int:
+def cksum_copy(dst: ptr16, doff: int, src: ptr32, soff: int, n: int) -> int:
     """See plain.py; n is below 65,536."""
     dst = ptr16(int(dst) + doff)
-    src = ptr16(int(src) + soff)
+    src = ptr32(int(src) + soff)
     acc = 0
     while n >= 16:
-        doff = src[0]
-        dst[0] = doff
-        acc += doff
-        doff = src[1]
-        dst[1] = doff
-        acc += doff
-        doff = src[2]
-        dst[2] = doff
-        acc += doff
-        doff = src[3]
-        dst[3] = doff
-        acc += doff
-        doff = src[4]
-        dst[4] = doff
-        acc += doff
-        doff = src[5]
-        dst[5] = doff
-        acc += doff
-        doff = src[6]
-        dst[6] = doff
-        acc += doff
-        doff = src[7]
-        dst[7] = doff
-        acc += doff
+        to = ptr32(dst)
+        to[0] = src[0]
+        to[1] = src[1]
+        to[2] = src[2]
+        to[3] = src[3]
+        src = ptr32(int(src) + 16)
+        acc = acc + dst[0] + dst[1] + dst[2] + dst[3] + dst[4] + dst[5] + dst[6] + dst[7]
         dst = ptr16(int(dst) + 16)
-        src = ptr16(int(src) + 16)
         n -= 16
     while n >= 2:
-        dst[0] = src[0]
-        acc += src[0]
+        dst[0] = ptr16(src)[0]
+        acc += dst[0]
         dst = ptr16(int(dst) + 2)
-        src = ptr16(int(src) + 2)
+        src = ptr32(int(src) + 2)
         n -= 2
     if n:
         last = ptr8(src)[0]
