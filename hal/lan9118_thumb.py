@@ -1,0 +1,129 @@
+"""The LAN9118 driver's two functions that move bytes, in ARMv7-M assembly. The contract is
+lan9118_viper.py's; pull() and push() there say the same in Python.
+
+Eight words move with two instructions: each FIFO port answers at eight addresses in a row, so
+`ldm` and `stm` without write-back pop and push it. A Cortex-M3 or M4 continues an interrupted one
+where it was, so interrupts lose nothing. MicroPython's assembler does not know these two with a
+list of registers; data(2, ...) spells them. It saves r4 to r7 by itself.
+"""
+# ruff: noqa: F821, B018
+
+import micropython
+
+
+@micropython.asm_thumb
+def pull(r0, r1, r2):  # dev, buf, words
+    ldr(r0, [r0, 32])  # dev[_BASE]: the RX data FIFO is at offset 0
+    push({r8, r9, r10, r11})
+    b(NEXT)
+    label(EIGHT)
+    data(2, 0xE890, 0x0FF0)  # ldm r0, {r4-r11}
+    data(2, 0xE8A1, 0x0FF0)  # stm r1!, {r4-r11}
+    label(NEXT)
+    sub(r2, 8)
+    bpl(EIGHT)
+    pop({r8, r9, r10, r11})
+    lsl(r3, r2, 30)  # what is left, modulo 8: bit 2 to the carry, bit 1 to the sign
+    bcc(NOT_FOUR)
+    data(2, 0xE890, 0x00F0)  # ldm r0, {r4-r7}
+    data(2, 0xC1F0)  # stm r1!, {r4-r7}
+    label(NOT_FOUR)
+    bpl(NOT_TWO)
+    data(2, 0xE890, 0x0030)  # ldm r0, {r4, r5}
+    data(2, 0xC130)  # stm r1!, {r4, r5}
+    label(NOT_TWO)
+    lsl(r3, r2, 31)
+    bpl(END)
+    ldr(r4, [r0, 0])
+    str(r4, [r1, 0])
+    label(END)
+    mov(r0, 0)  # it is returned, and the address would be an object
+
+
+@micropython.asm_thumb
+def push(r0, r1, r2, r3):  # dev, buf, off, piece
+    add(r1, r1, r2)  # the address of the piece
+    ldr(r4, [r0, 32])  # dev[_BASE]
+    lsl(r5, r3, 18)  # _FIRST to the sign
+    bpl(PIECE)
+
+    # The first piece: take the status of the frames sent before, and see if there is room.
+    mov(r5, 0x80)
+    add(r5, r5, r4)
+    ldr(r6, [r5, 0])  # TX_FIFO_INF
+    lsl(r7, r6, 8)
+    lsr(r7, r7, 24)  # statuses waiting
+    label(STATUS)
+    cmp(r7, 0)
+    beq(ROOM)
+    ldr(r5, [r4, 0x48])  # TX_STATUS
+    lsl(r5, r5, 16)  # its error bit to the sign
+    bpl(GOOD)
+    ldr(r5, [r0, 20])  # dev[_TX_ERROR]
+    add(r5, 1)
+    str(r5, [r0, 20])
+    label(GOOD)
+    sub(r7, 1)
+    b(STATUS)
+    label(ROOM)
+    lsl(r6, r6, 16)
+    lsr(r6, r6, 16)  # bytes free
+    lsr(r7, r3, 16)  # the frame's length
+    mov(r5, 128)
+    lsl(r5, r5, 2)  # _ROOM
+    add(r7, r7, r5)
+    cmp(r6, r7)
+    bcs(FITS)
+    ldr(r5, [r0, 28])  # dev[_TX_FULL]
+    add(r5, 1)
+    str(r5, [r0, 28])
+    mov(r0, 1)
+    b(END)
+    label(FITS)
+    ldr(r5, [r0, 4])  # dev[_TX]
+    add(r5, 1)
+    str(r5, [r0, 4])
+
+    label(PIECE)
+    mov(r5, 3)
+    and_(r5, r1)  # bytes of the first word that are not ours
+    sub(r1, r1, r5)
+    lsl(r6, r3, 18)
+    lsr(r6, r6, 18)
+    lsl(r7, r5, 16)
+    orr(r6, r7)
+    str(r6, [r4, 0x20])  # TX command A
+    lsr(r6, r3, 16)
+    str(r6, [r4, 0x20])  # TX command B
+    mov(r0, r4)
+    add(r0, 0x20)
+    lsl(r2, r3, 21)
+    lsr(r2, r2, 21)
+    add(r2, r2, r5)
+    add(r2, 3)
+    lsr(r2, r2, 2)  # words
+    push({r8, r9, r10, r11})
+    b(NEXT)
+    label(EIGHT)
+    data(2, 0xE8B1, 0x0FF0)  # ldm r1!, {r4-r11}
+    data(2, 0xE880, 0x0FF0)  # stm r0, {r4-r11}
+    label(NEXT)
+    sub(r2, 8)
+    bpl(EIGHT)
+    pop({r8, r9, r10, r11})
+    lsl(r3, r2, 30)
+    bcc(NOT_FOUR)
+    data(2, 0xC9F0)  # ldm r1!, {r4-r7}
+    data(2, 0xE880, 0x00F0)  # stm r0, {r4-r7}
+    label(NOT_FOUR)
+    bpl(NOT_TWO)
+    data(2, 0xC930)  # ldm r1!, {r4, r5}
+    data(2, 0xE880, 0x0030)  # stm r0, {r4, r5}
+    label(NOT_TWO)
+    lsl(r3, r2, 31)
+    bpl(SENT)
+    ldr(r4, [r1, 0])
+    str(r4, [r0, 0])
+    label(SENT)
+    mov(r0, 0)
+    label(END)

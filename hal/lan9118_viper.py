@@ -1,0 +1,155 @@
+"""The LAN9118 driver's machine code: whatever touches a register. See lan9118.py.
+
+`dev` is an array('I'): the counters named in NAMES and, behind them, the chip's address and the
+longest frame that a pbuf holds. So one argument tells a function everything, and neither an
+address nor a register ever becomes a Python int of 2^30 or more, an object on the heap.
+Nothing here allocates or raises.
+"""
+
+import micropython
+
+from stack.mpy import const
+
+NAMES = "rx tx rx_nobuf rx_error rx_long tx_error rx_overrun tx_full".split()
+_RX = const(0)
+_TX = const(1)
+_RX_NOBUF = const(2)
+_RX_ERROR = const(3)
+_RX_LONG = const(4)
+_TX_ERROR = const(5)
+_RX_OVERRUN = const(6)  # the chip's own count of frames lost because its FIFO was full
+_TX_FULL = const(7)  # refused: no room in the TX FIFO
+_BASE = const(8)  # dev[_BASE] is the chip's address
+_LIMIT = const(9)  # dev[_LIMIT] is the longest frame that fits into a pbuf
+
+# Registers, as indexes of 32-bit words. The FIFO ports answer at eight addresses each.
+_RX_DATA = const(0x00 >> 2)
+_TX_DATA = const(0x20 >> 2)
+_RX_STATUS = const(0x40 >> 2)
+_TX_STATUS = const(0x48 >> 2)
+_INT_STS = const(0x58 >> 2)
+_RX_FIFO_INF = const(0x7C >> 2)
+_TX_FIFO_INF = const(0x80 >> 2)
+
+_RSFL = const(8)  # INT_STS: a frame has been received
+_SPINS = const(
+    200_000
+)  # how often a wait looks: some 100 ms on the machines this chip is found on
+
+_FIRST = const(0x2000)  # TX command A: first piece of a frame
+_ROOM = const(512)  # the commands of a frame of up to 32 pieces
+
+
+@micropython.viper
+def read(dev: ptr32, reg: int, high: int) -> int:
+    """Return the upper (high=1) or lower 16 bits of a register."""
+    regs = ptr32(dev[_BASE])
+    return regs[reg] >> (high << 4) & 0xFFFF
+
+
+@micropython.viper
+def write(dev: ptr32, reg: int, high: int, low: int):
+    """Write a register, given as two halves of 16 bits."""
+    regs = ptr32(dev[_BASE])
+    regs[reg] = high << 16 | low
+
+
+@micropython.viper
+def wait_clear(dev: ptr32, reg: int, high: int, bits: int) -> int:
+    """Wait until `bits` of a register's half are 0. Return 0, or 1 if they do not become so."""
+    regs = ptr32(dev[_BASE])
+    i = int(_SPINS)
+    while i:
+        if (regs[reg] >> (high << 4)) & bits == 0:
+            return 0
+        i -= 1
+    return 1
+
+
+@micropython.viper
+def peek(dev: ptr32) -> int:
+    """Return the length of the next frame (without FCS), which is then the next thing to read from
+    the RX data FIFO, or 0 if there is none. A bad frame is read out, counted, and 0 returned."""
+    regs = ptr32(dev[_BASE])
+    if regs[_RX_FIFO_INF] & 0xFF0000 == 0:
+        regs[_INT_STS] = _RSFL  # forget the interrupt, and only then look for the last time
+        if regs[_RX_FIFO_INF] & 0xFF0000 == 0:
+            return 0
+    status = regs[_RX_STATUS]
+    n = (status >> 16 & 0x3FFF) - 4
+    if status & 0x8000 == 0 and n >= 14:
+        if n <= dev[_LIMIT]:
+            dev[_RX] = dev[_RX] + 1
+            return n
+        dev[_RX_LONG] = dev[_RX_LONG] + 1
+    else:
+        dev[_RX_ERROR] = dev[_RX_ERROR] + 1
+    n = (n + 9) >> 2
+    while n > 0:
+        status = regs[_RX_DATA]
+        n -= 1
+    return 0
+
+
+@micropython.viper
+def discard(dev: ptr32, words: int):
+    """Read a frame out that peek() announced and that there is no pbuf for."""
+    regs = ptr32(dev[_BASE])
+    dev[_RX] = dev[_RX] - 1
+    dev[_RX_NOBUF] = dev[_RX_NOBUF] + 1
+    while words > 0:
+        regs[_RX_DATA]
+        words -= 1
+
+
+@micropython.viper
+def pull(dev: ptr32, buf: ptr32, words: int):
+    """Read `words` words from the RX data FIFO into `buf`, which is aligned."""
+    regs = ptr32(dev[_BASE])
+    i = 0
+    while i < words:
+        buf[i] = regs[_RX_DATA]
+        i += 1
+
+
+@micropython.viper
+def push(dev: ptr32, buf: ptr8, off: int, piece: int) -> int:
+    """Send one piece of a frame: buf[off:]. `piece` is the frame's length << 16 | _FIRST | _LAST |
+    the piece's length. Return 0, or 1 (counted) if _FIRST is set and the frame has no room."""
+    regs = ptr32(dev[_BASE])
+    if piece & _FIRST:
+        room = regs[_TX_FIFO_INF]
+        done = room >> 16 & 0xFF
+        while done:  # frames sent since the last time
+            if regs[_TX_STATUS] & 0x8000:
+                dev[_TX_ERROR] = dev[_TX_ERROR] + 1
+            done -= 1
+        if (room & 0xFFFF) < (piece >> 16) + _ROOM:
+            dev[_TX_FULL] = dev[_TX_FULL] + 1
+            return 1
+        dev[_TX] = dev[_TX] + 1
+    address = int(buf) + off
+    lead = address & 3
+    regs[_TX_DATA] = lead << 16 | piece & 0x3FFF
+    regs[_TX_DATA] = piece >> 16
+    src = ptr32(address - lead)
+    words = ((piece & 0x7FF) + lead + 3) >> 2
+    i = 0
+    while i < words:
+        regs[_TX_DATA] = src[i]
+        i += 1
+    return 0
+
+
+@micropython.viper
+def crc_bit(mac: ptr8) -> int:
+    """Return the bit, 0..63, of the hash table that stands for a group address: the upper six bits
+    of the CRC-32 that the FCS uses."""
+    crc = -1
+    for i in range(6):
+        byte = mac[i]
+        for _ in range(8):
+            top = (crc >> 31 ^ byte) & 1
+            crc = crc << 1 ^ (0x04C11DB7 if top else 0)
+            byte >>= 1
+    return crc >> 26 & 0x3F
