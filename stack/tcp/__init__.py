@@ -27,6 +27,8 @@ Where to read on:
     api.py      this module's functions
 """
 
+# From the bottom up: importing a module that imports the next one, and so on, needs a deep stack.
+from . import count, header, pcb, state
 from .api import (
     abort,
     accept,
