@@ -274,6 +274,8 @@ class Wire:
             reg_add(src.counters, _CORRUPTED, 1)
             if self.recorder is not None:
                 self.recorder(CORRUPTED, src.index, s.buf, LEAD, s.len)
+        if not src.flying:
+            src.last_due = self.now
         wait += f.delay_ms
         if f.jitter_ms:
             wait += self.random.below(f.jitter_ms + 1)

@@ -202,6 +202,20 @@ def test_reordered_frames_are_overtaken():
     assert 140 < late < 260 and len(got) == 2000 and late // 2 < breaks <= late
 
 
+def test_frame_behind_a_reordered_first_one_is_on_time():
+    net = Net()
+    net.wire.tick(Fake()())
+    net.wire.set_faults(Faults(reorder=1000, reorder_ms=15, delay_ms=10))
+    net.send(0, B, 1)
+    net.wire.set_faults(Faults(delay_ms=10))
+    net.send(0, B, 2)
+    net.wire.tick(Fake().advance(10))
+    assert net.receive(1) == [2]
+    net.wire.tick(Fake().advance(25))
+    assert net.receive(1) == [1]
+    net.end()
+
+
 def test_corruption_flips_one_bit_behind_the_header():
     net = Net(seed=3)
     net.wire.set_faults(Faults(corrupt=1000))
