@@ -226,11 +226,11 @@ def close(pcb):
                 abort(child)
         pcb.in_use = False
         return OK
-    if pcb.state in (state.CLOSED, state.SYN_SENT):
+    if pcb.state == state.CLOSED or pcb.state == state.SYN_SENT:
         pcbs_.release(pcb)
         return OK
     unread = pcb.refused is not None or pcb.rcv_wnd != net.cfg.TCP_WND
-    if unread and pcb.state in (state.ESTABLISHED, state.CLOSE_WAIT):
+    if unread and (pcb.state == state.ESTABLISHED or pcb.state == state.CLOSE_WAIT):
         pcb.on_err = None
         abort(pcb)
         return OK

@@ -172,11 +172,8 @@ def purge(pcb):
     timers = pcb.net.timers
     timers.stop(pcb.t_rexmit)
     timers.stop(pcb.t_fast)
-    for seg in (pcb.unsent, pcb.unacked):
-        while seg is not None:
-            rest = seg.next
-            seg_free(pcb.net.tcp, seg)
-            seg = rest
+    _free_queue(pcb.net.tcp, pcb.unsent)
+    _free_queue(pcb.net.tcp, pcb.unacked)
     pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
     pcb.queued = 0
     if pcb.refused is not None:
@@ -186,6 +183,13 @@ def purge(pcb):
         pbuf_free(pcb.oo_p[i])
         pcb.oo_p[i] = None
     pcb.oo_n = 0
+
+
+def _free_queue(tcp, seg):
+    while seg is not None:
+        rest = seg.next
+        seg_free(tcp, seg)
+        seg = rest
 
 
 def seg_alloc(tcp, p, seq, i, n, flags):
