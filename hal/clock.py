@@ -7,6 +7,8 @@
 A Fake starts 10 seconds before the wrap, so that every longer test crosses it.
 """
 
+from stack.kernel import ticks_add
+
 _MASK = 0x3FFFFFFF
 
 try:
@@ -40,5 +42,5 @@ class Fake:
 
     def advance(self, ms):
         """Move the time `ms` (0..2^29) ahead, and return it."""
-        self.now = now = (self.now + ms) & 0x3FFFFFFF
+        self.now = now = ticks_add(self.now, ms)
         return now
