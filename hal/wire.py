@@ -275,7 +275,7 @@ class Wire:
             if self.recorder is not None:
                 self.recorder(CORRUPTED, src.index, s.buf, LEAD, s.len)
         if not src.flying:
-            src.last_due = self.now
+            src.last_due = self.now  # it may be stale by half the clock's range
         wait += f.delay_ms
         if f.jitter_ms:
             wait += self.random.below(f.jitter_ms + 1)
@@ -284,7 +284,7 @@ class Wire:
             reg_add(src.counters, _REORDERED, 1)
             due = ticks_add(due, f.reorder_ms)
         else:
-            if src.flying and ticks_diff(src.last_due, due) > 0:
+            if ticks_diff(src.last_due, due) > 0:
                 due = src.last_due
             src.last_due = due
         s.due = due

@@ -178,6 +178,21 @@ def test_first_frame_of_a_late_clock_is_not_early():
     net.end()
 
 
+def test_frame_behind_a_reordered_first_one_is_not_late():
+    net = Net(seed=4)
+    net.wire.tick(Fake()())
+    net.wire.set_faults(Faults(reorder=1000, reorder_ms=5))
+    net.send(0, B, 1)
+    net.wire.set_faults(Faults())
+    net.send(0, B, 2)
+    assert net.wire.next_in() == 0
+    net.wire.tick(Fake()())
+    assert net.receive(1) == [2]
+    net.wire.tick(Fake().advance(5))
+    assert net.receive(1) == [1]
+    net.end()
+
+
 def test_loss_is_as_frequent_as_asked():
     net, got = many(Faults(loss=200))
     lost = net.count(0, "lost")
