@@ -124,9 +124,13 @@ def free(p):
 def header(p, n):
     """Reveal `n` bytes in front of the payload, or hide -n of them if n < 0.
 
-    Return OK, or ERR_BUF (nothing changed) if there is no such room in the first pbuf.
+    Return OK, or ERR_BUF (nothing changed) if there is no such room in the first pbuf. In front
+    of a REF pbuf there is none: that memory is somebody else's.
     """
-    if n > p.off or p.len + n < 0:
+    if n > 0:
+        if n > p.off or p.kind == REF:
+            return ERR_BUF
+    elif p.len + n < 0:
         return ERR_BUF
     p.off -= n
     p.len += n
