@@ -82,7 +82,8 @@ class Console:
         return self._serial.fileno()
 
     def send(self, data):
-        """Send bytes, or a str as UTF-8."""
+        """Type bytes, or a str as UTF-8."""
+        self._leave_raw()
         with _plain_errors("cannot send to the console"):
             self._serial.write(data.encode() if isinstance(data, str) else data)
 

@@ -9,6 +9,7 @@ The guest is 10.0.2.15 there, QEMU's gateway 10.0.2.2. The serial console is a T
 """
 
 import ctypes
+import os
 import pathlib
 import shutil
 import signal
@@ -21,18 +22,18 @@ import time
 from .console import Console, ConsoleError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FIRMWARE = ROOT / "build" / "firmware.elf"
+FIRMWARE = pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"), "firmware.elf")
 QEMU = "qemu-system-arm"
 HTTP = 80
 
 _START_S = 10  # until the firmware's first word
 _STOP_S = 3
+_RANDOM = 0x21FFFFE0  # 32 bytes that the firmware finds random
 _PR_SET_PDEATHSIG = 1
 _NOISE = ("QEMU waiting for connection", "module ui-")
 _REMEDIES = (
     ("host forwarding rule", "That port is in use: choose another one, or 0 for any."),
     ("Could not open '/dev/net/tun'", 'A TAP needs root: use net="user", or run it as root.'),
-    ("Lockup", "Is that file a firmware for the MPS2-AN385?"),
 )
 
 
@@ -122,6 +123,10 @@ class Machine:
         line += self._net_options()
         if self.icount:
             line += ["-icount", self.icount]
+        else:  # see entropy() in the board's board.py
+            for i in range(0, 32, 8):
+                word = int.from_bytes(os.urandom(8))
+                line += ["-device", f"loader,addr={_RANDOM + i:#x},data={word:#x},data-len=8"]
         if self.pcap:
             # A comma in a file name is doubled in QEMU's options.
             file = str(self.pcap).replace(",", ",,")
@@ -148,6 +153,7 @@ class Machine:
         for need, remedy in (
             (shutil.which(QEMU), f"{QEMU} is not installed: apt install qemu-system-arm"),
             (self.elf.is_file(), f"there is no firmware at {self.elf}: make firmware"),
+            (_is_elf(self.elf), f"{self.elf} is no ELF file"),
         ):
             if not need:
                 raise EmulatorError(remedy)
@@ -187,6 +193,7 @@ class Machine:
             except ConsoleError:
                 self.process.wait(_STOP_S)
         self.check()
+        raise EmulatorError(f"{self.elf} prints nothing. Is it a firmware for the MPS2-AN385?")
 
     def check(self):
         """Raise EmulatorError, with QEMU's last words, if QEMU is no longer running."""
@@ -221,6 +228,14 @@ class Machine:
             error.add_note(f"QEMU had ended by itself: {self.messages()}")
         self.stop()
         self._stderr.close()
+
+
+def _is_elf(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read(4) == b"\x7fELF"
+    except OSError:
+        return False
 
 
 def _connect(net):

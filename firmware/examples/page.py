@@ -22,14 +22,15 @@ h2{margin:0 0 10px;font-size:13px;font-weight:600;color:var(--dim)}
 #about{flex-basis:100%;color:var(--dim);font-size:13px}
 section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px;
 margin-bottom:12px;min-width:0}
-.tiles,.cards{display:grid;gap:12px}
+.tiles,.cards,.pair{display:grid;gap:12px}
 .tiles{grid-template-columns:repeat(auto-fit,minmax(150px,1fr));margin-bottom:12px}
-.tiles section,.cards section{margin:0}
-.cards{grid-template-columns:repeat(auto-fill,minmax(260px,1fr))}
+.tiles section,.cards section,.pair section{margin:0}
+.pair{grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));margin-bottom:12px}
+.cards{align-items:start;grid-template-columns:repeat(auto-fill,minmax(260px,1fr))}
 b{font-weight:600;font-variant-numeric:tabular-nums}
 .tiles b{display:block;font-size:24px;line-height:1.2;white-space:nowrap}
 .tiles h2{margin-bottom:2px}
-small,.dim{color:var(--dim);font-size:12px}
+small,.dim{color:var(--dim);font-size:12px}small{display:block;line-height:1.35}
 svg{display:block;width:100%;height:64px}
 .row{display:flex;justify-content:space-between;gap:12px;padding:3px 0;
 font-variant-numeric:tabular-nums}
@@ -37,7 +38,7 @@ font-variant-numeric:tabular-nums}
 position:relative}
 .bar i{position:absolute;inset:0 auto 0 0;background:var(--fill)}
 .bar i+i{background:var(--hue);border-radius:4px}
-.new{color:var(--hue)}
+.new{color:var(--hue)}.old{color:var(--dim)}
 details{margin-top:6px}summary{color:var(--dim);font-size:12px;cursor:pointer}
 footer{color:var(--dim);font-size:12px;margin-top:16px}
 </style>
@@ -46,12 +47,12 @@ footer{color:var(--dim);font-size:12px;margin-top:16px}
 <header><h1>lwpy</h1><span id="on">connecting</span><span id="about"></span></header>
 <div class="tiles" id="tiles"></div>
 <section><h2>Frames per second, received and sent</h2>
-<svg id="plot" viewBox="0 0 120 40" preserveAspectRatio="none" fill="none" stroke-width="1.5">
+<svg id="plot" viewBox="0 0 59 40" preserveAspectRatio="none" fill="none" stroke-width="1.5">
 <path id="rx" stroke="var(--hue)" vector-effect="non-scaling-stroke"/>
 <path id="tx" stroke="var(--dim)" vector-effect="non-scaling-stroke" stroke-dasharray="3 2"/>
-</svg><div class="row dim"><span id="rate"></span><span>last two minutes</span></div></section>
-<section><h2>Connections</h2><div id="conns"></div></section>
-<section><h2>Buffers in use, and the most that ever were</h2><div id="pools"></div></section>
+</svg><div class="row dim"><span id="rate"></span><span>last minute</span></div></section>
+<div class="pair"><section><h2>Connections</h2><div id="conns"></div></section>
+<section><h2>Buffers in use, and the most that ever were</h2><div id="pools"></div></section></div>
 <div class="cards" id="counts"></div>
 <footer>lwpy is a TCP/IP stack in Python. Under MicroPython it serves this page without
 allocating memory.</footer>
@@ -59,7 +60,9 @@ allocating memory.</footer>
 const $=id=>document.getElementById(id),esc=t=>(t+"").replace(/[<&]/g,c=>"&#"+c.charCodeAt()+";");
 const tile=(k,v,s)=>`<section><h2>${esc(k)}</h2><b>${v}</b><small>${s}</small></section>`;
 const row=(k,v,c)=>`<div class="row"><span>${esc(k)}</span><b class="${c||""}">${v}</b></div>`;
+const title={tcp:"TCP",udp:"UDP",icmp:"ICMP",ip4:"IPv4",ip6:"IPv6",arp:"ARP",eth:"Ethernet"};
 let names,last,heap0,up0,trace=[];
+const order=p=>(Object.keys(title).indexOf(p)+8)%8;
 function time(s){
  const d=Math.floor(s/86400),p=n=>(n+"").padStart(2,"0");
  return(d?d+"d ":"")+p(Math.floor(s/3600)%24)+":"+p(Math.floor(s/60)%60)+":"+p(s%60)}
@@ -77,7 +80,7 @@ function read(view){
  return r}
 function get(r,p,n){const c=r.counts.find(x=>x[0]==p),v=c&&c[1].find(x=>x[0]==n);return v?v[1]:0}
 function line(k,max){
- return trace.map((t,i)=>(i?"L":"M")+(i+120-trace.length)+" "+(38-36*t[k]/max).toFixed(1))
+ return trace.map((t,i)=>(i?"L":"M")+(i+60-trace.length)+" "+(38-36*t[k]/max).toFixed(1))
   .join("")}
 function show(r){
  const nif=names.counters[names.counters.length-1][0],rx=get(r,nif,"rx"),tx=get(r,nif,"tx");
@@ -86,16 +89,17 @@ function show(r){
  up0=r.up;
  if(last){
   const dt=(Date.now()-last.at)/1000,d=(a,b)=>((a-b)>>>0)/dt;
-  trace.push([d(rx,last.rx),d(tx,last.tx)]);trace=trace.slice(-120);
+  trace.push([d(rx,last.rx),d(tx,last.tx)]);trace=trace.slice(-60);
   const max=Math.max(10,...trace.flat()),t=trace[trace.length-1];
   $("rx").setAttribute("d",line(0,max));$("tx").setAttribute("d",line(1,max));
   $("rate").textContent=t[0].toFixed(0)+" received, "+t[1].toFixed(0)+" sent"}
  let s=tile("Uptime",time(r.up),"since reset")+tile("Received",rx.toLocaleString(),"frames")+
   tile("Sent",tx.toLocaleString(),"frames");
  if(heap!==undefined)s+=tile("Heap",(heap-heap0).toLocaleString()+" B",
-  "allocated while you look, of "+Math.round(heap/1024)+" KB in use");
+  "allocated since you came; "+Math.round(heap/1024)+" KB in use");
  $("tiles").innerHTML=s;
- $("conns").innerHTML=r.conns.map(c=>row(c.addr+" :"+c.peer,names.states[c.state])).join("")||
+ $("conns").innerHTML=r.conns.map(c=>row(c.addr+" port "+c.peer,names.states[c.state],
+  c.state==10?"old":"")).join("")||
   '<span class="dim">none</span>';
  $("pools").innerHTML=r.pools.map(p=>row(p.n,`${p.size-p.avail} of ${p.size}`+
   (p.empty?`, empty ${p.empty} times`:""))+`<div class="bar"><i style="width:${
@@ -103,7 +107,7 @@ function show(r){
   ).join("");
  $("counts").innerHTML=r.counts.map(([p,l],i)=>{
   const was=last&&last.counts[i][1],some=l.filter(x=>x[1]),none=l.filter(x=>!x[1]);
-  return`<section><h2>${esc(p)}</h2>`+some.map(([n,v])=>{
+  return`<section style="order:${order(p)}"><h2>${esc(title[p]||p)}</h2>`+some.map(([n,v])=>{
    const j=l.findIndex(x=>x[0]==n);
    return row(n.replace(/_/g," "),v.toLocaleString(),was&&was[j][1]!=v?"new":"")}).join("")+
    (none.length?`<div class="dim">zero: ${none.map(x=>esc(x[0].replace(/_/g," "))).join(", ")

@@ -108,7 +108,7 @@ def serve(net, routes, port=80, served=None):
     pcb = tcp.new(net)
     if pcb is None or tcp.bind(pcb, None, port) != OK:
         raise ValueError("http: port %d is in use, or no TCP pcb is left (NUM_TCP_PCB)" % port)
-    listener = tcp.listen(pcb)
+    listener = tcp.listen(pcb, net.cfg.NUM_TCP_PCB)
     if listener is None:
         raise ValueError("http: no listener is left: raise NUM_TCP_LISTEN")
     server = Server(net, routes, served)

@@ -20,6 +20,8 @@ import uctypes
 from hal.clock import ticks_ms
 from hal.lan9118 import LAN9118
 from stack import Stack, netif
+from stack.kernel import ticks_diff
+from stack.mpy import const
 
 NAME = "MPS2-AN385"
 IP = "10.0.2.15"  # what QEMU's user-mode network expects
@@ -27,6 +29,8 @@ MASK = "255.255.255.0"
 GW = "10.0.2.2"
 
 _ETHERNET = 0x40200000
+# QEMU's user-mode network looks at new sockets only when the processor sleeps now and then.
+_SLEEP_EVERY = const(10)
 _NOISE = 0x21FFFFE0  # the last 32 bytes of the PSRAM, which nothing else uses
 
 idle = mps2.wait  # idle(ms): sleep until a frame, a key or scheduled work comes, at most ms
@@ -34,7 +38,7 @@ idle = mps2.wait  # idle(ms): sleep until a frame, a key or scheduled work comes
 _net = None
 _left = 0  # ms until poll() is wanted again
 _failure = None  # what poll() raised, which is a bug
-_polled_at = 0
+_polled_at = _slept_at = 0  # in the background
 _in_background = False
 
 
@@ -116,10 +120,14 @@ def _poll(net):
 
 
 def _poll_again(net):
-    global _polled_at
-    if _in_background:
-        now = ticks_ms()
-        if now != _polled_at:
-            _polled_at = now
-            net.poll(now)
-        micropython.schedule(_poll_again, net)
+    global _polled_at, _slept_at
+    if not _in_background:
+        return
+    micropython.schedule(_poll_again, net)
+    now = ticks_ms()
+    if now != _polled_at:
+        _polled_at = now
+        net.poll(now)
+        if ticks_diff(now, _slept_at) >= _SLEEP_EVERY:
+            _slept_at = now
+            idle(1)
