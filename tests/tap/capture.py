@@ -1,0 +1,117 @@
+"""Every packet on the TAP interface, recorded by the kernel and judged by scapy.
+
+Scapy is an independent decoder: a packet from lwpy is right if scapy decodes all of it, and builds
+the very same bytes from what it decoded, every length and checksum computed anew.
+"""
+
+import socket
+import struct
+
+from scapy.config import conf
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.l2 import ARP, Ether
+from scapy.packet import Padding, Raw
+from scapy.utils import wrpcap
+
+_ETH_P_ALL = 3
+_SO_RCVBUFFORCE = 33
+_SOL_PACKET = 263
+_PACKET_STATISTICS = 6
+_BUFFER = 192 << 20  # holds what the longest test records; read only at its end
+_MIN_FRAME = 60
+_COMPUTED = {IP: "ihl len chksum", TCP: "dataofs chksum", UDP: "len chksum", ICMP: "chksum"}
+
+conf.debug_dissector = True  # raise, rather than decode as Raw what cannot be decoded
+
+
+class Capture:
+    """Records from now on. read() returns what was recorded, and ends it."""
+
+    def __init__(self, lab):
+        with lab.inside():
+            self.socket = socket.socket(
+                socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(_ETH_P_ALL)
+            )
+            self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+            self.socket.bind((lab.DEV, _ETH_P_ALL))
+
+    def send(self, frame):
+        """Send a frame of the test's own making from Linux's side."""
+        self.socket.send(bytes(frame))
+
+    def read(self):
+        """Return the frames, oldest first, as bytes."""
+        frames = []
+        while True:
+            try:
+                frames.append(self.socket.recv(65536))
+            except BlockingIOError:
+                break
+        raw = self.socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+        lost = struct.unpack("II", raw)[1]
+        self.socket.close()
+        assert not lost, "%d packets went unrecorded" % lost
+        return frames
+
+
+def save(path, frames):
+    """Write frames as a pcap file, for Wireshark."""
+    wrpcap(str(path), [Ether(f) for f in frames])
+
+
+def judge(frames, mac):
+    """Assert that all frames decode, and that those sent by `mac` are right."""
+    source = bytes.fromhex(mac.replace(":", ""))
+    flows = {}
+    for i, raw in enumerate(frames):
+        packet = Ether(raw)
+        ours = raw[6:12] == source
+        try:
+            if ours:
+                _judge_ours(raw, packet)
+            if TCP in packet:
+                _judge_flow(packet, ours, flows)
+        except AssertionError as e:
+            raise AssertionError("packet %d: %s\n%s" % (i + 1, e, packet.show(dump=True)))
+
+
+def _judge_ours(raw, packet):
+    assert _MIN_FRAME <= len(raw) <= 1514, "length %d" % len(raw)
+    pad = packet[Padding].load if Padding in packet else b""
+    assert not pad or (len(raw) == _MIN_FRAME and not any(pad)), "padding is not zeros"
+    assert ARP in packet or IP in packet, "neither ARP nor IP"
+    if IP in packet:
+        assert TCP in packet or UDP in packet or ICMP in packet, "unknown protocol"
+        assert packet[IP].flags == "DF" or packet[IP].id, "an identification of 0"
+        assert packet[IP].frag == 0 and packet[IP].ttl == 64
+    if TCP in packet:
+        assert packet[TCP].reserved == 0
+    for layer, fields in _COMPUTED.items():
+        if layer in packet:
+            for field in fields.split():
+                packet[layer].delfieldval(field)
+    built = bytes(packet)
+    assert built == raw, "scapy builds %s" % built.hex()
+
+
+def _judge_flow(packet, ours, flows):
+    """Windows: the edge that lwpy has offered never moves back, and it never sends beyond the one
+    that it was offered, but for a probe of one byte."""
+    ip, tcp = packet[IP], packet[TCP]
+    peer, own = ((ip.dst, tcp.dport), tcp.sport) if ours else ((ip.src, tcp.sport), tcp.dport)
+    if tcp.flags.S and not tcp.flags.A:
+        flows[peer, own] = [None, None]  # a new connection
+    edges = flows.setdefault((peer, own), [None, None])
+    if tcp.flags.R:
+        return
+    if tcp.flags.A:
+        edge = (tcp.ack + tcp.window) & 0xFFFFFFFF
+        old = edges[ours]
+        grown = 0 if old is None else ((edge - old + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+        assert grown >= 0 or not ours, "the window's right edge moved back by %d" % -grown
+        if old is None or grown > 0:
+            edges[ours] = edge
+    if ours and edges[0] is not None:
+        n = len(tcp.payload.load) if Raw in packet else 0
+        over = ((tcp.seq + n - edges[0] + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+        assert over <= 0 or n == 1 == over, "%d bytes beyond the peer's window" % over

@@ -1,0 +1,112 @@
+"""lwpy on a TAP interface, serving services.py, told what to do by lines of JSON on stdin.
+
+    python tests/tap/server.py '{"ip": "10.77.0.2/24", ...}'     or micropython, by way of a bridge
+
+Each line ["command", argument...] gets one line in reply; the end of stdin ends the program, so
+that it never outlives the test. lwpy.py is the other end.
+"""
+
+import json
+import os
+import select
+import sys
+
+from hal.clock import ticks_ms
+from stack import Stack, netif, stats, tcp
+from tests.tap import services
+
+
+class Limits:
+    """Overrides of stack/config.py."""
+
+    NUM_TCP_LISTEN = 8
+
+
+def wrapped(iss):
+    """Return a function that starts connections at the sequence number `iss`."""
+
+    def choose(pcb):
+        pcb.regs[4] = iss
+
+    return choose
+
+
+def state(net):
+    """Return what the tests look at: pools, connections, counters."""
+    counters = stats.report(net.stats)
+    names, counts = net.netifs[0].driver.stats
+    counters["driver"] = dict(zip(names, counts))
+    return {
+        "pools": [[p.avail, p.size] for p in (net.pool, net.ram, net.refs)]
+        + [[net.tcp.segs_avail, net.cfg.NUM_TCP_SEG]],
+        "pcbs": [tcp.state_name(pcb) for pcb in tcp.pcbs(net)],
+        "counters": counters,
+    }
+
+
+def take_log(net):
+    """Return what has ended since the last call."""
+    entries = services.log[:]
+    services.log.clear()
+    return entries
+
+
+def hold(net, on):
+    """Let the refusing service refuse, or take again."""
+    services.held[0] = on
+    return on
+
+
+COMMANDS = {
+    "state": state,
+    "log": take_log,
+    "urgent": lambda net: services.urgent,
+    "hold": hold,
+    "connect": lambda net, ip, port, n: services.connect(net, netif.addr(ip), port, n),
+    "knock": lambda net, ip, port: services.udp_knock(net, netif.addr(ip), port),
+}
+
+
+def main(options):
+    """Run until stdin ends."""
+    for name, value in options["config"].items():
+        setattr(Limits, name, value)
+    net = Stack(Limits, seed=b"tests against Linux")
+    if options["iss"] is not None:
+        net.tcp.iss = wrapped(options["iss"])
+    driver = open_driver(options)
+    en0 = netif.add(net, driver, options["ip"], "255.255.255.0", options["gw"])
+    services.start(net)
+    netif.set_up(en0)
+    poller = select.poll()
+    poller.register(sys.stdin, select.POLLIN)
+    poller.register(driver.stream, select.POLLIN)
+    print(json.dumps("ready"))
+    while True:
+        ms = net.poll(ticks_ms())
+        for event in poller.poll(min(ms, 10000)):
+            if event[0] in (sys.stdin, 0):
+                line = sys.stdin.readline()
+                if not line:
+                    return
+                command = json.loads(line)
+                print(json.dumps(COMMANDS[command[0]](net, *command[1:])))
+                if hasattr(sys.stdout, "flush"):
+                    sys.stdout.flush()
+
+
+def open_driver(options):
+    """Return the driver: of the bridge's socket, or of the TAP interface itself."""
+    mac = bytes(int(x, 16) for x in options["mac"].split(":"))
+    bridged = os.getenv("LWPY_NETDEV")
+    if bridged:
+        from hal.stream import Stream
+
+        return Stream(int(bridged.split(":")[1]), mac)
+    from hal.tap import Tap
+
+    return Tap(options["dev"], mac)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
