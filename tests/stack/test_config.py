@@ -1,0 +1,89 @@
+"""stack/config.py. Runs on every interpreter."""
+
+from stack import config
+
+
+class Limits:
+    """A user's own limits: attributes set by keyword."""
+
+    def __init__(self, **limits):
+        for name in limits:
+            setattr(self, name, limits[name])
+
+
+def remedy(**limits):
+    """Return the message with which load() refuses `limits`."""
+    try:
+        config.load(Limits(**limits))
+    except ValueError as e:
+        return str(e)
+    raise AssertionError("accepted: %r" % limits)
+
+
+def test_load_defaults():
+    cfg = config.load()
+    names = [n for n in dir(config) if n.isupper() and n[0] != "_"]
+    assert len(names) > 20
+    for n in names:
+        assert getattr(cfg, n) == getattr(config, n), n
+
+
+def test_load_override_leaves_the_rest():
+    cfg = config.load(Limits(IP_TTL=255, NUM_TCP_PCB=1))
+    assert cfg.IP_TTL == 255 and cfg.NUM_TCP_PCB == 1
+    assert cfg.NUM_UDP_PCB == config.NUM_UDP_PCB
+    assert config.IP_TTL != 255
+    assert config.load().IP_TTL == config.IP_TTL
+
+
+def test_load_from_class():
+    class Mine:
+        IP_TTL = 7
+        note = "lower-case names are the user's own"
+        _PRIVATE = 1
+
+    assert config.load(Mine).IP_TTL == 7
+
+
+def test_load_from_module():
+    assert config.load(config).TCP_MSS == config.TCP_MSS
+
+
+def test_load_unknown_name():
+    message = remedy(TCP_MMS=536)
+    assert "TCP_MMS" in message and "stack/config.py" in message
+
+
+def test_load_contradictions_name_the_remedy():
+    for name, limits in (
+        ("PBUF_POOL_BUFSIZE", {"PBUF_POOL_BUFSIZE": 1535}),
+        ("TCP_MSS", {"PBUF_POOL_BUFSIZE": 1516}),
+        ("PBUF_RAM_BUFSIZE", {"PBUF_RAM_BUFSIZE": 116}),
+        ("PBUF_POOL_SIZE", {"PBUF_POOL_SIZE": 1, "TCP_WND": 0}),
+        ("PBUF_POOL_SIZE", {"PBUF_POOL_SIZE": 4}),
+        ("TCP_WND", {"TCP_WND": 65536, "PBUF_POOL_SIZE": 64}),
+        ("TCP_WND", {"TCP_WND": config.TCP_MSS - 1}),
+        ("TCP_MSS", {"TCP_MSS": 87, "TCP_WND": 1000}),
+        ("NUM_TCP_SEG", {"TCP_SND_QUEUELEN": config.NUM_TCP_SEG + 1}),
+        ("TCP_HASH_SIZE", {"TCP_HASH_SIZE": 0}),
+        ("TCP_HASH_SIZE", {"TCP_HASH_SIZE": 12}),
+        ("TCP_DELACK", {"TCP_DELACK": 0}),
+        ("TCP_DELACK", {"TCP_DELACK": 500}),
+    ):
+        assert name in remedy(**limits), limits
+
+
+def test_load_accepts_the_smallest():
+    config.load(
+        Limits(
+            PBUF_POOL_SIZE=2,
+            PBUF_POOL_BUFSIZE=148,
+            PBUF_RAM_BUFSIZE=120,
+            TCP_MSS=88,
+            TCP_WND=88,
+            TCP_HASH_SIZE=1,
+            TCP_SND_QUEUELEN=1,
+            NUM_TCP_SEG=1,
+            TCP_DELACK=1,
+        )
+    )
