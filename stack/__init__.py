@@ -33,7 +33,8 @@ class Stack:
         self._rand = array("I", [0] * 2)  # a counter, and its last image under the secret
         self._bytes = bytearray(4)
         self._work = array("I", [0] * 4)
-        for i in range(0, len(seed) - 3, 4):
+        seed = bytes(seed) + bytes(-len(seed) % 4)
+        for i in range(0, len(seed), 4):
             reg_load(self._rand, 0, seed, i)
             for k in range(2):
                 reg_store(self._bytes, 0, self._rand, 0)
