@@ -104,6 +104,7 @@ class Stream:
         while p is not None:
             self._views[p] = memoryview(p.buf)[LEAD:]
             p = p.next
+        self._readable()  # the first ipoll() allocates what the others use
 
     def link(self):
         """Return True while the other end is there."""

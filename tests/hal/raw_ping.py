@@ -93,6 +93,7 @@ poller.register(driver.stream, select.POLLIN)
 pool = pbuf.Pool(4, 1536, pbuf.POOL)
 ram = pbuf.Pool(3, 1600, pbuf.RAM)
 driver.start(pool)
+wait(0)  # the first ipoll() allocates
 who = pbuf.alloc(ram, 2, len(ARP))
 pbuf.take(who, ARP, 0, len(ARP))
 for _ in range(3):
