@@ -14,10 +14,10 @@ import sys
 from stack.apps import http
 from stack.apps.status import Status
 
-try:
-    from .page import HTML
-except ImportError:  # run as a script
+if __name__ == "__main__":
     from page import HTML
+else:
+    from .page import HTML
 
 PORT = 80
 BENCH = b"200 bytes " * 20
