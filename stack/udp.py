@@ -45,6 +45,7 @@ class UdpPcb:
         self.key = bytearray(32)
         self.pair = bytearray(32)  # the addresses of the packet being sent, peer's first
         self.in_use = False
+        self.clear()
 
     def clear(self):
         """Make the pcb as new."""
