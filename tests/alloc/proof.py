@@ -23,7 +23,8 @@ if hasattr(micropython, "alloc_emergency_exception_buf"):  # some ports have a f
 
 
 def nothing(setup):
-    """Assert that run() allocates nothing, where run, check = setup()."""
+    """Assert that run() allocates nothing, where run, check = setup(). run() may use at most five
+    variables of setup(): MicroPython calls a larger closure through the heap."""
     run, check = setup()
     n = 0
     if LOCKS:
