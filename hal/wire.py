@@ -179,7 +179,7 @@ class Port:
 
 class Wire:
     """`ports` ports, joined. `slots` frames can be in flight or queued, `rx_queue` of them in one
-    port's receive queue. `now` is the time of the last tick().
+    port's receive queue. `now` is the time of the last tick(): start it where the clock is.
 
     `recorder`, if set, is called as recorder(event, port_index, buf, off, n) with the events
     SENT, DROPPED, LOST, CORRUPTED and ARRIVED (above), lost and damaged frames included.

@@ -5,13 +5,28 @@ runs with the assembler functions and with the viper ones, which must not differ
 """
 
 import os
+import select
 import socket
 import struct
 
 import pytest
 
 from emulator import DeviceError, Machine
+from hal.stream import Stream
+from stack import pbuf
+from stack.err import OK
 
+STREAM_ECHO = """
+def echo(n):
+    while n:
+        p = d.rx()
+        if p is not None:
+            for i in range(2, 8): p.buf[i], p.buf[i + 6] = p.buf[i + 6], p.buf[i]
+            d.tx(p)
+            pbuf.free(p)
+            n -= 1
+echo(%d)
+"""
 MAC = bytes.fromhex("525400123456")
 PEER = b"\x02\0\0\0\0\x01"
 GROUP = b"\x01\x00\x5e\x00\x00\xfb"
@@ -213,6 +228,29 @@ def test_broadcast_passes_and_others_do_not(board):
     assert board.receive() == everybody
 
 
+def test_driver_talks_to_the_stream_driver(board):
+    far = Stream(os.dup(board.wire.fileno()), PEER)
+    pool, ram = pbuf.Pool(4, 1536, pbuf.POOL), pbuf.Pool(1, 1536, pbuf.RAM)
+    far.start(pool)
+    lengths = (60, 61, 1000, 1514)
+    sent = [frame(n) for n in lengths]
+    for f in sent:
+        p = pbuf.alloc(ram, 2, len(f))
+        pbuf.take(p, f, 0, len(f))
+        assert far.tx(p) == OK
+        pbuf.free(p)
+    board.exec(STREAM_ECHO % len(sent))
+    for f in sent:
+        while (p := far.rx()) is None:
+            select.select([far.stream], [], [], 10)
+        assert bytes(p.buf[2 : 2 + p.len]) == PEER + MAC + f[12:]
+        pbuf.free(p)
+    assert pool.avail == 4 and ram.avail == 1
+    far.stream.close()
+    os.set_blocking(board.wire.fileno(), True)
+    board.wire.settimeout(10)
+
+
 def test_nothing_is_allocated(board):
     for n in (64, 1514):
         for _ in range(3):
@@ -265,6 +303,39 @@ def test_chip_without_an_address_asks_for_one(board):
         board.exec("LAN9118(mac=b'\\1\\2\\3\\4\\5\\6')")
     assert board.value("LAN9118(mac=b'\\x52\\x54\\0\\x12\\x34\\x56').mac") == MAC
     board.exec("d = LAN9118(); d.start(pool)")
+
+
+COUNTER = """
+import time
+from array import array
+from hal.counter import Counter
+now = array("I", [0])
+slow = Counter(uctypes.addressof(now), 1000)
+times = []
+for count in (999, 1000, 2500, 0x7FFFFFFF, 0xFFFFFFFF, 499):
+    now[0] = count
+    times.append(slow())
+chip, timer = Counter(0x4020009C), Counter(0x40000004, down=True)
+def spent():
+    a, b, c = chip(), timer(), time.ticks_ms()
+    time.sleep_ms(200)
+    return chip() - a, timer() - b, time.ticks_diff(time.ticks_ms(), c)
+def allocates():
+    before = gc.mem_alloc()
+    now[0] = 0x3FFFFFFF
+    slow()
+    chip()
+    timer()
+    return gc.mem_alloc() - before
+"""
+
+
+def test_counter_is_a_clock(board):
+    board.exec(COUNTER)
+    assert board.value("times") == [0, 1, 2, 2147483, 4294967, 4294967]
+    chip, timer, ms = board.value("spent()")
+    assert abs(chip - ms) <= 2 and abs(timer - ms) <= 2 and ms >= 200
+    assert board.value("allocates()") == 0
 
 
 def test_pools_are_full(board):  # the last test of each kind
