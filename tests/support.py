@@ -106,6 +106,9 @@ class Lab:
         self.net.tcp.iss = lambda pcb: set_iss(pcb, ISS)
         netif.set_up(self.nif)
         self.frames.clear()
+        for _, counters in self.net.stats.values():
+            for i in range(len(counters)):
+                counters[i] = 0
 
     def now(self):
         return (self.ms + 0x40000000 - 5000) & 0x3FFFFFFF
