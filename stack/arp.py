@@ -50,6 +50,8 @@ STABLE = 2
 STALE = 3
 PROBING = 4
 
+_DEFEND_INTERVAL_MS = const(10_000)  # RFC 5227 section 1.1
+
 _RECORD = const(10)  # a record of the table: IP address 4, MAC address 6
 
 _zeros = bytes(6)
@@ -67,6 +69,7 @@ class Table:
         self.tries = bytearray(size)
         self.pending = [None] * size
         self.timers = [Timer(self.expire, i) for i in range(size)]
+        self.defence = Timer(_nothing, None)
         self.victim = 0
 
     def expire(self, i):
@@ -154,6 +157,19 @@ def announce(netif):
         _request(netif, netif.ip, 0, eth.BROADCAST, 0)
 
 
+def _defend(netif):
+    """Somebody else claims our address: repeat our claim, but not for every one of theirs, or two
+    that defend themselves would never stop (RFC 5227 section 2.4 c)."""
+    timers = netif.net.timers
+    if not netif.arp.defence.running:
+        timers.start(netif.arp.defence, _DEFEND_INTERVAL_MS)
+        announce(netif)
+
+
+def _nothing(arg):
+    """The defence timer only tells the time."""
+
+
 def output(p, netif, dst, off, kind):
     """Send IPv4 packet `p` to the address at dst[off], of `kind` 1 (neighbour), 2 (broadcast) or
     3 (multicast): see kernel.ip4_class.
@@ -197,7 +213,7 @@ def receive(p, netif):
     """Take an ARP packet (RFC 826, "Packet Reception"). Takes ownership of `p`.
 
     A neighbour that asks for us is remembered; others only if they are in the table already.
-    Nobody may claim our own address: that is counted, and our claim repeated (RFC 5227, 2.4).
+    Nobody may claim our own address: that is counted, and our claim repeated.
     """
     count = netif.net.arp_count
     buf = p.buf
@@ -209,13 +225,13 @@ def receive(p, netif):
         return
     reg_add(count, _RX, 1)
     sender = ip4_class(buf, off + _SPA, netif.ip, netif.mask)
-    for_us = same(buf, off + _TPA, netif.ip, 0, 4)
+    anonymous = same(buf, off + _SPA, _zeros, 0, 4)  # a probe (RFC 5227 section 2.1.1)
+    for_us = same(buf, off + _TPA, netif.ip, 0, 4) and not same(netif.ip, 0, _zeros, 0, 4)
     if sender == 4:
-        if not same(buf, off + _SHA, netif.mac, 0, 6):
+        if not anonymous and not same(buf, off + _SHA, netif.mac, 0, 6):
             reg_add(count, _CONFLICT, 1)
-            if op == _REPLY:
-                announce(netif)
-    elif sender == 1 and not same(buf, off + _SPA, _zeros, 0, 4):
+            _defend(netif)
+    elif sender == 1 and not anonymous:
         table = netif.arp
         i = find(table.records, _RECORD, table.size, buf, off + _SPA, 4)
         if i < 0 and for_us and op == _REQUEST:
