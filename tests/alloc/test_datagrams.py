@@ -212,8 +212,7 @@ def test_more_neighbours_than_the_table_holds():
 
     def setup():
         s = Script()
-        net = s.net
-        u = udp.new(net)
+        u = udp.new(s.net)
         udp.bind(u, None, 5000)
         ips = [bytes((10, 0, 0, i)) for i in range(100, 120)]
         macs = [bytes((2, 0, 0, 0, 1, i)) for i in range(20)]
@@ -228,7 +227,7 @@ def test_more_neighbours_than_the_table_holds():
             for k in range(3):
                 for i in range(20):
                     for _ in range(2):  # the second replaces the first, which waits
-                        p = pbuf.alloc(net.ram, pbuf.TRANSPORT + 8, 4)
+                        p = pbuf.alloc(s.net.ram, pbuf.TRANSPORT + 8, 4)
                         assert udp.sendto(u, p, ips[i], 0, 9) == OK
                         pbuf.free(p)
                     if k:
@@ -240,7 +239,7 @@ def test_more_neighbours_than_the_table_holds():
                 s.step(10_000)
 
         def check():
-            table = net.stats["arp"]
+            table = s.net.stats["arp"]
             for name in ("evicted", "replaced", "unresolved", "conflict", "bad"):
                 assert count(table, name), name
             s.world.check_pools()
