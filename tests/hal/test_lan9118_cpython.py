@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import struct
+import threading
 
 import pytest
 
@@ -305,6 +306,25 @@ def test_chip_without_an_address_asks_for_one(board):
     board.exec("d = LAN9118(); d.start(pool)")
 
 
+WAIT = """
+import mps2, time
+def wait_ms(ms):
+    while d.rx() is not None: pass
+    start = time.ticks_ms()
+    for _ in range(20):  # it may return early; count how often
+        mps2.wait(ms)
+        if time.ticks_diff(time.ticks_ms(), start) >= ms: break
+    return time.ticks_diff(time.ticks_ms(), start)
+def wait_frame(ms):
+    start = time.ticks_ms()
+    p = None
+    while p is None:
+        mps2.wait(ms)
+        p = d.rx()
+    pbuf.free(p)
+    return time.ticks_diff(time.ticks_ms(), start)
+"""
+
 COUNTER = """
 import time
 from array import array
@@ -328,6 +348,18 @@ def allocates():
     timer()
     return gc.mem_alloc() - before
 """
+
+
+def test_interrupt_wakes_a_sleeping_board(board):
+    board.exec(WAIT)
+    assert board.value("wait_ms(300)") >= 299  # nothing keeps waking it
+    took = []
+    for _ in range(4):  # its longest sleep is 500 ms; this computer may be late now and then
+        timer = threading.Timer(0.1, board.send, (frame(60),))
+        timer.start()
+        took.append(board.value("wait_frame(5000)"))
+        timer.join()
+    assert min(took) < 300
 
 
 def test_counter_is_a_clock(board):
