@@ -36,6 +36,12 @@ writes on some ports excepted; see there). Its contract:
                 without a filter passes every group and does nothing here. Calls are counted per
                 address nowhere: the caller joins once and leaves once.
 
+A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
+
+    lan9118.py  the LAN9118 controller          wire.py    a virtual wire or switch, for tests
+    tap.py      a TAP interface (CPython)       stream.py  frames over a socket: QEMU, the bridge
+    pcap.py     records any of them             clock.py, counter.py, sim.py: time
+
 A clock is a function without arguments that returns milliseconds, 30 bits, wrapping like
 MicroPython's time.ticks_ms(): see clock.py.
 """
