@@ -153,7 +153,7 @@ def attach(netif):
 
 def announce(netif):
     """Tell the network the netif's own address (a gratuitous request, RFC 5227 section 3)."""
-    if not same(netif.ip, 0, _zeros, 0, 4):
+    if netif.has_ip:
         _request(netif, netif.ip, 0, eth.BROADCAST, 0)
 
 
@@ -226,7 +226,7 @@ def receive(p, netif):
     reg_add(count, _RX, 1)
     sender = ip4_class(buf, off + _SPA, netif.ip, netif.mask)
     anonymous = same(buf, off + _SPA, _zeros, 0, 4)  # a probe (RFC 5227 section 2.1.1)
-    for_us = same(buf, off + _TPA, netif.ip, 0, 4) and not same(netif.ip, 0, _zeros, 0, 4)
+    for_us = netif.has_ip and same(buf, off + _TPA, netif.ip, 0, 4)
     if sender == 4:
         if not anonymous and not same(buf, off + _SHA, netif.mac, 0, 6):
             reg_add(count, _CONFLICT, 1)

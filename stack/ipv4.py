@@ -94,7 +94,7 @@ def receive(p, netif):
     if src > 1 or first == _LOOPBACK or first == 0:  # RFC 1122 section 3.2.1.3
         return _drop(p, count, _BAD_SOURCE)
     dst = ip4_class(buf, off + _DST, netif.ip, netif.mask)
-    if dst < 2 or (dst == 4 and net.rx_group):
+    if dst < 2 or (dst == 4 and (net.rx_group or not netif.has_ip)):
         return _drop(p, count, _NOT_MINE)
     if dst != 4:
         net.rx_group = 1
@@ -116,12 +116,18 @@ def _drop(p, count, why):
 
 
 def route(net, addrs, off):
-    """Return the netif through which the address at addrs[off] is reached, or None."""
+    """Return the netif through which the address at addrs[off] is reached, or None. One that has
+    no address yet sends broadcasts and multicasts only (RFC 1122 section 3.2.1.3)."""
+    kind = 0
     for netif in net.netifs:
-        if netif.up and ip4_class(addrs, off, netif.ip, netif.mask) not in (0, 3):
-            return netif
+        if netif.up:
+            kind = ip4_class(addrs, off, netif.ip, netif.mask)
+            if kind == 2 or kind == 4 or (kind == 1 and netif.has_ip):
+                return netif
     netif = net.default_netif
-    return netif if netif is not None and netif.up else None
+    if netif is None or not netif.up or not (netif.has_ip or kind == 3):
+        return None
+    return netif
 
 
 def source(netif, addrs, off):

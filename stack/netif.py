@@ -25,7 +25,8 @@ def addr(text):
 
 
 class Netif:
-    """One interface. `ip`, `mask`, `gw` are bytearrays of 4, all zero when there is none."""
+    """One interface. `ip`, `mask`, `gw` are bytearrays of 4, all zero when there is none (set_addr
+    changes them); `has_ip` says whether it has an address."""
 
     def __init__(self, net, driver, name):
         self.net = net
@@ -36,7 +37,7 @@ class Netif:
         self.ip = bytearray(4)
         self.mask = bytearray(4)
         self.gw = bytearray(4)
-        self.up = False
+        self.has_ip = self.up = False
         self.input = self.output = None
         self.on_up = None  # called with the netif when it comes up or its address changes
 
@@ -59,6 +60,7 @@ def set_addr(netif, ip=None, mask=None, gw=None):
     """Set the addresses (None sets all zeros). Raises ValueError for a bad one. Allocates."""
     for own, new in ((netif.ip, ip), (netif.mask, mask), (netif.gw, gw)):
         own[:] = addr(new) if new is not None else bytes(4)
+    netif.has_ip = any(netif.ip)
     if netif.up and netif.on_up is not None:
         netif.on_up(netif)
 
