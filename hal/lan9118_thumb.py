@@ -4,7 +4,8 @@ lan9118_viper.py's; pull() and push() there say the same in Python.
 Eight words move with two instructions: each FIFO port answers at eight addresses in a row, so
 `ldm` and `stm` without write-back pop and push it. A Cortex-M3 or M4 continues an interrupted one
 where it was, so interrupts lose nothing. MicroPython's assembler does not know these two with a
-list of registers; data(2, ...) spells them. It saves r4 to r7 by itself.
+list of registers; data(2, ...) spells them. It saves r4 to r7 by itself. push() is long because
+it does in one call all that a frame's first piece needs.
 """
 # ruff: noqa: F821, B018
 

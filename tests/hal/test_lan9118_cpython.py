@@ -4,6 +4,7 @@ The frames travel over a socketpair (QEMU's `-netdev stream`), so this needs no 
 runs with the assembler functions and with the viper ones, which must not differ.
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -85,6 +86,10 @@ class Board:
     def __init__(self, machine, wire):
         self.exec = machine.console.exec
         self.wire = wire
+        wire.settimeout(0.1)
+        with contextlib.suppress(TimeoutError):
+            while wire.recv(65536):  # what the firmware's own program sent before
+                pass
         wire.settimeout(10)
 
     def send(self, frame):
