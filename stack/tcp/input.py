@@ -48,6 +48,7 @@ _SND_END = const(8)
 _SND_UP = const(11)
 _RCV_UP = const(12)
 _PORTS = const(32)
+_UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
 
 
 def receive(p, netif, addrs, alen):
@@ -309,8 +310,11 @@ def _urgent(pcb):
     urgent bytes stay in the stream, in order (RFC 6093 section 4)."""
     regs = pcb.regs
     up = SEG[_SEG_UP]
-    ahead = reg_diff(SEG, _SEG_SEQ, regs, _RCV_UP) + up
-    if up == 0 or ahead <= 0:
+    ahead = reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT) + up
+    known = reg_diff(regs, _RCV_UP, regs, _RCV_NXT)
+    if known > _UP_MAX:  # a mark of 2^31 bytes ago
+        known = 0
+    if up == 0 or ahead <= max(known, 0):
         return
     reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, up)
     if pcb.on_urgent is not None:

@@ -90,6 +90,7 @@ def transmit(pcb, seg):
     p.tot_len = hlen + seg.len
     up = 0
     if pcb.urgent:
+        pcb.urgent = reg_diff(regs, _SND_UP, regs, _SND_UNA) > 0  # the mark grows old with time
         up = min(max(reg_diff(regs, _SND_UP, seg.r, 0), 0), 65535)
     if not pcb.timing and reg_diff(seg.r, 0, regs, _SND_NXT) >= 0:  # Karn: not one sent before
         pcb.timing = True

@@ -53,6 +53,12 @@ def on_ack(pcb, acked):
     return False
 
 
+def _in_episode(regs):
+    """Is RECOVER in what is under way? A mark of 2^31 bytes ago is neither behind nor ahead."""
+    behind = reg_diff(regs, _RECOVER, regs, _SND_UNA)
+    return 0 <= behind <= reg_diff(regs, _SND_NXT, regs, _SND_UNA)
+
+
 def on_dup_ack(pcb):
     """A duplicate acknowledgment came. Returns True for the third: fast retransmit (RFC 5681
     section 3.2), unless it belongs to a loss episode that is over (RFC 6582 section 4.1)."""
@@ -60,7 +66,7 @@ def on_dup_ack(pcb):
     regs = pcb.regs
     if pcb.recovering:
         pcb.cwnd = min(pcb.cwnd + pcb.mss, _MAX_WINDOW)
-    elif n == 3 and reg_diff(regs, _SND_UNA, regs, _RECOVER) > 0:
+    elif n == 3 and not _in_episode(regs):
         _halve(pcb)
         pcb.cwnd = pcb.ssthresh + 3 * pcb.mss
         pcb.recovering = True

@@ -6,7 +6,7 @@ unsent:  seg -> seg -> seg        each: header pbuf -> payload pbufs -> None
 """
 
 from ..err import ERR_ARG, ERR_CONN, ERR_MEM, OK
-from ..kernel import copy, reg_add, reg_diff
+from ..kernel import copy, reg_add, reg_diff, reg_set
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, free, reference
 from ..pbuf import ref as pbuf_ref
@@ -196,4 +196,4 @@ def _finish(pcb, flags):
         pcb.unsent_last.flags |= PSH
     if flags & _URGENT:
         pcb.urgent = True
-        reg_add(pcb.regs, _SND_UP, reg_diff(pcb.regs, _SND_END, pcb.regs, _SND_UP))
+        reg_set(pcb.regs, _SND_UP, pcb.regs, _SND_END, 0)
