@@ -22,6 +22,7 @@ _FOREVER = float("inf")
 def main(argv=None):
     """Run the command line. Returns the exit status."""
     args = _arguments(argv)
+    args.started = time.monotonic()
     # make and scripts may have started us with Ctrl-C ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -91,18 +92,16 @@ def _board(args):
 
 def _demo(args, console, url):
     """Show the machine's start, its page's summary, and then its console until Ctrl-C."""
-    started = time.monotonic()
     if args.port:
         console.reboot()
-    text = console.expect("Serving http://", _PAGE_S) + console.readline()
+    text = _serving(console)
     _show(text)
-    print()
     url = url or re.search(r"http://\S+", text)[0]
     if not args.port and args.net != "user":
         print(f"The network is {args.net}: from there, open {url}")
     else:
         page, seconds = _fetch(url)
-        took = time.monotonic() - started
+        took = time.monotonic() - args.started
         title = re.search(r"<title>(.*?)</title>", page, re.S)
         print(f"Fetched {url}: {len(page)} bytes in {seconds * 1000:.0f} ms, ", end="")
         print(f"{took:.1f} s after the start.")
@@ -113,6 +112,11 @@ def _demo(args, console, url):
     print("Ctrl-C ends this. The machine's console:\n", flush=True)
     while True:
         _show(console.read(timeout=60))
+
+
+def _serving(console):
+    """Return what main.py prints until it serves."""
+    return console.expect("Serving http://", _PAGE_S) + console.expect("\n")
 
 
 def _fetch(url):
@@ -131,6 +135,8 @@ def _fetch(url):
 
 def _repl(args, console, url):
     """Stop the program, and join this terminal to the REPL."""
+    if not args.port:
+        _show(_serving(console))
     _show(console.interrupt())
     if url:
         print(f"(the machine's page: {url}; Ctrl-] or Ctrl-X ends this)", end="")

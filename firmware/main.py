@@ -9,16 +9,14 @@ import sys
 import board
 from examples import web
 
-from stack import stats as _stats
-
 net = board.net()
 web.start(net, {"board": board.NAME})
 
 
 def stats():
     """Print the stack's counters that are not zero, and its pools."""
-    for proto, counts in _stats.report(net.stats).items():
-        print(proto, " ".join("%s=%d" % (k, n) for k, n in counts.items() if n))
+    for proto, (names, counts) in net.stats.items():
+        print(proto, " ".join("%s=%d" % (k, n) for k, n in zip(names, counts) if n))
     for name, pool in (("pool", net.pool), ("ram", net.ram), ("refs", net.refs)):
         print("%s %d of %d free, at least %d" % (name, pool.avail, pool.size, pool.low))
 

@@ -23,7 +23,7 @@ h2{margin:0 0 10px;font-size:13px;font-weight:600;color:var(--dim)}
 section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px;
 margin-bottom:12px;min-width:0}
 .tiles,.cards,.pair{display:grid;gap:12px}
-.tiles{grid-template-columns:repeat(auto-fit,minmax(150px,1fr));margin-bottom:12px}
+.tiles{grid-template-columns:repeat(auto-fit,minmax(130px,1fr));margin-bottom:12px}
 .tiles section,.cards section,.pair section{margin:0}
 .pair{grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));margin-bottom:12px}
 .cards{align-items:start;grid-template-columns:repeat(auto-fill,minmax(260px,1fr))}
