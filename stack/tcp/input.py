@@ -35,6 +35,7 @@ _SEG_WND = const(2)
 _SEG_UP = const(3)
 _SEG_FLAGS = const(4)
 _SEG_HLEN = const(5)
+_SEG_DATA_LEN = const(6)
 _SEG_LEN = const(7)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
@@ -49,6 +50,7 @@ _SND_UP = const(11)
 _RCV_UP = const(12)
 _PORTS = const(32)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
+_RTO_AFTER_LOST_SYN = const(3000)  # RFC 6298, 5.7
 
 
 def receive(p, netif, addrs, alen):
@@ -199,10 +201,14 @@ def _opened(pcb):
     """Our SYN is acknowledged: tell the application. Returns False if it ended the connection."""
     if pcb.timing:
         ack.measure(pcb)
+    lost = pcb.nrtx > 0
     pcb.nrtx = pcb.backoff = 0
     pcb.net.timers.stop(pcb.t_rexmit)
     ack.release(pcb)
     reno.start(pcb)
+    if lost:
+        pcb.cwnd = pcb.mss  # RFC 5681 section 3.1
+        pcb.rto = max(pcb.rto, _RTO_AFTER_LOST_SYN)
     happen(pcb, EV_SYN_ACKED)
     serial = pcb.serial
     lpcb = pcb.listener
@@ -221,14 +227,21 @@ def _opened(pcb):
 
 
 def _acceptable(pcb):
-    """Step 1: does any of the segment lie in the receive window (RFC 9293 table 5)?"""
+    """Step 1: does any of the segment lie in the receive window (RFC 9293 table 5)?
+
+    A segment without text may lie at its right edge, where the ACKs of a peer are that has used up
+    the window, or one beyond a window of zero, if the peer has probed it: else both ends of a
+    connection that are there would answer each other's ACKs for ever, and learn nothing of them.
+    """
     regs = pcb.regs
     wnd = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
     ahead = reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT)
     n = SEG[_SEG_LEN]
+    if n == 0:
+        return 0 <= ahead <= max(wnd, 1)
     if wnd <= 0:
         return ahead == 0  # its ACK, URG and RST count, its text is trimmed away
-    return ahead < wnd and (ahead + n > 0 or ahead == n == 0)
+    return -n < ahead < wnd
 
 
 def _synchronized(pcb, p, netif, addrs):
@@ -280,8 +293,12 @@ def _answer_unacceptable(pcb, flags):
     if pcb.state == SYN_RCVD and flags & (SYN | ACK) == SYN and pcb.unacked is not None:
         transmit(pcb, pcb.unacked)
         return
-    if pcb.state == TIME_WAIT and flags & FIN:
-        linger(pcb)
+    if flags & FIN:
+        if pcb.state == TIME_WAIT:
+            linger(pcb)
+    elif not SEG[_SEG_DATA_LEN]:
+        ack.answer(pcb)
+        return
     pcb.ack_now = True
 
 

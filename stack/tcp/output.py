@@ -92,7 +92,9 @@ def transmit(pcb, seg):
     if pcb.urgent:
         pcb.urgent = reg_diff(regs, _SND_UP, regs, _SND_UNA) > 0  # the mark grows old with time
         up = min(max(reg_diff(regs, _SND_UP, seg.r, 0), 0), 65535)
-    if not pcb.timing and reg_diff(seg.r, 0, regs, _SND_NXT) >= 0:  # Karn: not one sent before
+    if reg_diff(seg.r, 0, regs, _SND_NXT) < 0:
+        reg_add(pcb.net.tcp_count, REXMIT, 1)
+    elif not pcb.timing:  # Karn: not one sent before
         pcb.timing = True
         pcb.timed_at = pcb.net.now
         reg_set(regs, _RTT_SEQ, seg.r, 0, 0)
@@ -149,7 +151,6 @@ def retransmit_first(pcb):
     """Send the oldest unacknowledged segment again."""
     seg = pcb.unacked
     if seg is not None and transmit(pcb, seg):
-        reg_add(pcb.net.tcp_count, REXMIT, 1)
         pcb.timing = False
 
 

@@ -18,7 +18,7 @@ address (`alen` bytes each), and at 32 the peer's port and ours, all in network 
 from array import array
 
 from ..err import ERR_CLSD
-from ..kernel import copy, reg_set, same, tuple_hash
+from ..kernel import copy, reg_set, same, ticks_add, tuple_hash
 from ..mpy import const
 from ..pbuf import free as pbuf_free
 from ..timer import Timer
@@ -28,6 +28,7 @@ _KEY_LEN = const(36)
 _NREGS = const(13)
 _LISTEN = const(1)
 _TIME_WAIT = const(10)
+_LONG_AGO = const(0x10000000)  # in 30-bit ms: neither just now nor soon
 
 _zeros = bytes(_KEY_LEN)
 
@@ -91,6 +92,7 @@ class Pcb:
         # receiving
         self.rcv_wnd = cfg.TCP_WND
         self.ack_now = False
+        self.answered_at = ticks_add(self.net.now, _LONG_AGO)
         self.ack_bytes = 0
         self.refused = None
         self.oo_n = 0

@@ -28,16 +28,27 @@ def start(pcb):
     reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_UNA, -1)
 
 
+def _limited(pcb):
+    """Return how many bytes cwnd is larger now for limited transmit (RFC 3042)."""
+    return 0 if pcb.recovering else min(pcb.dupacks, 2) * pcb.mss
+
+
 def _halve(pcb):
-    """RFC 5681 equation 4: ssthresh = max(FlightSize / 2, 2 * SMSS)."""
+    """RFC 5681 equation 4: ssthresh = max(FlightSize / 2, 2 * SMSS), without what limited transmit
+    has added."""
     flight = reg_diff(pcb.regs, _SND_NXT, pcb.regs, _SND_UNA)
+    more = _limited(pcb)
+    if more:
+        flight = min(flight, pcb.cwnd - more)
     pcb.ssthresh = max(flight >> 1, 2 * pcb.mss)
 
 
 def on_ack(pcb, acked):
     """SND.UNA has moved on by `acked` bytes. Returns True for a partial ACK (RFC 6582)."""
     mss = pcb.mss
-    pcb.dupacks = 0
+    if pcb.dupacks:
+        pcb.cwnd = max(pcb.cwnd - _limited(pcb), mss)
+        pcb.dupacks = 0
     if pcb.recovering:
         regs = pcb.regs
         if reg_diff(regs, _SND_UNA, regs, _RECOVER) < 0:
@@ -61,10 +72,14 @@ def _in_episode(regs):
 
 def on_dup_ack(pcb):
     """A duplicate acknowledgment came. Returns True for the third: fast retransmit (RFC 5681
-    section 3.2), unless it belongs to a loss episode that is over (RFC 6582 section 4.1)."""
+    section 3.2), unless it belongs to a loss episode that is over (RFC 6582 section 4.1).
+
+    The first two let a new segment each be sent (limited transmit, RFC 3042): cwnd is larger by
+    as much until the next ACK.
+    """
     pcb.dupacks = n = min(pcb.dupacks + 1, 255)
     regs = pcb.regs
-    if pcb.recovering:
+    if pcb.recovering or n < 3:
         pcb.cwnd = min(pcb.cwnd + pcb.mss, _MAX_WINDOW)
     elif n == 3 and not _in_episode(regs):
         _halve(pcb)

@@ -26,11 +26,13 @@ def measure(pcb):
     """If SEG acknowledges the byte being timed, take the round trip's time (RFC 6298 section 2).
 
     srtt is kept times 8 and rttvar times 4. At most one byte a window is timed (section 3), never
-    one that was sent twice.
+    one that was sent twice (Karn): the ACK may be for the first time. For the same reason only
+    this ends the backing off of the timer (section 5).
     """
     if reg_diff(SEG, _SEG_ACK, pcb.regs, _RTT_SEQ) <= 0:
         return
     pcb.timing = False
+    pcb.backoff = 0
     r = max(ticks_diff(pcb.net.now, pcb.timed_at), 0)
     if pcb.srtt == 0:
         pcb.srtt = max(r << 3, 1)

@@ -36,8 +36,8 @@ def accept(pcb, p, fin):
         fin = False
         pcb.ack_now = True
     if ahead > 0:
-        pcb.ack_now = True  # RFC 5681 section 3.2: at once, so that the sender can count
         _keep(pcb, p, fin)
+        _ack_twice(pcb)
         return
     if pcb.oo_n:
         pcb.ack_now = True
@@ -57,6 +57,14 @@ def accept(pcb, p, fin):
         fin = _next_kept(pcb)
     if fin and pcb.serial == serial:
         _finish(pcb)
+
+
+def _ack_twice(pcb):
+    """Send a duplicate ACK at once (RFC 5681 section 3.2). It carries no data, and goes after an
+    ACK that was delayed, or else the sender would not count it."""
+    if pcb.ack_bytes:
+        send_control(pcb, ACK)
+    send_control(pcb, ACK)
 
 
 def _deliver(pcb, p, n):
