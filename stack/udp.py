@@ -13,7 +13,7 @@ Addresses are 4 or 16 bytes. All pcbs are made at set-up; nothing here allocates
 """
 
 from . import stats
-from .err import ERR_ARG, ERR_CONN, ERR_MEM, ERR_RTE, ERR_USE, OK
+from .err import ERR_ARG, ERR_CONN, ERR_MEM, ERR_RTE, ERR_USE, ERR_VAL, OK
 from .kernel import cksum as _cksum
 from .kernel import copy, reg_add, same
 from .mpy import const
@@ -32,6 +32,7 @@ _HLEN = const(8)
 _LEN = const(4)
 _CKSUM = const(6)
 _PORT_UNREACHABLE = const(3)
+_MAX_DATA = const(65507)  # what the length fields of IPv4 and UDP can say
 
 _any = bytes(16)
 
@@ -100,8 +101,8 @@ def error(u, fn):
 
 def bind(u, ip, port):
     """Receive at `port` (0 picks a free one that cannot be guessed, RFC 6056), sent to our address
-    `ip` (None: any). Returns OK, ERR_USE if another pcb has it, ERR_ARG for a bad port."""
-    if not 0 <= port < 65536:
+    `ip` (None: any). Returns OK, ERR_USE if another pcb has it, ERR_ARG for a bad port or `ip`."""
+    if not 0 <= port < 65536 or (ip is not None and len(ip) not in u.net.families):
         return ERR_ARG
     if port == 0:
         port = _free_port(u.net)
@@ -116,7 +117,7 @@ def bind(u, ip, port):
 
 def connect(u, ip, port):
     """Send to `ip` and `port`, and receive from them only. Returns OK, ERR_USE or ERR_ARG."""
-    if not 0 < port < 65536 or ip is None:
+    if not 0 < port < 65536 or ip is None or len(ip) not in u.net.families:
         return ERR_ARG
     if u.local_port == 0:
         err = bind(u, None, 0)
@@ -145,7 +146,8 @@ def sendto(u, p, addr, off, port):
 
     Headers go in front of `p` where it has headroom (pbuf.TRANSPORT + 8), or else into a pbuf
     chained in front of it. `p` may be one that was received, addr[off] inside it included.
-    Returns OK, ERR_MEM (no pbuf for the headers), ERR_USE (no free port), or as ip.output().
+    Returns OK, ERR_MEM (no pbuf for the headers), ERR_USE (no free port), ERR_VAL (too long), or
+    as ip.output().
     The caller keeps its ownership of `p`, whose window has moved: free it, do not send it again.
     A REF pbuf's memory may be in use until its `done` is called. Allocates nothing.
     """
@@ -157,6 +159,8 @@ def sendto(u, p, addr, off, port):
     netif = ip.route(net, pair, 0)
     if netif is None:
         return ERR_RTE
+    if p.tot_len > _MAX_DATA:
+        return ERR_VAL
     if same(u.key, 16, _any, 0, alen):
         ip.source(netif, pair, alen)
     else:

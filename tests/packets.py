@@ -3,11 +3,13 @@ by hand, with nothing of the stack's own code. Runs on every interpreter."""
 
 US = bytes((10, 0, 0, 1))  # the stack under test
 PEER = bytes((10, 0, 0, 2))
+OTHER = bytes((10, 0, 0, 3))
 GATEWAY = bytes((10, 0, 0, 254))
 FAR = bytes((192, 0, 2, 9))  # behind the gateway
 ALL = bytes((255, 255, 255, 255))
 MAC = b"\x02\x00\x00\x00\x00\x01"
 PEER_MAC = b"\x02\x00\x00\x00\x00\x02"
+OTHER_MAC = b"\x02\x00\x00\x00\x00\x03"
 GATEWAY_MAC = b"\x02\x00\x00\x00\x00\xfe"
 BROADCAST = b"\xff\xff\xff\xff\xff\xff"
 IP4 = 0x0800

@@ -17,10 +17,10 @@ from stack.err import OK
 from hal.clock import Fake
 from hal.wire import Wire
 
-from .packets import ARP, GATEWAY, GATEWAY_MAC, MAC, PEER, PEER_MAC, Frame, arp
+from .packets import ARP, GATEWAY, GATEWAY_MAC, MAC, OTHER, OTHER_MAC, PEER, PEER_MAC, Frame, arp
 
 ISS = 0xFFFFFF00  # the stack's initial sequence number: a segment later the numbers wrap
-NEIGHBOURS = {PEER: PEER_MAC, GATEWAY: GATEWAY_MAC}
+NEIGHBOURS = {PEER: PEER_MAC, OTHER: OTHER_MAC, GATEWAY: GATEWAY_MAC}
 
 
 class Limits:
