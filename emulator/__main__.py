@@ -121,11 +121,12 @@ def _serving(console):
 
 def _fetch(url):
     """Return the page at `url`, waiting until the machine serves it, and the seconds it took."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     end = time.monotonic() + _PAGE_S
     while True:
         start = time.monotonic()
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with direct.open(url, timeout=5) as answer:
                 return answer.read().decode(), time.monotonic() - start
         except (OSError, urllib.error.URLError) as e:
             if time.monotonic() > end:

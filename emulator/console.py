@@ -59,7 +59,6 @@ class Console:
         self.port = port
         self.timeout = timeout
         self._text = b""  # received at the terminal, not yet asked for
-        self._lost = False  # a program was left running in the raw REPL
         with _plain_errors(f"cannot open the console at {port}"):
             self._link = SerialTransport(port, baudrate, timeout=timeout)
         self._serial = self._link.serial
@@ -67,6 +66,8 @@ class Console:
     def close(self):
         """Close the port. What runs on the machine goes on."""
         with contextlib.suppress(serial.SerialException, OSError):
+            if self._link.in_raw_repl:
+                self._link.exit_raw_repl()
             self._link.close()
 
     def __enter__(self):
@@ -121,12 +122,13 @@ class Console:
         timeout = self.timeout if timeout is None else timeout
         end = time.monotonic() + timeout
         came = ""
+        keys = _CTRL_C
         while time.monotonic() < end:
-            self.send(_CTRL_C + _LEAVE_RAW if self._lost else _CTRL_C)
+            self.send(keys)
+            keys = _CTRL_C + _LEAVE_RAW  # it may have been left there
             with contextlib.suppress(ConsoleError):
                 came += self.expect(PROMPT, _INTERRUPT_S)
                 self._drain()
-                self._lost = False
                 return came
         raise ConsoleError(
             f"no prompt after Ctrl-C in {timeout} s; it said {came + self.read()!r}"
@@ -184,7 +186,6 @@ class Console:
                 _, error = self._link.exec_raw(source, timeout, keep)
         except BaseException as e:
             self._link.in_raw_repl = False
-            self._lost = True
             e.add_note(f"it printed {bytes(printed)!r}")
             raise
         text = printed.decode(errors="replace").replace("\r\n", "\n")
