@@ -284,6 +284,10 @@ def _synchronized(pcb, p, netif, addrs):
     serial = pcb.serial
     if not ack.process(pcb) or pcb.serial != serial:
         return False
+    if pcb.refused is not None:  # what was acknowledged may have made room for it
+        text.offer_again(pcb)
+        if pcb.serial != serial:
+            return False
     return _text(pcb, p)
 
 
