@@ -125,6 +125,6 @@ def test_high_addresses():
         assert k.cksum_copy(dst, 0, system, 0, 16) == k.cksum(dst, 0, 16, 0)
 
     def check():
-        assert bytes(dst[1:4]) == b"\xc2\x2f\x41" or bytes(dst[1:4]) == b"\xc2\x1f\x41", dst
+        assert dst[3] == 0x41, "CPUID says Arm"
 
     nothing(lambda: (run, check))
