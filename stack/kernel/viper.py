@@ -291,9 +291,7 @@ def ip4_check(buf: ptr8, off: int, n: int, f: ptr32) -> int:
         w = ptr16(int(p) + i)
         s += w[0] + w[1]
         i += 4
-    s = (s & 0xFFFF) + (s >> 16)
-    s = (s & 0xFFFF) + (s >> 16)
-    if s != 0xFFFF:
+    if (s & 0xFFFF) + (s >> 16) != 0xFFFF:
         return 5
     f[0] = hlen
     f[1] = tlen

@@ -182,6 +182,12 @@ def test_cksum_carries_all_the_way():
                 buf[off + i] = 1
                 same_as_plain("cksum", buf, off, n, 0xFFFF)
                 same_as_plain("cksum", buf, off, n, 0)
+                same_as_plain("cksum_copy", bytearray(n), 0, buf, off, n)
+    for word in (b"\x01\x00", b"\x00\x01"):  # the sum is 0x1ffff in one byte order
+        for n in (4, 36, 68):
+            buf = bytearray(n) + b"\xff\xff\xff\xff" + word
+            same_as_plain("cksum", buf, 0, n + 6, 0)
+            same_as_plain("cksum_copy", bytearray(n + 6), 0, buf, 0, n + 6)
 
 
 def test_cksum_of_the_longest():
@@ -273,7 +279,7 @@ def test_reg_diff_at_every_pair_of_edges():
 
 def test_reg_load_and_reg_store():
     r = Random(5)
-    for v in EDGES:
+    for v in EDGES + (0x01234567, 0x89ABCDEF):
         for off in range(4):
             same_as_plain("reg_store", r.bytes(8), off, array("I", [0, v]), 1)
             buf = bytearray(8)
@@ -341,7 +347,7 @@ def ip4_packet(r, options, extra):
 def test_ip4_check():
     r = Random(8)
     for i in range(120):
-        p = ip4_packet(r, (0, 0, 1, 5, 10)[r.below(5)], r.below(20))
+        p = ip4_packet(r, (0, 0, 1, 5, 10)[r.below(5)], (r.below(20), 300)[r.below(2)])
         n = len(p)
         f = r.regs(6)
         pad = r.below(4)
@@ -415,6 +421,21 @@ def test_ip4_header():
     for _ in range(60):
         args = (r.below(0x10000), r.below(0x10000), r.below(256), r.below(256), r.below(256))
         same_as_plain("ip4_header", r.bytes(30), r.below(5), *args, r.bytes(12), r.below(5))
+
+
+def test_ip4_header_carries_twice():
+    """The sum's two halves add up to more than 16 bits, in either byte order."""
+    for order in (0, 1):
+        for tos in range(0, 256, 15):
+            addrs = bytes([tos ^ k * 77 & 0xFF for k in range(8)])
+            h = bytearray(20)
+            plain.ip4_header(h, 0, 1500, 0, 64, 6, tos, addrs, 0)
+            h[10] = h[11] = 0
+            s = sum([h[i + order] << 8 | h[i + 1 - order] for i in range(0, 20, 2)])
+            ident = 0xFFFF - (s & 0xFFFF)
+            if order:
+                ident = (ident & 0xFF) << 8 | ident >> 8
+            same_as_plain("ip4_header", bytearray(20), 0, 1500, ident, 64, 6, tos, addrs, 0)
 
 
 def test_ip4_header_over_its_own_addresses():

@@ -1,0 +1,75 @@
+"""The portable tests on the MicroPythons: 64-bit and 32-bit on this PC, and on a Cortex-M3.
+
+On the Cortex-M3 (QEMU), stack/ and hal/ are those frozen in build/firmware.elf; the test files are
+sent over the console. One emulated machine serves all of them, reset before each.
+"""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from emulator import Machine
+
+from . import device
+
+ROOT = device.ROOT
+FIRMWARE = ROOT / "build" / "firmware.elf"
+UNIX = {"unix64": "micropython", "unix32": "micropython32"}
+CORTEX_M3 = "cortex-m3"
+
+# Where the portable tests are, and who runs them. What must not allocate is proven where an int
+# is an object from 2^30 on.
+FOLDERS = {
+    "stack": (*UNIX, CORTEX_M3),
+    "hal": (*UNIX, CORTEX_M3),
+    "alloc": ("unix32", CORTEX_M3),
+}
+
+
+def portable_tests():
+    """Yield (interpreter, module) for each run."""
+    for folder, interpreters in FOLDERS.items():
+        for path in sorted((ROOT / "tests" / folder).rglob("test_*.py")):
+            if not path.stem.endswith("_cpython"):
+                module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                for interpreter in interpreters:
+                    yield interpreter, module
+
+
+@pytest.fixture(scope="session")
+def cortex_m3():
+    """The console of an emulated Cortex-M3."""
+    if not FIRMWARE.is_file():
+        pytest.fail("there is no firmware: make firmware")
+    built = FIRMWARE.stat().st_mtime
+    for folder in ("stack", "hal"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if path.stat().st_mtime > built:
+                pytest.fail(f"{path.relative_to(ROOT)} is newer than the firmware: make firmware")
+    with Machine(FIRMWARE, net="none") as machine:
+        yield machine.console
+
+
+def unix(binary, module):
+    """Run `module` with a MicroPython of this PC; return what it printed."""
+    if not (ROOT / "build" / binary).is_file():
+        pytest.fail(f"there is no build/{binary}: make setup")
+    command = [f"build/{binary}", "-X", "heapsize=16M", "-m", "tests.portable", module]
+    env = {**os.environ, "MICROPYPATH": f".frozen:{ROOT}"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("interpreter, module", list(portable_tests()))
+def test_portable(interpreter, module, request):
+    if interpreter == CORTEX_M3:
+        said = device.run(request.getfixturevalue("cortex_m3"), module)
+    else:
+        said = unix(UNIX[interpreter], module)
+    end = re.search(r"^DONE (\d+) (\d+) (\d+)$", said, re.MULTILINE)
+    if not end or end[2] != "0" or end[1] == end[3] == "0":
+        pytest.fail(f"{module} on {interpreter}:\n{said}", pytrace=False)
+    if end[1] == "0":
+        pytest.skip(said)
