@@ -27,8 +27,8 @@ URG = 0x20
 IRS = 0xFFFFFE80
 PORT = 7
 PEER_PORT = 0xC001
-OURS = bytes((i * 7 + (i >> 8)) & 0xFF for i in range(12000))
-THEIRS = bytes((i * 11 + (i >> 8) + 1) & 0xFF for i in range(12000))
+OURS = bytes((i * 7 + (i >> 8)) & 0xFF for i in range(1021)) * 32
+THEIRS = bytes((i * 11 + (i >> 8) + 1) & 0xFF for i in range(1019)) * 12
 
 
 def position(number, initial):
@@ -85,6 +85,7 @@ class Conn:
         (seg,) = self.out()
         assert seg.flags == SYN | ACK and seg.seq == -1 and seg.ack == 0
         self.lab.wait(rtt)
+        self.lab.frames.clear()
         self.seq = self.ack = 0
         self.send()
         assert self.pcb is not None and self.out() == []
