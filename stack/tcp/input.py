@@ -142,10 +142,11 @@ def begin(pcb):
 def _take_syn(pcb, p):
     """Take the peer's SYN: IRS, RCV.NXT, its MSS, the first window. SEG.SEQ moves past it."""
     regs = pcb.regs
+    offered = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)  # by our SYN, if it was first
     reg_set(regs, _IRS, SEG, _SEG_SEQ, 0)
     reg_add(SEG, _SEG_SEQ, 1)
     reg_set(regs, _RCV_NXT, SEG, _SEG_SEQ, 0)
-    reg_set(regs, _RCV_ADV, SEG, _SEG_SEQ, 0)
+    reg_set(regs, _RCV_ADV, SEG, _SEG_SEQ, offered)
     reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, 0)
     pcb.mss = min(mss_option(p.buf, p.off, SEG[_SEG_HLEN]), own_mss(pcb))
     _set_window(pcb)

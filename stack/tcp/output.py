@@ -53,9 +53,11 @@ def _room(pcb, seg):
 def _may_send(pcb, seg):
     """Do the windows have room for the segment, or for a part of it worth sending, and does it
     pass Nagle's test (RFC 9293 section 3.8.6.2.1)? Splits it if only a part may go."""
-    flags = seg.flags
-    if flags & SYN:
+    if seg.flags & SYN:
         return True
+    if seg.len > pcb.mss and not split(pcb, seg, pcb.mss):  # queued before the peer told its MSS
+        return False
+    flags = seg.flags
     need = seg.len + (flags & FIN)
     room = _room(pcb, seg)
     half = pcb.snd_wnd_max >> 1
@@ -171,7 +173,7 @@ def push_or_probe(pcb):
     3.8.6.2.1, the override timeout), or else one byte beyond it (section 3.8.6.1)."""
     seg = pcb.unsent
     net = pcb.net
-    room = _room(pcb, seg)
+    room = min(_room(pcb, seg), pcb.mss)
     if room > 0 or seg.flags & SYN or seg.len == 0:
         if 0 < room < seg.len and not split(pcb, seg, room):
             return
