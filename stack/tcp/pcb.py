@@ -82,7 +82,7 @@ class Pcb:
         self.snd_wnd = self.snd_wnd_max = 0
         self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
         self.cwnd = self.ssthresh = 0
-        self.dupacks = 0
+        self.dupacks = self.last_acked = 0
         self.recovering = self.urgent = False
         self.srtt = self.rttvar = 0  # scaled by 8 and 4, as in RFC 6298's appendix of old
         self.rto = cfg.TCP_RTO_INIT

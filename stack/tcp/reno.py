@@ -46,6 +46,7 @@ def _halve(pcb):
 def on_ack(pcb, acked):
     """SND.UNA has moved on by `acked` bytes. Returns True for a partial ACK (RFC 6582)."""
     mss = pcb.mss
+    pcb.last_acked = acked
     if pcb.dupacks:
         pcb.cwnd = max(pcb.cwnd - _limited(pcb), mss)
         pcb.dupacks = 0
@@ -70,6 +71,14 @@ def _in_episode(regs):
     return 0 <= behind <= reg_diff(regs, _SND_NXT, regs, _SND_UNA)
 
 
+def _small_step(pcb):
+    """Do duplicate ACKs within an old loss episode tell of a new loss, or only of segments that
+    were sent again needlessly? RFC 6582 section 4.1's heuristic: a loss, if the last ACK moved on
+    by at most four segments, and more than one may be under way."""
+    mss = pcb.mss
+    return pcb.cwnd - _limited(pcb) > mss and pcb.last_acked <= 4 * mss
+
+
 def on_dup_ack(pcb):
     """A duplicate acknowledgment came. Returns True for the third: fast retransmit (RFC 5681
     section 3.2), unless it belongs to a loss episode that is over (RFC 6582 section 4.1).
@@ -81,7 +90,7 @@ def on_dup_ack(pcb):
     regs = pcb.regs
     if pcb.recovering or n < 3:
         pcb.cwnd = min(pcb.cwnd + pcb.mss, _MAX_WINDOW)
-    elif n == 3 and not _in_episode(regs):
+    elif n == 3 and (not _in_episode(regs) or _small_step(pcb)):
         _halve(pcb)
         pcb.cwnd = pcb.ssthresh + 3 * pcb.mss
         pcb.recovering = True
