@@ -15,7 +15,7 @@ from ..pbuf import header as pbuf_header
 from . import ack, count, reno, text, write
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, mss_option, refuse, send_control, verify
-from .output import output, own_mss, transmit
+from .output import output, own_mss, retransmit_first
 from .state import (
     ESTABLISHED,
     EV_SYN,
@@ -181,8 +181,7 @@ def _syn_sent(pcb, p):
         happen(pcb, EV_SYN)
         pcb.ack_now = False
         pcb.nrtx = 0
-        if pcb.unacked is not None:
-            transmit(pcb, pcb.unacked)
+        retransmit_first(pcb)
         return False
     reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
     return _opened(pcb) and _text(pcb, p)
@@ -262,7 +261,9 @@ def _synchronized(pcb, p, netif, addrs):
             end(pcb, ERR_RST)
         return False
     if flags & SYN:  # step 4; RFC 5961 section 4
-        if pcb.state == SYN_RCVD and pcb.listener is not None:
+        if pcb.state == SYN_RCVD and reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT) < 0:
+            _answer_unacceptable(pcb, flags)  # the same SYN again, with text
+        elif pcb.state == SYN_RCVD and pcb.listener is not None:
             pcbs.release(pcb)
         else:
             ack.challenge(pcb)
@@ -296,7 +297,7 @@ def _answer_unacceptable(pcb, flags):
     """ACK what is outside the window; a SYN or FIN that came again shows that our answer to it was
     lost."""
     if pcb.state == SYN_RCVD and flags & (SYN | ACK) == SYN and pcb.unacked is not None:
-        transmit(pcb, pcb.unacked)
+        retransmit_first(pcb)
         return
     if flags & FIN:
         if pcb.state == TIME_WAIT:
