@@ -192,8 +192,8 @@ def recved(pcb, n):
 
 
 def sndbuf(pcb):
-    """Return how many bytes write() may queue now, if the pools have room."""
-    return pcb.snd_buf
+    """Return how many bytes one write() may queue now, if the pools have room."""
+    return write.sndbuf(pcb)
 
 
 def shutdown(pcb, rx, tx):

@@ -128,6 +128,13 @@ def _room(pcb, n, copies):
     return ERR_MEM
 
 
+def sndbuf(pcb):
+    """Return how many bytes _room() would take: as many as TCP_SND_BUF and TCP_SND_QUEUELEN leave
+    room for."""
+    segs = pcb.net.cfg.TCP_SND_QUEUELEN - pcb.queued
+    return min(pcb.snd_buf, max(segs, 0) * pcb.mss + _spare(pcb))
+
+
 def _pbufs(pcb, n):
     """Return how many RAM pbufs copies of `n` bytes take at most: one begins anew in a segment."""
     return n // pcb.net.ram.bufsize + n // pcb.mss + 3
