@@ -87,3 +87,7 @@ def test_load_accepts_the_smallest():
             TCP_DELACK=1,
         )
     )
+
+
+def test_load_accepts_the_largest_window():
+    assert config.load(Limits(TCP_WND=65535, PBUF_POOL_SIZE=64)).TCP_WND == 65535

@@ -358,6 +358,16 @@ def test_cksum_is_that_of_the_bytes():
             w.check()
 
 
+def test_cksum_at_the_fold():
+    w = Pools()
+    p = w.chain(1, 1)
+    p.buf[p.off] = p.next.buf[p.next.off] = 0xFF
+    for acc, expected in ((0, 0xFFFF), (1, 1), (0xFFFF, 0xFFFF)):
+        assert pbuf.cksum(p, acc) == expected
+    pbuf.free(p)
+    w.check()
+
+
 def test_clen():
     w = Pools()
     assert pbuf.clen(None) == 0

@@ -43,6 +43,15 @@ class Log:
         return names
 
 
+def test_new_timer_is_idle():
+    t = Timer(None, None)
+    assert not t.running and not t.queued
+    timers = Timers()
+    assert timers.now == 0
+    timers.run(5)
+    assert timers.next_in() == MAX_MS and timers.now == 5
+
+
 def test_start_fires_once_when_due():
     log = Log("a")
     log.go("a", 10)
