@@ -69,7 +69,7 @@ class Conn:
     def __init__(self, mss=1000, wnd=60000, rtt=0, **limits):
         self.lab = Lab(**limits)
         self.net = self.lab.net
-        self.seq = -1  # what the peer's segments without text carry
+        self.seq = -1  # the peer's next byte: what its segments without text carry
         self.ack = -1
         self.wnd = wnd
         self.got = bytearray()
@@ -121,12 +121,12 @@ class Conn:
 
     # the peer
 
-    def frame(self, data=b"", flags=ACK, seq=None, ack=None, wnd=None, up=0, opts=b""):
+    def frame(self, data=b"", flags=ACK, seq=None, ack=None, wnd=None, up=0, opts=b"", port=PORT):
         """Return a segment of the peer's, for self.lab.put()."""
         seq = self.seq if seq is None else seq
         ack = self.ack if ack is None else ack
         wnd = self.wnd if wnd is None else wnd
-        head = b16(PEER_PORT) + b16(PORT) + b32((IRS + 1 + seq) & 0xFFFFFFFF)
+        head = b16(PEER_PORT) + b16(port) + b32((IRS + 1 + seq) & 0xFFFFFFFF)
         head += b32((ISS + 1 + ack) & 0xFFFFFFFF if flags & ACK else 0)
         head += bytes(((20 + len(opts)) << 2, flags)) + b16(wnd)
         tail = b16(up) + opts + data
@@ -140,6 +140,7 @@ class Conn:
 
     def text(self, first, end, flags=0):
         """Let the peer send bytes `first` to `end` of its stream; flags: FIN, PSH."""
+        self.seq = max(self.seq, end + (flags & FIN))
         self.send(THEIRS[first:end], ACK | flags, first)
 
     def tell(self, ack, wnd=None):
