@@ -91,7 +91,7 @@ def transmit(pcb, seg):
     p.len = hlen
     p.tot_len = hlen + seg.len
     up = 0
-    if pcb.urgent:
+    if pcb.urgent and not flags & SYN:
         pcb.urgent = reg_diff(regs, _SND_UP, regs, _SND_UNA) > 0  # the mark grows old with time
         up = min(max(reg_diff(regs, _SND_UP, seg.r, 0), 0), 65535)
     if reg_diff(seg.r, 0, regs, _SND_NXT) < 0:
