@@ -175,10 +175,24 @@ def _copy(r0, r1, r2, r3):
 
 
 @micropython.viper
-def copy(dst: ptr8, doff: int, src: ptr8, soff: int, n: int):
-    to = int(dst) + doff
-    at = int(src) + soff
-    _copy(to >> 2, at >> 2, n, (to & 3) << 2 | at & 3)
+def copy(dst: ptr32, doff: int, src: ptr32, soff: int, n: int):
+    """See plain.py. A few bytes are copied sooner than _copy is called."""
+    dst = ptr32(int(dst) + doff)
+    src = ptr32(int(src) + soff)
+    if n >= 48:
+        to = int(dst)
+        at = int(src)
+        _copy(to >> 2, at >> 2, n, (to & 3) << 2 | at & 3)
+        n = 0
+    while n >= 4:
+        dst[0] = src[0]
+        dst = ptr32(int(dst) + 4)
+        src = ptr32(int(src) + 4)
+        n -= 4
+    i = 0
+    while i < n:
+        ptr8(dst)[i] = ptr8(src)[i]
+        i += 1
 
 
 # The same way, then r3 is the sum. mov(x, 0) leaves the carry alone, too.

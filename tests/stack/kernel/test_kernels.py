@@ -207,7 +207,7 @@ def test_copy_and_cksum_copy():
         dst = r.bytes(n + 12)
         for soff in range(4):
             for doff in range(4):
-                if n < 20 or r.below(4) == 0:
+                if n < 20 or 44 < n < 52 or r.below(4) == 0:
                     same_as_plain("copy", dst, doff, src, soff, n)
                     same_as_plain("cksum_copy", dst, doff, src, soff, n)
 
