@@ -63,7 +63,7 @@ def unix(binary, module):
 
 
 @pytest.mark.parametrize("interpreter, module", list(portable_tests()))
-def test_portable(interpreter, module, request):
+def test_portable(interpreter, module, request, record_property):
     if interpreter == CORTEX_M3:
         said = device.run(request.getfixturevalue("cortex_m3"), module)
     else:
@@ -73,3 +73,4 @@ def test_portable(interpreter, module, request):
         pytest.fail(f"{module} on {interpreter}:\n{said}", pytrace=False)
     if end[1] == "0":
         pytest.skip(said)
+    record_property("tests", int(end[1]))
