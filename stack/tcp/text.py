@@ -9,7 +9,7 @@ from ..err import ERR_ABRT, OK
 from ..kernel import reg_add, reg_diff, reg_set
 from ..mpy import const
 from ..pbuf import cat, free, skip, trim
-from .count import OOSEQ, OOSEQ_FULL, REFUSED, WINDOW_FULL
+from .count import OOSEQ, OOSEQ_FULL, POOL_LOW, REFUSED, WINDOW_FULL
 from .header import ACK, RST, SEG, send_control
 from .state import EV_FIN, end, happen
 
@@ -38,6 +38,10 @@ def accept(pcb, p, fin):
     if ahead > 0:
         _keep(pcb, p, fin)
         _ack_twice(pcb)
+        return
+    if n and pcb.net.pool.avail == 0:  # the last pbuf is for ACKs, which give others back
+        reg_add(pcb.net.tcp_count, POOL_LOW, 1)
+        free(p)
         return
     if pcb.oo_n:
         pcb.ack_now = True
