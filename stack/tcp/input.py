@@ -66,7 +66,7 @@ def receive(p, netif, addrs, alen):
         return _drop(p, counts, count.BAD_CKSUM)
     reg_add(counts, count.RX, 1)
     pcb = pcbs.find(net.tcp, p.buf, addrs, alen, p.off)
-    if pcb is not None and pcb.state == TIME_WAIT and _reopens(pcb):
+    if pcb is not None and pcb.state == TIME_WAIT and _reopens(pcb, p, addrs):
         end(pcb, ERR_CLSD)
         pcb = None
     if pcb is None:
@@ -344,13 +344,18 @@ def _urgent(pcb):
         pcb.on_urgent(pcb.arg, pcb, reg_diff(regs, _RCV_UP, regs, _RCV_NXT))
 
 
-def _reopens(pcb):
+def _reopens(pcb, p, addrs):
     """Is SEG a SYN that may begin a new connection in place of one in TIME_WAIT (RFC 9293 section
-    3.10.7.4, RFC 1122 section 4.2.2.13)?"""
+    3.10.7.4, RFC 1122 section 4.2.2.13)? Somebody must listen, and both sides' numbers move on."""
     flags = SEG[_SEG_FLAGS]
-    if flags & (SYN | ACK | RST) != SYN:
+    regs = pcb.regs
+    if flags & (SYN | ACK | RST) != SYN or reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT) <= 0:
         return False
-    return reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT) > 0
+    tcp = pcb.net.tcp
+    if pcbs.find_listener(tcp, p.buf, addrs, pcb.alen, pcbs.local_port(pcb)) is None:
+        return False
+    tcp.iss(pcb)
+    return reg_diff(regs, _ISS, regs, _SND_NXT) > 0
 
 
 def on_icmp(net, buf, addrs, alen, ports, kind, code):
