@@ -8,7 +8,7 @@ unsent:  seg -> seg -> seg        each: header pbuf -> payload pbufs -> None
 from ..err import ERR_ARG, ERR_CONN, ERR_MEM, OK
 from ..kernel import copy, reg_add, reg_diff, reg_set
 from ..mpy import const
-from ..pbuf import TRANSPORT, alloc, cat, free, reference
+from ..pbuf import TRANSPORT, alloc, cat, clen, free, reference
 from ..pbuf import ref as pbuf_ref
 from .count import NO_MEM
 from .header import FIN, PSH, SYN
@@ -60,9 +60,12 @@ def write_pbuf(pcb, p, flags=0):
 
     On OK the pcb owns `p`; on an error the caller still does. Otherwise as write().
     """
-    err = _room(pcb, p.tot_len, 0)
+    err = _room(pcb, p.tot_len, 0, clen(p))
     if err:
         return err
+    if p.tot_len == 0:
+        free(p)
+        return OK
     q = p
     while q is not None:
         off = 0
@@ -108,14 +111,15 @@ def queue_syn(pcb):
     return err
 
 
-def _room(pcb, n, copies):
-    """Is there room for `n` more bytes, `copies` pbufs of them copied? Returns OK or an error."""
+def _room(pcb, n, copies, parts=1):
+    """Is there room for `n` more bytes in `parts` places of memory, `copies` pbufs of them copied?
+    Returns OK or an error."""
     if pcb.state not in _MAY_SEND or pcb.fin_queued:
         return ERR_CONN
     net = pcb.net
     spare = _spare(pcb)
     segs = 0 if n <= spare else (n - spare + pcb.mss - 1) // pcb.mss
-    pieces = segs + 1 if spare else segs
+    pieces = segs + parts - (0 if spare else 1)
     if (
         n <= pcb.snd_buf
         and pcb.queued + segs <= net.cfg.TCP_SND_QUEUELEN
