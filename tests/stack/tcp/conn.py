@@ -93,6 +93,7 @@ class Conn:
     def _accepted(self, arg, pcb, err):
         assert err == OK
         self.pcb = pcb
+        self.sndbuf = tcp.sndbuf(pcb)
         tcp.recv(pcb, self._recv)
         tcp.sent(pcb, self._sent)
         tcp.err(pcb, self._err)

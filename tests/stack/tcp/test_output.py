@@ -224,7 +224,7 @@ def test_segment_that_the_driver_holds_is_acknowledged():
     c.push(3000)
     c.tell(1500)
     c.tell(3000)
-    assert sum(c.told) == 3000 and tcp.sndbuf(c.pcb) == c.net.cfg.TCP_SND_BUF
+    assert sum(c.told) == 3000 and tcp.sndbuf(c.pcb) == c.sndbuf
     assert c.net.ram.avail < c.net.ram.size  # the driver's
     c.lab.driver.let_go()
     assert c.net.ram.avail == c.net.ram.size

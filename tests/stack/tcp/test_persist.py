@@ -81,7 +81,7 @@ def test_peer_accepts_the_byte_of_the_probe():
     c.tell(2, wnd=60000)
     assert c.ranges() == [(2, 500)] and c.told == [1, 1]
     c.tell(500)
-    assert sum(c.told) == 500 and tcp.sndbuf(c.pcb) == c.net.cfg.TCP_SND_BUF
+    assert sum(c.told) == 500 and tcp.sndbuf(c.pcb) == c.sndbuf
     c.end()
 
 
