@@ -87,31 +87,47 @@ def _deliver(pcb, p, n):
         pcb.net.timers.start(pcb.t_fast, pcb.net.cfg.TCP_DELACK)
     if pcb.refused is not None:
         cat(pcb.refused, p)
-    else:
-        _offer(pcb, p)
+    elif not _offer(pcb, p):
+        pcb.refused = p
 
 
 def _offer(pcb, p):
-    """Call the application's recv, or read the data for it if it has none."""
+    """Call the application's recv, or read the data for it if it has none. Returns False if it has
+    refused `p` and the pcb is still there: then the caller owns `p`."""
     fn = pcb.on_recv
     if fn is None:
         pcb.rcv_wnd += p.tot_len
         free(p)
-        return
+        return True
     serial = pcb.serial
-    if fn(pcb.arg, pcb, p, OK) != OK and pcb.serial == serial:
-        reg_add(pcb.net.tcp_count, REFUSED, 1)
-        pcb.refused = p
-        pcb.net.timers.start(pcb.t_fast, _OFFER_AGAIN_MS)
+    if fn(pcb.arg, pcb, p, OK) == OK or pcb.serial != serial:
+        return True
+    reg_add(pcb.net.tcp_count, REFUSED, 1)
+    pcb.net.timers.start(pcb.t_fast, _OFFER_AGAIN_MS)
+    return False
 
 
 def offer_again(pcb):
-    """Offer refused data again, and the FIN that waited behind it."""
+    """Offer refused data again, in the pieces in which it came, and the FIN that waited behind it.
+    All of it at once could be more than the application ever has room for."""
+    serial = pcb.serial
     p = pcb.refused
     pcb.refused = None
-    serial = pcb.serial
-    _offer(pcb, p)
-    if pcb.serial == serial and pcb.refused is None and pcb.fin_seen:
+    while p is not None:
+        rest = p.next
+        p.next = None
+        p.tot_len = p.len
+        taken = _offer(pcb, p)
+        if rest is not None and (pcb.serial != serial or pcb.rx_closed):
+            free(rest)
+            rest = None
+        if not taken:
+            if rest is not None:
+                cat(p, rest)
+            pcb.refused = p
+            return
+        p = rest
+    if pcb.serial == serial and pcb.fin_seen:
         take_fin(pcb)
 
 
