@@ -5,7 +5,7 @@ interpreter."""
 from stack import tcp
 from stack.err import ERR_ABRT, ERR_CLSD, OK
 
-from .conn import ACK, FIN, RST, Conn
+from .conn import FIN, RST, Conn
 
 
 def closed(c, fin=True):
