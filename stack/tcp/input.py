@@ -98,6 +98,8 @@ def _no_connection(net, p, netif, addrs, alen):
         refuse(p, netif, addrs, alen)
     elif flags & SYN and not flags & RST:
         _listen(lpcb, p, netif, addrs, alen)
+    else:
+        reg_add(net.tcp_count, count.IGNORED, 1)
 
 
 def _listen(lpcb, p, netif, addrs, alen):
@@ -172,8 +174,11 @@ def _syn_sent(pcb, p):
         if flags & ACK:
             reg_add(pcb.net.tcp_count, count.RST_RX, 1)
             end(pcb, ERR_RST)
+        else:
+            reg_add(pcb.net.tcp_count, count.IGNORED, 1)
         return False
     if not flags & SYN:
+        reg_add(pcb.net.tcp_count, count.IGNORED, 1)
         return False
     _take_syn(pcb, p)
     pcb.ack_now = True
@@ -314,6 +319,8 @@ def _text(pcb, p):
     flags = SEG[_SEG_FLAGS]
     hlen = SEG[_SEG_HLEN]
     if not ESTABLISHED <= pcb.state <= FIN_WAIT_2 or pcb.fin_seen:
+        if SEG[_SEG_LEN]:
+            reg_add(pcb.net.tcp_count, count.IGNORED, 1)
         return False
     if flags & URG:
         serial = pcb.serial
