@@ -118,6 +118,8 @@ def _drop(p, count, why):
 def route(net, addrs, off):
     """Return the netif through which the address at addrs[off] is reached, or None. One that has
     no address yet sends broadcasts and multicasts only (RFC 1122 section 3.2.1.3)."""
+    if addrs[off] == _LOOPBACK:
+        return None
     kind = 0
     for netif in net.netifs:
         if netif.up:
@@ -128,6 +130,12 @@ def route(net, addrs, off):
     if netif is None or not netif.up or not (netif.has_ip or kind == 3):
         return None
     return netif
+
+
+def unicast(netif, addrs, off):
+    """Return whether the address at addrs[off] is one that a host may have."""
+    kind = ip4_class(addrs, off, netif.ip, netif.mask)
+    return kind != 2 and kind != 3 and addrs[off] != 0
 
 
 def source(netif, addrs, off):

@@ -16,7 +16,7 @@ Nothing here allocates after set-up.
 """
 
 from .. import stats
-from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, OK
+from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
 from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
@@ -86,7 +86,7 @@ def poll(pcb, fn, interval):
     if fn is None:
         pcb.net.timers.stop(pcb.t_poll)
     else:
-        pcb.poll_ms = interval * 500
+        pcb.poll_ms = max(interval, 1) * 500
         pcb.net.timers.start(pcb.t_poll, pcb.poll_ms)
 
 
@@ -144,16 +144,19 @@ def listen(pcb, backlog=None):
 def connect(pcb, ip, port, fn):
     """Open a connection to `ip` (4 or 16 bytes) and `port`; fn(arg, pcb, err) is called when it is
     open, err's callback if it fails. Returns OK, ERR_RTE without a route or an address of our
-    own, ERR_ISCONN, ERR_USE (no free port), ERR_ARG, or ERR_MEM; after an error the pcb is as
-    before."""
+    own, ERR_VAL for an address that no host has (a broadcast), ERR_ISCONN, ERR_USE (no free
+    port), ERR_ARG, or ERR_MEM; after an error it can be tried again."""
     net = pcb.net
     if pcb.state != state.CLOSED:
         return ERR_ISCONN
     if not 0 < port < 65536 or len(ip) not in net.families:
         return ERR_ARG
-    netif = net.families[len(ip)].route(net, ip, 0)
+    family = net.families[len(ip)]
+    netif = family.route(net, ip, 0)
     if netif is None:
         return ERR_RTE
+    if not family.unicast(netif, ip, 0):  # RFC 1122 section 4.2.3.10
+        return ERR_VAL
     _set_family(pcb, len(ip))
     alen = pcb.alen
     key = pcb.key

@@ -139,6 +139,23 @@ def test_route_avoids_a_netif_without_an_address():
     lab.end()
 
 
+def test_route_does_not_let_loopback_addresses_out():
+    lab = Lab()
+    for last in (0, 1, 255):
+        assert ipv4.route(lab.net, bytes((127, 0, 0, last)), 0) is None
+    lab.end()
+
+
+def test_unicast():
+    lab = Lab()
+    for ip in (PEER, FAR, US, GATEWAY, bytes((10, 0, 1, 255)), bytes((1, 2, 3, 4))):
+        assert ipv4.unicast(lab.nif, ip, 0), ip
+    groups = bytes((224, 0, 0, 1)), bytes((239, 9, 9, 9))
+    for ip in (ALL, bytes((10, 0, 0, 255)), bytes(4)) + groups:
+        assert not ipv4.unicast(lab.nif, b"." + ip, 1), ip
+    lab.end()
+
+
 def test_source_is_the_netifs_address():
     lab = Lab()
     pair = bytearray(8)
