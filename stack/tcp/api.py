@@ -233,7 +233,7 @@ def close(pcb):
         pcbs_.release(pcb)
         return OK
     unread = pcb.refused is not None or pcb.rcv_wnd != net.cfg.TCP_WND
-    if unread and (pcb.state == state.ESTABLISHED or pcb.state == state.CLOSE_WAIT):
+    if unread and state.ESTABLISHED <= pcb.state <= state.CLOSE_WAIT:
         pcb.on_err = None
         abort(pcb)
         return OK
