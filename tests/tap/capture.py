@@ -11,10 +11,10 @@ from scapy.config import conf
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Padding, Raw
-from scapy.utils import wrpcap
 
 _ETH_P_ALL = 3
 _SO_RCVBUFFORCE = 33
+_SO_TIMESTAMPNS = 35
 _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
 _BUFFER = 192 << 20  # holds what the longest test records; read only at its end
@@ -33,6 +33,7 @@ class Capture:
                 socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(_ETH_P_ALL)
             )
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+            self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             self.socket.bind((lab.DEV, _ETH_P_ALL))
 
     def send(self, frame):
@@ -40,13 +41,15 @@ class Capture:
         self.socket.send(bytes(frame))
 
     def read(self):
-        """Return the frames, oldest first, as bytes."""
+        """Return the frames, oldest first, as pairs: the time in seconds, the bytes."""
         frames = []
         while True:
             try:
-                frames.append(self.socket.recv(65536))
+                frame, ancillary, _, _ = self.socket.recvmsg(2048, 64)
             except BlockingIOError:
                 break
+            seconds, ns = struct.unpack("qq", ancillary[0][2])
+            frames.append((seconds + ns / 1e9, frame))
         raw = self.socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
         lost = struct.unpack("II", raw)[1]
         self.socket.close()
@@ -55,12 +58,16 @@ class Capture:
 
 
 def save(path, frames):
-    """Write frames as a pcap file, for Wireshark."""
-    wrpcap(str(path), [Ether(f) for f in frames])
+    """Write what read() returned as a pcap file, for Wireshark."""
+    with open(path, "wb") as f:
+        f.write(struct.pack("IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1))
+        for when, raw in frames:
+            ns = round(when * 1e9)
+            f.write(struct.pack("IIII", ns // 10**9, ns % 10**9, len(raw), len(raw)) + raw)
 
 
 def judge(frames, mac):
-    """Assert that all frames decode, and that those sent by `mac` are right."""
+    """Assert that all packets (bytes) decode, and that those sent by `mac` are right."""
     source = bytes.fromhex(mac.replace(":", ""))
     flows = {}
     for i, raw in enumerate(frames):

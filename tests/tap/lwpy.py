@@ -31,7 +31,7 @@ ZERO = {
     "udp": "bad_len bad_cksum no_port no_pbuf",
     "tcp": "rst_rx rst_tx rexmit timeout fast_rexmit dup_ack ooseq bad_len bad_hlen bad_cksum "
     "group no_pcb not_acceptable bad_ack challenge no_ack no_pbuf backlog_full no_pcb_free "
-    "ooseq_full refused window_full gave_up unreachable",
+    "ooseq_full window_full pool_low gave_up unreachable",
     "driver": "rx_nobuf rx_error rx_long tx_error",
 }
 
