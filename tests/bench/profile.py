@@ -1,0 +1,126 @@
+"""Where the instructions go: by layer, function and line of Python. Needs a C compiler.
+
+A plugin (profile.c) has QEMU count every instruction that the guest executes between the two
+readings of the timer that the benchmark makes, and note the bytecode on whose behalf it is. So
+nothing is added to what is measured, and the sum is the figure of the table. What is called from a
+line and is no bytecode itself (kernels, MicroPython's own functions, making a frame for a call)
+counts as that line's.
+"""
+
+import collections
+import contextlib
+import pathlib
+import subprocess
+import tempfile
+
+from .elf import Elf, Lines
+from .machine import bench
+
+SOURCE = pathlib.Path(__file__).with_name("profile.c")
+FLASH = 4 << 20
+MARK = "time_ticks_cpu"
+VM = "mp_execute_bytecode"
+
+LAYERS = (
+    ("driver", ("hal/",)),
+    ("Ethernet, ARP", ("stack/eth.py", "stack/arp.py", "stack/netif.py")),
+    ("IPv4", ("stack/ipv4.py",)),
+    ("ICMP", ("stack/icmp.py",)),
+    ("UDP", ("stack/udp.py",)),
+    ("TCP", ("stack/tcp/",)),
+    ("pbufs", ("stack/pbuf.py",)),
+    ("poll, timers", ("stack/__init__.py", "stack/timer.py")),
+    ("application", ("stack/apps/", "device")),
+)
+
+
+class ProfileError(Exception):
+    """No profile can be made here. The message says why."""
+
+
+class Profile:
+    """Counts of one run, per unit."""
+
+    def __init__(self, elf, text, units):
+        self.lines = collections.Counter()  # (path, function, line)
+        self.kernels = collections.Counter()  # function of stack/ or hal/ in machine code
+        self.total = 0
+        tables = {}
+        for row in text.splitlines():
+            kind, address, count = row.split()
+            address, count = int(address, 16), int(count) / units
+            symbol = elf.at(address) if address else None
+            path, function = elf.source(symbol) if symbol else (None, None)
+            if kind == "c":
+                if path and symbol.name.startswith("fun_data_"):
+                    self.kernels[path, function] += count
+                continue
+            self.total += count
+            if path is None:
+                self.lines["device", "its programs", 0] += count
+                continue
+            if symbol not in tables:
+                tables[symbol] = Lines(elf.read(symbol.address, symbol.size))
+            line = tables[symbol].line(address - symbol.address)
+            self.lines[path, function, line] += count
+
+    def functions(self):
+        """Return [((path, function), count)], most first."""
+        total = collections.Counter()
+        for (path, function, _), count in self.lines.items():
+            total[path, function] += count
+        return total.most_common()
+
+    def layers(self):
+        """Return {layer: count}."""
+        total = collections.Counter()
+        for (path, _, _), count in self.lines.items():
+            total[layer_of(path)] += count
+        return total
+
+
+def layer_of(path):
+    for name, prefixes in LAYERS:
+        if path.startswith(prefixes):
+            return name
+    return "other"
+
+
+@contextlib.contextmanager
+def _plugin(elf):
+    """Build the plugin; give QEMU's arguments for it, and the path of what it will write."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        plugin, out, map_ = folder / "profile.so", folder / "out", folder / "map"
+        try:
+            subprocess.run(
+                ["cc", "-shared", "-fPIC", "-O2", "-o", str(plugin), str(SOURCE)],
+                check=True,
+                capture_output=True,
+            )
+        except (OSError, subprocess.CalledProcessError) as e:
+            raise ProfileError(f"the plugin cannot be built: {e}") from e
+        frozen = bytearray(FLASH)
+        for symbol in elf.functions():
+            frozen[symbol.address : symbol.end] = b"\x01" * symbol.size
+        map_.write_bytes(frozen)
+        mark, vm = elf.by_name[MARK], elf.by_name[VM]
+        yield (
+            [
+                "-plugin",
+                f"{plugin},map={map_},out={out},mark={mark.address},vm={vm.address},"
+                f"vmend={vm.end}",
+            ],
+            out,
+        )
+
+
+def profile(unit, n, firmware):
+    """Play `unit` with a machine under the plugin, and return its Profile."""
+    elf = Elf(firmware)
+    with _plugin(elf) as (extra, out):
+        with bench(calibrate=False, elf=firmware, extra=extra) as b:
+            result = b.run(unit, n)
+        if not out.exists():
+            raise ProfileError("QEMU wrote no profile: is it built with plugins?")
+        return Profile(elf, out.read_text(), result.units)
