@@ -84,6 +84,7 @@ class Conn:
         self.send(b"", SYN, opts=b"\x02\x04" + b16(mss))
         (seg,) = self.out()
         assert seg.flags == SYN | ACK and seg.seq == -1 and seg.ack == 0
+        assert seg.opts == b"\x02\x04" + b16(self.net.cfg.TCP_MSS)
         self.lab.wait(rtt)
         self.lab.frames.clear()
         self.seq = self.ack = 0

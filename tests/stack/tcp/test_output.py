@@ -150,16 +150,17 @@ def test_split_of_copied_bytes():
 
 
 def test_silly_window_is_not_filled_until_the_override_timeout():
-    c = Conn(wnd=4000)
+    c = Conn(wnd=200)
+    c.tell(0, wnd=1200)  # the largest so far
     c.push(1000)
-    c.tell(1000, wnd=300)  # below half of the largest
+    c.tell(1000, wnd=599)  # below half of that
     c.out()
     c.push(1000)
     assert c.ranges() == []
     c.lab.wait(c.pcb.rto)
-    assert c.ranges() == [(1000, 1300)]
-    c.tell(1300, wnd=4000)
-    assert c.ranges() == [(1300, 2000)]
+    assert c.ranges() == [(1000, 1599)]
+    c.tell(1599, wnd=4000)
+    assert c.ranges() == [(1599, 2000)]
     c.end()
 
 

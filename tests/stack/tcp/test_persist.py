@@ -64,7 +64,9 @@ def test_window_opens_before_the_first_probe():
     c.lab.wait(100)
     c.tell(0, wnd=1000)
     assert c.ranges() == [(0, 500)]
-    c.lab.wait(c.pcb.rto)
+    c.lab.wait(c.pcb.rto - 1)
+    assert c.out() == []
+    c.lab.wait(1)
     assert c.ranges() == [(0, 500)]  # and that is retransmitted, not probed
     c.tell(500)
     c.end()

@@ -192,6 +192,14 @@ def test_each_pool_short_leaves_everything_as_it_was():
                 finish(c)
 
 
+def test_last_ref_is_used():
+    c = Conn()
+    held = take_all(c.net.refs, 2)
+    assert c.write(500) == OK and c.write(501) == ERR_MEM and c.write(500) == OK
+    give_back(held)
+    finish(c)
+
+
 def test_write_leaves_a_pbuf_for_an_ack():
     c = Conn(mss=100, TCP_SND_QUEUELEN=24)
     held = take_all(c.net.ram, 3)
