@@ -4,6 +4,7 @@ Scapy is an independent decoder: a packet from lwpy is right if scapy decodes al
 the very same bytes from what it decoded, every length and checksum computed anew.
 """
 
+import errno
 import socket
 import struct
 
@@ -48,6 +49,10 @@ class Capture:
                 frame, ancillary, _, _ = self.socket.recvmsg(2048, 64)
             except BlockingIOError:
                 break
+            except OSError as e:
+                if e.errno != errno.ENETDOWN:  # reported once after the interface was down
+                    raise
+                continue
             seconds, ns = struct.unpack("qq", ancillary[0][2])
             frames.append((seconds + ns / 1e9, frame))
         raw = self.socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)

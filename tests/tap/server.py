@@ -57,7 +57,16 @@ def hold(net, on):
     return on
 
 
+def abort(net):
+    """Abort all connections that are open or opening; return how many."""
+    pcbs = [pcb for pcb in tcp.pcbs(net) if tcp.state_name(pcb) != "TIME_WAIT"]
+    for pcb in pcbs:
+        tcp.abort(pcb)
+    return len(pcbs)
+
+
 COMMANDS = {
+    "abort": abort,
     "state": state,
     "log": take_log,
     "urgent": lambda net: services.urgent,

@@ -118,16 +118,18 @@ def _sink(conn, pcb, p):
 
 
 def _source(conn, pcb, p):
-    """The request is a decimal number and a newline."""
+    """The request is a decimal number and a newline; what comes after it is ignored."""
     if p is None:
         return conn.finish()
     data = bytearray(p.tot_len)
     pbuf.copy_partial(p, data, 0, len(data))
     conn.read(p)
-    conn.request += data
-    if conn.request.endswith(b"\n"):
-        conn.left = int(conn.request)
-        conn.progress(pcb)
+    if b"\n" not in conn.request:
+        conn.request += data
+        number, newline, _ = conn.request.partition(b"\n")
+        if newline:
+            conn.left = int(number)
+            conn.progress(pcb)
     return OK
 
 
