@@ -102,6 +102,9 @@ def _offer(pcb, p):
     serial = pcb.serial
     if fn(pcb.arg, pcb, p, OK) == OK or pcb.serial != serial:
         return True
+    if pcb.rx_closed:  # by this very callback: nobody will take it any more
+        free(p)
+        return True
     reg_add(pcb.net.tcp_count, REFUSED, 1)
     pcb.net.timers.start(pcb.t_fast, _OFFER_AGAIN_MS)
     return False
