@@ -135,7 +135,7 @@ def unreachable(p, netif, code):
         return
     net.icmp_tokens -= 1
     n = min(_QUOTE, p.len)
-    e = alloc(net.ram, TRANSPORT, _HLEN + n)
+    e = alloc(net.ram, TRANSPORT, _HLEN + n) if net.ram.avail > 1 else None  # the last is for ARP
     if e is None:
         reg_add(count, _NO_PBUF, 1)
         return

@@ -124,7 +124,7 @@ def _room(pcb, n, copies, parts=1):
         n <= pcb.snd_buf
         and pcb.queued + segs <= net.cfg.TCP_SND_QUEUELEN
         and segs <= net.tcp.segs_avail
-        and segs + copies < net.ram.avail  # one is kept for an ACK
+        and segs + copies < net.ram.avail  # one is kept for ACKs and ARP
         and (copies or pieces <= net.refs.avail)
     ):
         return OK
@@ -186,7 +186,9 @@ def _append(pcb, payload, n, for_last):
 def _new_seg(pcb, payload, n, flags):
     """Append a segment to `unsent`. Returns OK, or ERR_MEM with nothing changed."""
     net = pcb.net
-    p = alloc(net.ram, TRANSPORT, _HLEN) if net.tcp.segs_avail else None
+    p = None
+    if net.tcp.segs_avail and net.ram.avail > 1:  # one is kept for ACKs and ARP
+        p = alloc(net.ram, TRANSPORT, _HLEN)
     if p is None:
         reg_add(net.tcp_count, NO_MEM, 1)
         return ERR_MEM
