@@ -45,7 +45,8 @@ TCP_RTO_INIT = 1_000  # RFC 6298
 TCP_RTO_MIN = 300
 TCP_RTO_MAX = 60_000
 TCP_MAXRTX = 8  # retransmissions of one segment before the connection is given up (R2)
-TCP_SYNMAXRTX = 5
+TCP_SYNMAXRTX = 7  # the same for our SYN: three minutes (R2, RFC 9293 section 3.8.3)
+TCP_SYNACKMAXRTX = 5  # and for a SYN,ACK, whose connection nobody waits for
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
 TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
 

@@ -60,14 +60,17 @@ def _may_send(pcb, seg):
     flags = seg.flags
     need = seg.len + (flags & FIN)
     room = _room(pcb, seg)
-    half = pcb.snd_wnd_max >> 1
     if need > room:
-        if room <= 0 or room < half or pcb.unacked is not None:
+        if (
+            room <= 0
+            or room < pcb.snd_wnd_max >> 1
+            or (pcb.unacked is not None and not pcb.nodelay)
+        ):
             return False
         return split(pcb, seg, min(room, seg.len))
     if seg.len >= pcb.mss or flags & FIN or pcb.nodelay or pcb.unacked is None:
         return True
-    return seg.next is not None or need >= half
+    return seg.next is not None
 
 
 def transmit(pcb, seg):

@@ -49,7 +49,10 @@ def on_rexmit(pcb):
     """t_rexmit fired (RFC 6298 section 5, RFC 9293 section 3.8.3 for giving up)."""
     cfg = pcb.net.cfg
     opening = pcb.state == SYN_SENT or pcb.state == SYN_RCVD
-    if pcb.nrtx >= (cfg.TCP_SYNMAXRTX if opening else cfg.TCP_MAXRTX):
+    limit = cfg.TCP_MAXRTX
+    if opening:
+        limit = cfg.TCP_SYNMAXRTX if pcb.listener is None else cfg.TCP_SYNACKMAXRTX
+    if pcb.nrtx >= limit:
         reg_add(pcb.net.tcp_count, GAVE_UP, 1)
         end(pcb, ERR_TIMEOUT)
         return

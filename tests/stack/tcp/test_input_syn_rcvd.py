@@ -180,7 +180,7 @@ def test_syn_rcvd_segment_outside_the_window():
 
 
 def test_syn_rcvd_the_syn_ack_is_repeated_and_given_up():
-    lab, app, peer, lpcb = syn_rcvd(TCP_SYNMAXRTX=3)
+    lab, app, peer, lpcb = syn_rcvd(TCP_SYNACKMAXRTX=3)
     lab.wait(1000 + 2000 + 4000)
     for at in (1000, 3000, 7000):
         peer.expect(SYN | ACK, seq=0, ack=1, mss=1460, at=at)
