@@ -80,7 +80,7 @@ def test_backlog(lab, recorded, start):
         nonzero=["tcp.backlog_full", "tcp.timeout", "tcp.rexmit", "tcp.gave_up"]
         + ["arp.unresolved", "arp.replaced"],
         TCP_BACKLOG=2,
-        TCP_SYNMAXRTX=1,
+        TCP_SYNACKMAXRTX=1,
         TCP_RTO_INIT=300,
     )
     ghost = Ether(src="02:00:00:00:00:99", dst=lab.PEER_MAC) / IP(src="10.77.0.99", dst=lab.PEER)
