@@ -6,7 +6,7 @@ i < oo_n. No two of them overlap. What is there already wins over what comes lat
 """
 
 from ..err import ERR_ABRT, OK
-from ..kernel import reg_add, reg_diff, reg_set
+from ..kernel import copy, reg_add, reg_diff, reg_set
 from ..mpy import const
 from ..pbuf import cat, free, skip, trim
 from .count import OOSEQ, OOSEQ_FULL, POOL_LOW, REFUSED, WINDOW_FULL
@@ -86,9 +86,32 @@ def _deliver(pcb, p, n):
     elif not pcb.t_fast.running:
         pcb.net.timers.start(pcb.t_fast, pcb.net.cfg.TCP_DELACK)
     if pcb.refused is not None:
-        cat(pcb.refused, p)
+        _pack(pcb.refused, p)
     elif not _offer(pcb, p):
         pcb.refused = p
+
+
+def _pack(head, p):
+    """Append `p` to chain `head`. Takes ownership of `p`.
+
+    Copied into the last pbuf, if there is room and the pool is half empty: so that segments of one
+    byte do not take a pbuf each until other connections find none.
+    """
+    n = p.tot_len
+    pool = p.pool
+    last = head
+    while last.next is not None:
+        last = last.next
+    at = last.off + last.len
+    if 2 * pool.avail > pool.size or p.next is not None or at + n > last.pool.bufsize:
+        cat(head, p)
+        return
+    copy(last.buf, at, p.buf, p.off, n)
+    last.len += n
+    while head is not None:
+        head.tot_len += n
+        head = head.next
+    free(p)
 
 
 def _offer(pcb, p):
