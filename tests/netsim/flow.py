@@ -26,7 +26,8 @@ BACK = _pattern(2)
 
 
 class End:
-    """One end: sends `total` bytes of `out` and expects `back`, in writes of 1..`chunk` bytes.
+    """One end: sends `total` bytes of `out` and expects `back`, in writes of 1..`chunk` bytes; no
+    more than `limit` for now.
 
     While `refusing` is set it refuses what comes; while `holding` is set it takes it, but does not
     open the window again: resume() ends both.
@@ -34,6 +35,7 @@ class End:
 
     def __init__(self, total, out, back, chunk, seed):
         self.total = total
+        self.limit = total  # write no further yet
         self.out = out
         self.back = back
         self.chunk = min(chunk, _PERIOD)
@@ -57,17 +59,17 @@ class End:
         """Write what there is room for; after the last byte, half-close; after the other's, too,
         close."""
         pcb = self.pcb
-        while self.written < self.total:
+        while self.written < self.limit:
             if self.next_n == 0:
                 self.next_n = 1 + self.random.below(self.chunk)
-            n = min(self.next_n, self.total - self.written, tcp.sndbuf(pcb))
+            n = min(self.next_n, self.limit - self.written, tcp.sndbuf(pcb))
             err = tcp.write(pcb, self.out, self.written % _PERIOD, n) if n else ERR_MEM
             if err:
                 assert err == ERR_MEM, err
                 return
             self.written += n
             self.next_n -= n
-        if not self.shut:
+        if not self.shut and self.written == self.total:
             self.shut = tcp.shutdown(pcb, False, True) == OK
         if self.shut and self.eof and self.acked == self.total and not self.unread:
             self.closed = tcp.close(pcb) == OK

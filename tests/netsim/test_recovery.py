@@ -66,7 +66,7 @@ def test_single_loss_in_a_window_of_four():
 def test_three_losses_in_a_window_are_one_episode():
     """NewReno: a partial ACK brings the next at once, with no timeout (RFC 6582)."""
     for others in ((1, 2), (3, 6), (5, 9), (1, 9)):
-        lost = (14, *[14 + k for k in others])
+        lost = (14,) + tuple([14 + k for k in others])
         assert one_way(Drop(*lost), WIDE)[:3] == (1, 0, 3), lost
 
 

@@ -83,12 +83,24 @@ def test_tiny_windows():
 
 
 def test_writes_of_one_byte_become_segments():
-    w = World(seed=1, faults=(Faults(delay_ms=5),))
-    flow = Flow(w, 0, Server(w, 1), 1000, 0, chunk=1)
-    assert w.run(flow.over, 60_000)
-    assert flow.complete()
-    assert w.count(0, "tcp", "tx") < 100  # Nagle
-    w.end()
+    """Nagle's rule: a byte every 20 ms, a segment a round trip (80 ms with the delayed ACK)."""
+    for nagle in (True, False):
+        w = World(seed=1, faults=(Faults(delay_ms=20),))
+        flow = Flow(w, 0, Server(w, 1), 100, 0, chunk=1)
+        flow.a.limit = 0
+        if not nagle:
+            tcp.nagle_disable(flow.a.pcb)
+        w.run(None, 100)
+        while flow.a.limit < 100:
+            flow.a.limit += 1
+            flow.a.push()
+            tcp.output(flow.a.pcb)
+            w.run(None, 20)
+        assert w.run(flow.over, 10_000)
+        assert flow.complete()
+        sent = w.count(0, "tcp", "tx")
+        assert sent < 40 if nagle else sent >= 100, sent
+        w.end()
 
 
 def test_small_answers_both_ways_without_nagle():

@@ -40,11 +40,14 @@ class World:
 
     faults: what befalls what each port sends; the last one serves all that follow.
     configs: limits of each stack, in the same way.
+    extra: so many ports of the wire are left without a stack.
+    choosers: what would choose the initial sequence numbers, were they not just below 2^32.
     """
 
-    def __init__(self, count=2, seed=1, faults=(), configs=(None,), **wire):
+    def __init__(self, count=2, seed=1, faults=(), configs=(None,), extra=0, **wire):
         self.clock = Fake()
-        self.wire = Wire(seed=seed, ports=count, now=self.clock(), **wire)
+        self.wire = Wire(seed=seed, ports=count + extra, now=self.clock(), **wire)
+        self.choosers = []
         for i, port in enumerate(self.wire.ports):
             if faults:
                 port.faults = faults[min(i, len(faults) - 1)]
@@ -52,6 +55,7 @@ class World:
         for i in range(count):
             net = Stack(config=configs[min(i, len(configs) - 1)], seed=b"netsim%02d" % i)
             net.poll(self.clock())
+            self.choosers.append(net.tcp.iss)
             net.tcp.iss = just_below_wrap(1 + (seed * 331 + i * 7919) % 20_000)
             n = netif.add(net, self.wire.ports[i], self.ip_text(i), "255.255.255.0")
             netif.set_up(n)
@@ -84,8 +88,13 @@ class World:
         return sum(self.count(i, proto, name) for i in range(len(self.nets)))
 
     def idle(self):
-        """Is nothing on the wire, and no connection left?"""
-        return self.wire.idle() and not any(tcp.pcbs(net) for net in self.nets)
+        """Is nothing on its way to a stack, and no connection left?"""
+        if self.wire.head is not None:
+            return False
+        for i in range(len(self.nets)):
+            if self.wire.ports[i].queued or tcp.pcbs(self.nets[i]):
+                return False
+        return True
 
     def end(self):
         """Let all connections run out, close the listeners, and assert that nothing leaked."""
