@@ -98,7 +98,8 @@ def receive(p, netif):
         return _drop(p, count, _NOT_MINE)
     if dst != 4:
         net.rx_group = 1
-    trim(p, _F[1])
+    if p.tot_len != _F[1]:  # a short frame's padding
+        trim(p, _F[1])
     fn = net.ip4_protos.get(_F[2])
     if fn is None:
         reg_add(count, _NO_PROTO, 1)

@@ -213,6 +213,8 @@ def take(p, src, soff, n):
 
 def cksum(p, acc):
     """Return the Internet checksum's sum of `acc` and the whole chain `p` (kernel.cksum)."""
+    if p.next is None:
+        return _cksum(p.buf, p.off, p.len, acc)
     odd = False
     while p is not None:
         n = p.len

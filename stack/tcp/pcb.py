@@ -119,6 +119,7 @@ class Tcp:
         self.pcbs = [Pcb(net, timeouts) for _ in range(cfg.NUM_TCP_PCB)]
         self.listeners = [Listener(net) for _ in range(cfg.NUM_TCP_LISTEN)]
         self.table = [None] * cfg.TCP_HASH_SIZE
+        self.table_mask = cfg.TCP_HASH_SIZE - 1
         self.hash_seed = net.random16()
         self.segs_free = None
         self.segs_avail = 0
@@ -220,7 +221,7 @@ def seg_free(tcp, seg):
 
 def _bucket(tcp, buf, addrs, alen, ports):
     h = tuple_hash(buf, addrs, 2 * alen, ports, tcp.hash_seed)
-    return h & (len(tcp.table) - 1)
+    return h & tcp.table_mask
 
 
 def find(tcp, buf, addrs, alen, ports):
