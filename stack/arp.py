@@ -174,7 +174,8 @@ def output(p, netif, dst, off, kind):
     """Send IPv4 packet `p` to the address at dst[off], of `kind` 1 (neighbour), 2 (broadcast) or
     3 (multicast): see kernel.ip4_class.
 
-    Returns OK, also if the packet waits for the neighbour's MAC address, or as eth.send(). The
+    Returns OK, also if the packet waits for the neighbour's MAC address, ERR_MEM if it took the
+    pbuf that would ask for that, or as eth.send(). The
     caller keeps its ownership; a waiting packet is kept with one more. Allocates nothing.
     """
     if kind == 2:
@@ -186,6 +187,9 @@ def output(p, netif, dst, off, kind):
     table = netif.arp
     i = find(table.records, _RECORD, table.size, dst, off, 4)
     if i < 0:
+        if p.pool.avail == 0 and p.pool is netif.net.ram:  # no request could be made beside it
+            reg_add(netif.net.arp_count, _NO_PBUF, 1)
+            return ERR_MEM
         i = table.claim(dst, off)
         table.state[i] = PENDING
         table.tries[i] = 0
