@@ -391,10 +391,12 @@ def test_no_pbuf_for_a_syn_or_a_fin():
                 i += 1
             assert tcp.connect(pcb, B_IP, PORT, None) == ERR_MEM
             assert tcp.close(pcb) == OK
-            pbuf.free(hoard[0])
+            for k in range(4):
+                pbuf.free(hoard[k])
             w.connect(end)
             w.run(None, 100)
-            hoard[0] = pbuf.alloc(w.a.ram, 0, 10)
+            for k in range(4):
+                hoard[k] = pbuf.alloc(w.a.ram, 0, 10)
             assert tcp.write(end.pcb, PATTERN, 0, 100) == ERR_MEM
             assert tcp.shutdown(end.pcb, False, True) == tcp.close(end.pcb) == ERR_MEM
             for k in range(i):
