@@ -36,6 +36,22 @@ ZERO = {
 }
 
 
+def spawn(lab, interpreter, script, stdin=subprocess.DEVNULL):
+    """Start a program of ours in the namespace, with the TAP interface as its network: the board
+    PC's environment, and for MicroPython the bridge."""
+    bridge = [sys.executable, "-m", "hal.tap", lab.DEV, "--"]
+    path = "%s:%s" % (ROOT, ROOT / "firmware/boards/PC")
+    env = dict(os.environ, PYTHONPATH=path, MICROPYPATH=path + ":.frozen", PYTHONUNBUFFERED="1")
+    env.update(LWPY_NETDEV="tap:" + lab.DEV, LWPY_IP=lab.PEER + "/24", LWPY_GW=lab.IP)
+    return lab.popen(
+        (bridge if interpreter != "cpython" else []) + [INTERPRETERS[interpreter], *script],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env=env,
+    )
+
+
 class Lwpy:
     """A running server.py. `call(command, ...)` asks it something."""
 
@@ -44,29 +60,17 @@ class Lwpy:
         self.interpreter = interpreter
         self.process = None
         options = {
-            "dev": lab.DEV,
             "mac": lab.PEER_MAC,
             "ip": lab.PEER,
             "gw": lab.IP,
             "config": config,
             "iss": iss,
+            "faults": {},
         }
         options.update(more)
-        self._start(options)
+        script = ROOT / "tests/tap/server.py"
+        self.process = spawn(lab, interpreter, [script, json.dumps(options)], subprocess.PIPE)
         assert self._reply(_START_S) == "ready"
-
-    def _start(self, options):
-        env = dict(os.environ, LWPY_NETDEV="", PYTHONPATH=str(ROOT))
-        env["MICROPYPATH"] = "%s:.frozen" % ROOT
-        bridge = [sys.executable, "-m", "hal.tap", self.lab.DEV, "--"]
-        self.process = self.lab.popen(
-            (bridge if self.interpreter != "cpython" else [])
-            + [INTERPRETERS[self.interpreter], ROOT / "tests/tap/server.py", json.dumps(options)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            env=env,
-        )
 
     def _reply(self, seconds):
         fd = self.process.stdout.fileno()

@@ -44,7 +44,7 @@ class Lab:
     PEER = "10.77.0.2"  # lwpy's
     DEV = "tap0"
     MAC = "02:00:00:00:00:01"
-    PEER_MAC = "02:00:00:00:00:02"
+    PEER_MAC = "02:00:0a:4d:00:02"  # 02:00 and its address, as board PC makes it
 
     def __init__(self):
         self.fd = -1

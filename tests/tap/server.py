@@ -14,6 +14,7 @@ import sys
 from hal.clock import ticks_ms
 from stack import Stack, netif, stats, tcp
 from tests.tap import services
+from tests.tap.faulty import Faulty
 
 
 class Limits:
@@ -84,6 +85,8 @@ def main(options):
     if options["iss"] is not None:
         net.tcp.iss = wrapped(options["iss"])
     driver = open_driver(options)
+    if options["faults"]:
+        driver = Faulty(driver, **options["faults"])
     en0 = netif.add(net, driver, options["ip"], "255.255.255.0", options["gw"])
     services.start(net)
     netif.set_up(en0)
@@ -107,14 +110,14 @@ def main(options):
 def open_driver(options):
     """Return the driver: of the bridge's socket, or of the TAP interface itself."""
     mac = bytes(int(x, 16) for x in options["mac"].split(":"))
-    bridged = os.getenv("LWPY_NETDEV")
-    if bridged:
+    kind, _, name = os.getenv("LWPY_NETDEV").partition(":")
+    if kind == "fd":
         from hal.stream import Stream
 
-        return Stream(int(bridged.split(":")[1]), mac)
+        return Stream(int(name), mac)
     from hal.tap import Tap
 
-    return Tap(options["dev"], mac)
+    return Tap(name, mac)
 
 
 if __name__ == "__main__":
