@@ -65,11 +65,13 @@ def run(net, lock=False):
     """Poll `net` until Ctrl-C, or until the other end of a stream: or fd: has gone. With `lock`,
     MicroPython's heap is locked meanwhile: whatever allocates raises MemoryError."""
     driver = net.default_netif.driver
-    net.poll(ticks_ms())
-    idle(0)  # the first poll of a poll object allocates
-    if lock:
-        heap_lock()
+    locked = False
     try:
+        net.poll(ticks_ms())
+        idle(0)  # the first poll of a poll object allocates
+        if lock:
+            heap_lock()
+            locked = True
         while driver.link():
             ms = net.poll(ticks_ms())
             if ms:
@@ -77,7 +79,7 @@ def run(net, lock=False):
     except KeyboardInterrupt:
         pass
     finally:
-        if lock:
+        if locked:
             heap_unlock()
 
 
