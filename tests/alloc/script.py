@@ -1,9 +1,9 @@
 """One stack, `a` of World, and a script that plays the rest of the network with ready-made frames.
 
-    s = Script()
-    hello = s.frame(packets.ether(...))     # set-up
-    s.throw(hello)                          # the stack receives it; nothing is allocated
-    s.step(20)                              # 20 ms pass
+s = Script()
+hello = s.frame(packets.ether(...))     # set-up
+s.throw(hello)                          # the stack receives it; nothing is allocated
+s.step(20)                              # 20 ms pass
 """
 
 from stack import pbuf

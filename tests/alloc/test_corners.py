@@ -5,9 +5,10 @@ from stack.err import ERR_USE, OK
 from stack.kernel import reg_add
 
 from ..packets import FAR, US, ether
+from .end import PATTERN, End, attach, connected, push
 from .proof import nothing
 from .script import ACK, FIN, PSH, SYN, Script, segment
-from .world import B_IP, PATTERN, End, World, attach, connected, count, push
+from .world import B_IP, World, count
 
 ISS = 0x7FFFFF00
 _MSS = b"\x02\x04\x05\xb4"

@@ -6,9 +6,10 @@ from stack.kernel import same
 
 from ..packets import ALL, BROADCAST, FAR, MAC, PEER, PEER_MAC, US, arp, b16, ether, icmp, ip4
 from ..packets import udp as datagram
+from .end import PATTERN
 from .proof import nothing
 from .script import Script
-from .world import A_IP, B_IP, NOBODY, PATTERN, PORT, World, count
+from .world import A_IP, B_IP, NOBODY, PORT, World, count
 
 
 def _echo(arg, u, p, addr, off, port):

@@ -3,8 +3,9 @@
 from hal.faults import Faults
 from stack.mpy import const
 
+from .end import End
 from .proof import nothing
-from .world import End, World
+from .world import World
 
 _SIZE = const(65536)
 

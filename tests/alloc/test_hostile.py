@@ -12,9 +12,9 @@ from hal.faults import Random
 
 from ..packets import MAC, PEER, PEER_MAC, US, arp, b16, b32, ether, icmp, ip4
 from ..packets import udp as datagram
+from .end import PATTERN
 from .proof import nothing
 from .script import ACK, FIN, PSH, RST, SYN, URG, Script, segment
-from .world import PATTERN
 
 ISS = 0x3FFFFF00  # ours
 THEIRS = 0xFFFFFF00

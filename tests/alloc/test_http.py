@@ -6,8 +6,9 @@ from stack.apps.status import Status
 from stack.err import ERR_RST, OK
 from stack.kernel import same
 
+from .end import PATTERN
 from .proof import nothing
-from .world import B_IP, PATTERN, World
+from .world import B_IP, World
 
 BODY = PATTERN[:5000]
 

@@ -11,9 +11,10 @@ from hal.faults import Faults
 from hal.wire import Wire
 
 from ..packets import FAR, US, ether, ip4
+from .end import PATTERN
 from .proof import nothing
 from .script import Script
-from .world import A_IP, B_IP, PATTERN, PORT, World
+from .world import A_IP, B_IP, PORT, World
 
 
 def test_pbufs():

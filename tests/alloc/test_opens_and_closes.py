@@ -17,8 +17,9 @@ from stack.err import (
 # isort: split
 from hal.faults import Faults
 
+from .end import PATTERN, End, attach, connected, push
 from .proof import nothing
-from .world import A_IP, B_IP, PATTERN, PORT, End, World, attach, connected, count, push
+from .world import A_IP, B_IP, PORT, World, count
 
 
 def _connect_once(client, server, config=None):

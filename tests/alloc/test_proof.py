@@ -7,7 +7,8 @@ from stack.err import OK
 
 from ..portable import Skip
 from . import proof
-from .world import End, World
+from .end import End
+from .world import World
 
 
 def _fails(callback):

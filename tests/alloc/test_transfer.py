@@ -2,8 +2,9 @@
 
 from stack import tcp
 
+from .end import End, release
 from .proof import nothing
-from .world import End, World, release
+from .world import World
 
 MB = 1 << 20
 KB = 1 << 10

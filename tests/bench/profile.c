@@ -39,7 +39,7 @@ struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, 
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 
 #define EXPORT __attribute__((visibility("default")))
-#define FLASH (4u << 20)
+#define MEMORY (4u << 20)
 
 EXPORT int qemu_plugin_version = 1;
 
@@ -49,22 +49,36 @@ struct block {
     uint64_t addresses[];
 };
 
-static uint8_t is_bytecode[FLASH];
-static uint64_t by_bytecode[FLASH];
-static uint64_t by_code[FLASH / 2];
+static uint8_t is_bytecode[MEMORY];
+static uint64_t by_bytecode[MEMORY];
+static uint64_t by_code[MEMORY / 2];
 static struct block **blocks;
 static size_t n_blocks;
 static uint64_t executed, since, mark, vm, vm_end;
 static uint32_t current;
 static bool on;
-static char out_path[1024];
+static char map_path[1024], out_path[1024];
 
 static void flush(void) {
     by_bytecode[current] += executed - since;
     since = executed;
 }
 
+// The timer is also read while the board boots: before the map is there.
+static void load_map(void) {
+    FILE *map = fopen(map_path, "rb");
+    if (map) {
+        if (fread(is_bytecode, 1, MEMORY, map) == MEMORY) {
+            map_path[0] = 0;
+        }
+        fclose(map);
+    }
+}
+
 static void on_mark(unsigned cpu, void *data) {
+    if (!on && map_path[0]) {
+        load_map();
+    }
     if (on) {
         flush();
     }
@@ -74,7 +88,7 @@ static void on_mark(unsigned cpu, void *data) {
 }
 
 static void on_fetch(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data) {
-    if (on && address < FLASH && is_bytecode[address]) {
+    if (on && address < MEMORY && is_bytecode[address]) {
         flush();
         current = address;
     }
@@ -116,10 +130,10 @@ static void on_exit_of_qemu(qemu_plugin_id_t id, void *data) {
     for (size_t i = 0; i < n_blocks; i++) {
         for (size_t k = 0; k < blocks[i]->insns; k++) {
             uint64_t address = blocks[i]->addresses[k];
-            by_code[address < FLASH ? address / 2 : 0] += blocks[i]->runs;
+            by_code[address < MEMORY ? address / 2 : 0] += blocks[i]->runs;
         }
     }
-    for (uint32_t i = 0; i < FLASH; i++) {
+    for (uint32_t i = 0; i < MEMORY; i++) {
         if (by_bytecode[i]) {
             fprintf(out, "b %" PRIx32 " %" PRIu64 "\n", i, by_bytecode[i]);
         }
@@ -139,11 +153,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
         }
         *value++ = 0;
         if (!strcmp(argv[i], "map")) {
-            FILE *map = fopen(value, "rb");
-            if (!map || !fread(is_bytecode, 1, FLASH, map)) {
-                return -1;
-            }
-            fclose(map);
+            strncpy(map_path, value, sizeof(map_path) - 1);
         } else if (!strcmp(argv[i], "out")) {
             strncpy(out_path, value, sizeof(out_path) - 1);
         } else if (!strcmp(argv[i], "mark")) {

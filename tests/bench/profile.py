@@ -7,6 +7,7 @@ line and is no bytecode itself (kernels, MicroPython's own functions, making a f
 counts as that line's.
 """
 
+import ast
 import collections
 import contextlib
 import pathlib
@@ -17,9 +18,19 @@ from .elf import Elf, Lines
 from .machine import bench
 
 SOURCE = pathlib.Path(__file__).with_name("profile.c")
-FLASH = 4 << 20
+MEMORY = 4 << 20  # flash and RAM of the board, from address 0
 MARK = "time_ticks_cpu"
 VM = "mp_execute_bytecode"
+
+# Prints where device.py's own functions have their bytecode, and which they are: its address is
+# the fourth word of a function (py/objfun.h).
+_DEVICE = """
+import uctypes
+found = [(f, n) for n, f in globals().items() if type(f) is type(listen)]
+found += [(getattr(Meter, n), "Meter") for n in ("run", "poll", "empty")]
+print([(int.from_bytes(uctypes.bytes_at(id(f) + 12, 4), "little"), n) for f, n in found])
+"""
+_LONGEST = 300  # bytes of bytecode of one of them
 
 LAYERS = (
     ("driver", ("hal/",)),
@@ -41,7 +52,7 @@ class ProfileError(Exception):
 class Profile:
     """Counts of one run, per unit."""
 
-    def __init__(self, elf, text, units):
+    def __init__(self, elf, text, units, device):
         self.lines = collections.Counter()  # (path, function, line)
         self.kernels = collections.Counter()  # function of stack/ or hal/ in machine code
         self.total = 0
@@ -57,7 +68,7 @@ class Profile:
                 continue
             self.total += count
             if path is None:
-                self.lines["device", "its programs", 0] += count
+                self.lines["device", device.get(address, "Meter"), 0] += count
                 continue
             if symbol not in tables:
                 tables[symbol] = Lines(elf.read(symbol.address, symbol.size))
@@ -74,12 +85,14 @@ class Profile:
     def layers(self):
         """Return {layer: count}."""
         total = collections.Counter()
-        for (path, _, _), count in self.lines.items():
-            total[layer_of(path)] += count
+        for (path, function, _), count in self.lines.items():
+            total[layer_of(path, function)] += count
         return total
 
 
-def layer_of(path):
+def layer_of(path, function):
+    if function == "Meter":
+        return "other"
     for name, prefixes in LAYERS:
         if path.startswith(prefixes):
             return name
@@ -88,7 +101,8 @@ def layer_of(path):
 
 @contextlib.contextmanager
 def _plugin(elf):
-    """Build the plugin; give QEMU's arguments for it, and the path of what it will write."""
+    """Build the plugin; give QEMU's arguments for it, and the paths of the map that it will read
+    and of what it will write."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         plugin, out, map_ = folder / "profile.so", folder / "out", folder / "map"
@@ -100,10 +114,6 @@ def _plugin(elf):
             )
         except (OSError, subprocess.CalledProcessError) as e:
             raise ProfileError(f"the plugin cannot be built: {e}") from e
-        frozen = bytearray(FLASH)
-        for symbol in elf.functions():
-            frozen[symbol.address : symbol.end] = b"\x01" * symbol.size
-        map_.write_bytes(frozen)
         mark, vm = elf.by_name[MARK], elf.by_name[VM]
         yield (
             [
@@ -111,16 +121,39 @@ def _plugin(elf):
                 f"{plugin},map={map_},out={out},mark={mark.address},vm={vm.address},"
                 f"vmend={vm.end}",
             ],
+            map_,
             out,
         )
+
+
+def _device_functions(console):
+    """Return {address: function} of the bytecode of device.py."""
+    starts = sorted(ast.literal_eval(console.exec(_DEVICE)))
+    ends = [start for start, _ in starts[1:]] + [MEMORY]
+    found = {}
+    for (start, name), end in zip(starts, ends):
+        for address in range(start, min(end, start + _LONGEST)):
+            found[address] = name
+    return found
+
+
+def _write_map(path, elf, device):
+    is_code = bytearray(MEMORY)
+    for symbol in elf.functions():
+        is_code[symbol.address : symbol.end] = b"\x01" * symbol.size
+    for address in device:
+        is_code[address] = 1
+    path.write_bytes(is_code)
 
 
 def profile(unit, n, firmware):
     """Play `unit` with a machine under the plugin, and return its Profile."""
     elf = Elf(firmware)
-    with _plugin(elf) as (extra, out):
+    with _plugin(elf) as (extra, map_, out):
         with bench(calibrate=False, elf=firmware, extra=extra) as b:
+            device = _device_functions(b.console)
+            _write_map(map_, elf, device)
             result = b.run(unit, n)
         if not out.exists():
             raise ProfileError("QEMU wrote no profile: is it built with plugins?")
-        return Profile(elf, out.read_text(), result.units)
+        return Profile(elf, out.read_text(), result.units, device)
