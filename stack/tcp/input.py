@@ -186,6 +186,8 @@ def _syn_sent(pcb, p):
         happen(pcb, EV_SYN)
         pcb.ack_now = False
         pcb.nrtx = 0
+        pcb.snd_wnd = 0  # what is queued waits until our SYN is acknowledged
+        reg_set(regs, _SND_WL2, regs, _ISS, 0)  # SEG.ACK meant nothing
         retransmit_first(pcb)
         return False
     reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)

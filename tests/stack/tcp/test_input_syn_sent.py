@@ -170,6 +170,23 @@ def test_syn_sent_syn():
     lab.end()
 
 
+def test_syn_sent_syn_with_data_and_fin_queued():
+    for close in (False, True):
+        lab, app, peer = connecting()
+        assert tcp.write(app.pcb, bytes(2920), 0, 2920) == 0
+        peer.send(SYN, mss=MSS)
+        peer.expect(SYN | ACK, seq=0, ack=1, data=b"")
+        if close:
+            assert tcp.close(app.pcb) == 0
+        peer.silent()  # RFC 9293 sections 3.10.2, 3.10.4: queued until ESTABLISHED
+        peer.send(ACK, seq=1, ack=1)
+        assert app.log == ([] if close else ["connected"])
+        peer.expect(ACK, seq=1, data=1460)
+        s = peer.take()
+        assert s.seq == 1461 and len(s.data) == 1460 and bool(s.flags & FIN) == close
+        lab.end()
+
+
 def test_syn_sent_syn_then_the_peers_syn_ack():
     lab, app, peer = connecting()
     peer.send(SYN)
