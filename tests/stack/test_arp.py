@@ -103,6 +103,20 @@ def test_a_reply_that_nobody_asked_for_is_not_remembered():
     lab.end()
 
 
+def test_the_address_in_the_packet_counts_not_the_frames():
+    lab = silent_lab()  # a bridge or proxy may send for somebody else
+    request = arp(REQUEST, PEER_MAC, PEER, NO_MAC, US, BROADCAST)
+    lab.put(request[:6] + station(9) + request[12:])
+    assert lab.take().dst == PEER_MAC
+    send(lab, PEER)
+    assert lab.take().dst == PEER_MAC
+    bad = arp(REQUEST, BROADCAST, PEER, NO_MAC, US, BROADCAST)
+    lab.put(bad[:6] + PEER_MAC + bad[12:])
+    assert lab.frames == [] and lab.count("arp", "bad") == 1
+    assert lab.count("arp", "rx") == 1
+    lab.end()
+
+
 def test_a_neighbour_that_moves_is_followed():
     lab = silent_lab()
     learn(lab)

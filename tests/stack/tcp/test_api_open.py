@@ -46,7 +46,8 @@ def test_bind():
     assert tcp.bind(first, US, 80) == OK
     assert tcp.bind(second, US, 80) == tcp.bind(second, None, 80) == ERR_USE
     assert tcp.bind(second, OTHER, 80) == OK
-    assert tcp.bind(first, None, 81) == OK, "anew"
+    assert tcp.bind(first, None, 81) == OK and first.key[4:8] == bytes(4), "anew"
+    assert tcp.bind(first, None, 0) == OK, "left to connect"
     assert tcp.bind(second, US, 80) == OK
     lpcb = tcp.listen(second)
     assert tcp.bind(first, US, 80) == tcp.bind(first, None, 80) == ERR_USE

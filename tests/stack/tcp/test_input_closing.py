@@ -140,6 +140,18 @@ def test_fin_wait_text_for_an_orphan():
         lab.end()
 
 
+def test_fin_wait_text_for_an_orphan_with_old_text_in_front():
+    lab, app, peer = served()
+    peer.send(ACK, data=DATA[:10])
+    tcp.close(app.pcb)
+    peer.expect(FIN | ACK, ack=11)
+    peer.send(ACK, seq=1, ack=1, data=DATA[:20])
+    peer.expect(RST | ACK, seq=2)
+    peer.silent()
+    gone(lab)
+    lab.end()
+
+
 def test_fin_wait_fin_for_an_orphan():
     lab, app, peer = reach("FIN_WAIT_2")
     tcp.close(app.pcb)
