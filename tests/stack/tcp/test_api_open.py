@@ -137,9 +137,9 @@ def test_connect():
 def test_connect_from_a_bound_port():
     lab = Lab()
     pcb = tcp.new(lab.net)
-    assert tcp.bind(pcb, US, 5000) == OK and tcp.connect(pcb, PEER, 80, None) == OK
+    assert tcp.bind(pcb, US, 0x1389) == OK and tcp.connect(pcb, PEER, 0xFEDC, None) == OK
     lab.poll()
-    Peer(lab, port=80, to=5000).expect(SYN)
+    Peer(lab, port=0xFEDC, to=0x1389).expect(SYN)
     lab.end()
 
 

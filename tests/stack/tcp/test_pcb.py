@@ -141,6 +141,23 @@ def test_a_pcb_comes_back_as_new():
     release_all(lab)
 
 
+def test_a_pcb_in_time_wait_comes_back_as_new():
+    lab = Lab(NUM_TCP_PCB=1)
+    pcb = pcbs.alloc(lab.net)
+    new = snapshot(pcb)
+    pcbs.release(pcb)
+    pcb = connect(lab, PEER, 1000, 80)
+    pcb.on_recv = pcb.arg = "used"
+    pcb.mss = 100
+    pcb.regs[3] = 5
+    pcb.state = 10
+    lab.net.timers.start(pcb.t_life, 1000)
+    assert pcbs.alloc(lab.net) is pcb and snapshot(pcb) == new
+    assert pcb.key == bytes(36) and all(r == 0 for r in pcb.regs)
+    assert look_up(lab, PEER, 1000, 80) is None and not pcb.t_life.running
+    release_all(lab)
+
+
 def snapshot(pcb):
     """Return the pcb's fields that are numbers, flags or nothing."""
     fields = {}
