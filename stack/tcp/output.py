@@ -175,23 +175,29 @@ def push_or_probe(pcb):
     """The persist timer fired: send what the window allows, however small (RFC 9293 section
     3.8.6.2.1, the override timeout), or else one byte beyond it (section 3.8.6.1)."""
     seg = pcb.unsent
-    net = pcb.net
     room = min(_room(pcb, seg), pcb.mss)
-    if room > 0 or seg.flags & SYN or seg.len == 0:
-        if 0 < room < seg.len and not split(pcb, seg, room):
-            return
-        if transmit(pcb, seg):
-            _sent(pcb, seg)
-        return
-    p = alloc(net.ram, TRANSPORT, _HLEN + 1)
+    if (room <= 0 and seg.len and not seg.flags & SYN) or (
+        0 < room < seg.len and not split(pcb, seg, room)
+    ):
+        _probe(pcb, seg, max(room, 1))
+    elif transmit(pcb, seg):
+        _sent(pcb, seg)
+
+
+def _probe(pcb, seg, n):
+    """Send a copy of up to `n` bytes of the unsent segment `seg`, which stays where it is: beyond
+    a closed window, or because the pools have nothing to split it with."""
+    net = pcb.net
+    n = min(n, net.ram.bufsize - TRANSPORT - _HLEN)
+    p = alloc(net.ram, TRANSPORT, _HLEN + n)
     if p is None:
         reg_add(net.tcp_count, NO_PBUF, 1)
         return
-    copy_partial(seg.p.next, p.buf, TRANSPORT + _HLEN, 1)
+    copy_partial(seg.p.next, p.buf, TRANSPORT + _HLEN, n)
     emit(pcb, p, seg.r, 0, ACK, _HLEN)
     free(p)
     reg_add(net.tcp_count, PROBE, 1)
-    _advance(pcb, seg, 1)
+    _advance(pcb, seg, n)
 
 
 def split(pcb, seg, n):

@@ -174,21 +174,54 @@ def test_half_of_the_largest_window_is_worth_sending():
     c.end()
 
 
-def test_split_without_pbufs_changes_nothing_and_tries_again():
-    for name, leave in (("ram", 0), ("refs", 1)):
+def test_split_without_a_header_pbuf_changes_nothing_and_tries_again():
+    c = Conn(wnd=150)
+    for _ in range(3):
+        assert c.write(100) == OK
+    held = take_all(c.net.ram, 0)
+    tcp.output(c.pcb)
+    assert c.ranges() == []
+    give_back(held)
+    c.lab.wait(c.pcb.rto)
+    assert c.ranges() == [(0, 150)]
+    c.tell(300)
+    c.tell(150)
+    assert c.ranges() == [(150, 300)]
+    c.end()
+
+
+def test_split_takes_one_pbuf_of_refs():
+    for leave, first in ((1, 150), (0, 100)):  # without one, it is between two pbufs
         c = Conn(wnd=150)
         for _ in range(3):
             assert c.write(100) == OK
-        held = take_all(getattr(c.net, name), leave)
+        held = take_all(c.net.refs, leave)
         tcp.output(c.pcb)
-        assert c.ranges() == []
+        assert c.ranges() == [(0, first)]
         give_back(held)
-        c.lab.wait(c.pcb.rto)
-        assert c.ranges() == [(0, 150)]
+        c.tell(first, wnd=300)
+        assert c.ranges() == [(first, 300)]
         c.tell(300)
-        c.tell(150)
-        assert c.ranges() == [(150, 300)]
         c.end()
+
+
+def test_what_cannot_be_split_is_copied_when_the_timer_fires():
+    """So that the connection goes on, however slowly, even if its own queue has taken all refs."""
+    c = Conn(wnd=150)
+    assert c.write(300) == OK
+    held = take_all(c.net.refs, 0)
+    tcp.output(c.pcb)
+    assert c.ranges() == []
+    n = c.net.ram.bufsize - pbuf.TRANSPORT - 20
+    for k in range(3):
+        c.lab.wait(c.pcb.rto << c.pcb.backoff)
+        assert c.ranges() == [(n * k, n * k + n)]
+        c.tell(n * k + n)
+    give_back(held)
+    c.tell(3 * n, wnd=400)
+    assert c.ranges() == [(3 * n, 300)]
+    c.tell(300)
+    c.end()
 
 
 def take_all(pool, leave):
