@@ -202,25 +202,36 @@ def _probe(pcb, seg, n):
 
 def split(pcb, seg, n):
     """Cut the unsent segment `seg` after its first `n` data bytes; the rest, with its FIN, becomes
-    the next one. 0 < n <= len. Returns False, with nothing changed, if pools are empty."""
+    the next one. 0 < n <= len. Returns False, with nothing changed, if pools are empty.
+
+    Only a pbuf that is cut in two takes another, of net.refs. If there is none, and pbufs lie in
+    front of it, the first part ends with those.
+    """
     net = pcb.net
     p = seg.p
     head = alloc(net.ram, TRANSPORT, _HLEN) if net.tcp.segs_avail and p.ref == 1 else None
     if head is None:
         return False
+    last = p  # of the first part
     q = p.next
-    skip = n
-    while q is not None:
-        if skip < q.len:
-            part = share(net.refs, q, skip, q.len - skip)
-            if part is None:
-                free(head)
-                return False
-            cat(head, part)
-            skip = 0
-        else:
-            skip -= q.len
+    left = n
+    while q is not None and left >= q.len:
+        left -= q.len
+        last = q
         q = q.next
+    part = share(net.refs, q, left, q.len - left) if left else None
+    if part is not None:
+        cat(head, part)
+        last = q
+        q = q.next
+    elif left:
+        n -= left
+        if n == 0:
+            free(head)
+            return False
+    last.next = None
+    if q is not None:
+        cat(head, q)
     rest = seg_alloc(net.tcp, head, seg.r, 0, seg.len - n, seg.flags)
     reg_add(rest.r, 0, n)
     seg.flags &= ~FIN
