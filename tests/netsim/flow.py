@@ -63,9 +63,8 @@ class End:
             if self.next_n == 0:
                 self.next_n = 1 + self.random.below(self.chunk)
             n = min(self.next_n, self.limit - self.written, tcp.sndbuf(pcb))
-            err = tcp.write(pcb, self.out, self.written % _PERIOD, n) if n else ERR_MEM
-            if err:
-                assert err == ERR_MEM, err
+            n = self._write(n)
+            if n == 0:
                 return
             self.written += n
             self.next_n -= n
@@ -73,6 +72,16 @@ class End:
             self.shut = tcp.shutdown(pcb, False, True) == OK
         if self.shut and self.eof and self.acked == self.total and not self.unread:
             self.closed = tcp.close(pcb) == OK
+
+    def _write(self, n):
+        """Write `n` bytes, or half of it, or half of that, as the pools allow. Return how many."""
+        while n:
+            err = tcp.write(self.pcb, self.out, self.written % _PERIOD, n)
+            if not err:
+                break
+            assert err == ERR_MEM, err
+            n >>= 1
+        return n
 
     def take(self, p):
         """Compare the data in chain `p` with what it should be."""
