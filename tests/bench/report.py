@@ -4,7 +4,7 @@ import statistics
 
 from . import figures
 from .memory import ram_rows
-from .profile import LAYERS
+from .profile import LAYERS, LOOP
 
 _TOP = 12
 
@@ -100,7 +100,7 @@ def _layers(profiles):
     titles = ["instructions per unit, by layer"]
     titles += [row.name.partition(",")[0].removesuffix(" of 200 bytes") for row in profiles]
     rows = []
-    for layer in [name for name, _ in LAYERS] + ["other"]:
+    for layer in [name for name, _ in LAYERS] + [LOOP, "other"]:
         counts = [p.layers()[layer] for p in profiles.values()]
         if max(counts) >= 0.5:
             rows.append([layer] + [_n(c) for c in counts])
@@ -113,7 +113,7 @@ def _layers(profiles):
             "Obtained in the same polls, with nothing added to them, by a plugin that has QEMU "
             "count every instruction and note on behalf of which line of Python it is "
             "(tests/bench/profile.py). What a line calls that is no Python itself (kernels, "
-            "MicroPython) is in its layer. The sum includes the reading of the timer.\n",
+            "MicroPython) is in its layer. 'Calling poll' includes the reading of the timer.\n",
         )
     )
 
