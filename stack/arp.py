@@ -174,9 +174,9 @@ def output(p, netif, dst, off, kind):
     """Send IPv4 packet `p` to the address at dst[off], of `kind` 1 (neighbour), 2 (broadcast) or
     3 (multicast): see kernel.ip4_class.
 
-    Returns OK, also if the packet waits for the neighbour's MAC address, ERR_MEM if it took the
-    pbuf that would ask for that, or as eth.send(). The
-    caller keeps its ownership; a waiting packet is kept with one more. Allocates nothing.
+    Returns OK, also if the packet waits for the neighbour's MAC address, ERR_MEM if it must not
+    wait (see _wait()), or as eth.send(). The caller keeps its ownership; a waiting packet is kept
+    with one more. Allocates nothing.
     """
     if kind == 2:
         return eth.send(p, netif, eth.BROADCAST, 0, _IP)
@@ -187,30 +187,36 @@ def output(p, netif, dst, off, kind):
     table = netif.arp
     i = find(table.records, _RECORD, table.size, dst, off, 4)
     if i < 0:
-        if p.pool.avail == 0 and p.pool is netif.net.ram:  # no request could be made beside it
-            reg_add(netif.net.arp_count, _NO_PBUF, 1)
-            return ERR_MEM
         i = table.claim(dst, off)
         table.state[i] = PENDING
         table.tries[i] = 0
-        ref(p)
-        table.pending[i] = p
+        err = _wait(table, i, p)
         table.ask(i)
-        return OK
+        return err
     state = table.state[i]
     if state == PENDING:
-        old = table.pending[i]
-        ref(p)
-        table.pending[i] = p
-        if old is not None:
-            reg_add(netif.net.arp_count, _REPLACED, 1)
-            free(old)
-        return OK
+        return _wait(table, i, p)
     if state == STALE:
         table.state[i] = PROBING
         table.tries[i] = 0
         table.ask(i)
     return eth.send(p, netif, table.records, i * _RECORD + 4, _IP)
+
+
+def _wait(table, i, p):
+    """Let `p` wait for entry `i`'s MAC address, in place of what waits there. Not the last pbuf of
+    its pool: the request, and what answers it, need one too. Returns OK or ERR_MEM."""
+    count = table.netif.net.arp_count
+    if p.pool.avail == 0:
+        reg_add(count, _NO_PBUF, 1)
+        return ERR_MEM
+    old = table.pending[i]
+    ref(p)
+    table.pending[i] = p
+    if old is not None:
+        reg_add(count, _REPLACED, 1)
+        free(old)
+    return OK
 
 
 def receive(p, netif):
