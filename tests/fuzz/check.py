@@ -8,7 +8,7 @@ finish(lab)     the application closes what is open, the peer is silent: all mus
 
 from stack import pbuf, tcp, udp
 from stack.err import OK
-from tests.packets import ICMP, OTHER, OTHER_MAC, Ip4, arp, ether, icmp, is_ip
+from tests.packets import ICMP, OTHER, OTHER_MAC, US, Ip4, arp, ether, icmp, is_ip
 from tests.peer import ACK, FIN, SYN, App, Peer, accepted, connecting, listening
 from tests.stack.tcp import states
 from tests.support import Lab, pools_full
@@ -113,7 +113,7 @@ def connections(net):
 
 def ping(lab):
     """Assert that a ping is answered."""
-    lab.put(arp(2, OTHER_MAC, OTHER, bytes(6), OTHER))  # whatever was said in its name
+    lab.put(arp(1, OTHER_MAC, OTHER, bytes(6), US))  # whatever was said in its name
     lab.frames.clear()
     lab.put(ether(icmp(8, 0, b"\x12\x34\x00\x01", b"are you there?", OTHER)))
     frame = lab.take(is_ip(ICMP))
