@@ -1,1 +1,1 @@
-"""The tests, from the fastest up; design.md, section 7. portable.py: those for every interpreter."""
+"""The tests, a folder for each tier (conftest.py). portable.py runs those for every interpreter."""

@@ -12,7 +12,7 @@ Conventions
             and are trusted: the caller has checked them against the buffer.
     regs    array('I'): a register file of 32-bit numbers, addressed by index. A 32-bit number
             never becomes a Python object, because on a 32-bit port an int of 2^30 and more is
-            allocated on the heap (design.md, rule 5).
+            allocated on the heap.
     sum     a ones'-complement sum, 0..0xffff, not complemented.
 No kernel allocates, and none raises.
 """

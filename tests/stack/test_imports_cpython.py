@@ -1,4 +1,4 @@
-"""design.md, section 2, rules 4 and 8: who may import whom, read from the sources.
+"""The layers: who may import whom, read from the sources.
 
 A module of stack/ imports from its own row and from those above it, and nobody in a circle.
 """
