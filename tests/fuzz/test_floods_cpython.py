@@ -20,7 +20,6 @@ from tests.packets import (
     ICMP,
     MAC,
     OTHER,
-    PEER,
     TCP,
     US,
     arp,
@@ -343,7 +342,7 @@ def test_icmp_error_storm_ends_no_connection():
         for code in range(16):
             message = bytes((kind, code, 0, 0)) + bytes(4) + quote(peer)
             flood(lab, [packet(ICMP, message)] * 20, each=0)
-    assert app.pcb.state == 4 and app.log == ["sent 0"][:0]
+    assert app.pcb.state == 4 and app.log == []
     peer.send(ACK, ack=1001)
     assert app.took() == ["sent 1000"]
     peer.reset()
@@ -418,4 +417,3 @@ def test_what_a_frame_costs_does_not_grow():
         before = calls(lab.put, frame)
         flood(lab, [frame] * 1_000)
         assert calls(lab.put, frame) <= before + 5  # those of check.bounded()
-    assert PEER != US
