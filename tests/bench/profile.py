@@ -11,8 +11,11 @@ import ast
 import collections
 import contextlib
 import pathlib
+import re
 import subprocess
 import tempfile
+
+from emulator.qemu import QEMU, EmulatorError
 
 from .elf import Elf, Lines
 from .machine import bench
@@ -108,10 +111,11 @@ def _plugin(elf):
     and of what it will write."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
+        version = 1 if qemu_major() < 9 else 2
         plugin, out, map_ = folder / "profile.so", folder / "out", folder / "map"
         try:
             subprocess.run(
-                ["cc", "-shared", "-fPIC", "-O2", "-o", str(plugin), str(SOURCE)],
+                ["cc", "-shared", "-fPIC", "-O2", f"-DVERSION={version}", "-o", plugin, SOURCE],
                 check=True,
                 capture_output=True,
             )
@@ -127,6 +131,20 @@ def _plugin(elf):
             map_,
             out,
         )
+
+
+@contextlib.contextmanager
+def _refusal():
+    try:
+        yield
+    except EmulatorError as e:
+        raise ProfileError(f"QEMU does not take the plugin: {e}") from e
+
+
+def qemu_major():
+    """Return QEMU's major version."""
+    said = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True).stdout
+    return int(re.search(r"version (\d+)", said)[1])
 
 
 def _device_functions(console):
@@ -152,7 +170,7 @@ def _write_map(path, elf, device):
 def profile(unit, n, firmware):
     """Play `unit` with a machine under the plugin, and return its Profile."""
     elf = Elf(firmware)
-    with _plugin(elf) as (extra, map_, out):
+    with _plugin(elf) as (extra, map_, out), _refusal():
         with bench(calibrate=False, elf=firmware, extra=extra) as b:
             device = _device_functions(b.console)
             _write_map(map_, elf, device)

@@ -81,7 +81,7 @@ def _notes(found):
         unlocked += free.instructions
     runs = len(next(iter(found.values()))[0])
     lines.append(
-        f"Measured in {runs} boots, which differ by {100 * spread:.3f} % at most. The heap is "
+        f"Boots measured: {runs}; they differ by {100 * spread:.3f} % at most. The heap is "
         "locked, as main.py has it; unlocked, MicroPython takes the frames of larger functions "
         f"from the heap and gives them back: {100 * (unlocked / locked - 1):.0f} % more."
     )
