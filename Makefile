@@ -106,17 +106,17 @@ build/mpy-cross: build/mpy_dir $(SOURCE) build/packages
 	@test -f $(MPY)/py/mpconfig.h || { echo "lwpy: MPY_DIR holds no MicroPython: $(MPY)" >&2; exit 1; }
 	@$(STEP) mpy-cross "building mpy-cross" '$(CLEAN_LOG)' \
 		$(SUBMAKE) -C $(MPY)/mpy-cross BUILD=$(CURDIR)/build/obj/mpy-cross
-	@cp build/obj/mpy-cross/mpy-cross $@
+	@install build/obj/mpy-cross/mpy-cross $@
 
 build/micropython: build/mpy-cross tools/unix_manifest.py
 	@$(STEP) micropython "building MicroPython for this PC, 64-bit" '$(CLEAN_LOG)' \
 		$(UNIX) BUILD=$(CURDIR)/build/obj/unix64
-	@cp build/obj/unix64/micropython $@
+	@install build/obj/unix64/micropython $@
 
 build/micropython32: build/mpy-cross tools/unix_manifest.py
 	@$(STEP) micropython32 "building MicroPython for this PC, 32-bit" '$(CLEAN_LOG)' \
 		$(UNIX) BUILD=$(CURDIR)/build/obj/unix32 MICROPY_FORCE_32BIT=1
-	@cp build/obj/unix32/micropython $@
+	@install build/obj/unix32/micropython $@
 
 build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 	@$(STEP) firmware "building the firmware for $(BOARD)" \
@@ -124,4 +124,4 @@ build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(BOARD) BUILD=$(CURDIR)/build/obj/$(BOARD) \
 		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py MICROPY_HEAP_SIZE=1048576 \
 		USER_C_MODULES=$(CURDIR)/$(BOARD_DIR)
-	@cp build/obj/$(BOARD)/firmware.elf $@
+	@install build/obj/$(BOARD)/firmware.elf $@

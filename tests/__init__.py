@@ -1,1 +1,1 @@
-"""The tests, a folder for each tier (conftest.py). portable.py runs those for every interpreter."""
+"""The tests, a folder for each tier (conftest.py). portable.py runs those for all interpreters."""

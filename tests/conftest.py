@@ -38,7 +38,7 @@ def pytest_terminal_summary(terminalreporter):
     for outcome in ("passed", "skipped", "failed", "error"):
         for report in terminalreporter.getreports(outcome):
             key = (*place(report.nodeid), "failed" if outcome == "error" else outcome)
-            inside = dict(report.user_properties).get("tests", 1)
+            inside = dict(getattr(report, "user_properties", ())).get("tests", 1)
             cells[key] = cells.get(key, 0) + inside
     if not cells:
         return
