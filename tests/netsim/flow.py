@@ -182,6 +182,10 @@ class Flow:
         self.a.attach(pcb)
         self.start = w.clock()
         err = tcp.connect(pcb, w.ip(server.i), server.port, _on_connected)
+        if err == ERR_MEM:  # no segment for the SYN
+            self.a.err = err
+            tcp.close(pcb)
+            return
         assert err == OK, err
         server.flows[(i + 1, local_port(pcb))] = self
 
