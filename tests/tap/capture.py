@@ -27,8 +27,6 @@ _COMPUTED = {
     ICMP: ("chksum",),
 }
 
-conf.debug_dissector = True  # raise, rather than decode as Raw what cannot be decoded
-
 
 class Capture:
     """Records from now on. read() returns what was recorded, and ends it."""
@@ -81,7 +79,7 @@ def judge(frames, mac):
     source = bytes.fromhex(mac.replace(":", ""))
     flows = {}
     for i, raw in enumerate(frames):
-        packet = Ether(raw)
+        packet = _decode(raw)
         ours = raw[6:12] == source
         try:
             if ours:
@@ -90,6 +88,15 @@ def judge(frames, mac):
                 _judge_flow(packet, ours, flows)
         except AssertionError as e:
             raise AssertionError("packet %d: %s\n%s" % (i + 1, e, packet.show(dump=True)))
+
+
+def _decode(raw):
+    """Return the packet. Raises, rather than decode as Raw, what cannot be decoded."""
+    lenient, conf.debug_dissector = conf.debug_dissector, True
+    try:
+        return Ether(raw)
+    finally:
+        conf.debug_dissector = lenient
 
 
 def _judge_ours(raw, packet):
