@@ -92,6 +92,15 @@ def test_a_bad_checksum_is_dropped():
     lab.end()
 
 
+def test_a_checksum_with_a_zero_byte_is_one():
+    lab = Lab()
+    app = App(lab)
+    for cksum in (0x0001, 0x00FF, 0x0100, 0xFF00):
+        lab.put(ether(datagram(1000, 7, b"x", cksum=cksum)))
+    assert app.got == [] and lab.count("udp", "bad_cksum") == 4
+    lab.end()
+
+
 def test_the_checksum_covers_the_addresses():
     lab = Lab()
     app = App(lab)

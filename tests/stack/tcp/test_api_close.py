@@ -232,6 +232,16 @@ def test_shutdown_rx_drops_what_was_refused():
     lab.end()
 
 
+def test_shutdown_rx_with_a_fin_behind_what_was_refused():
+    lab, app, peer = served()
+    app.refuse = ERR_MEM
+    peer.send(ACK | FIN, data=b"unread")
+    peer.expect(ACK, ack=8)
+    assert tcp.shutdown(app.pcb, True, False) == OK
+    assert app.log == ["refused", "fin"] and is_in(lab, "CLOSE_WAIT")
+    lab.end()
+
+
 def test_shutdown_of_both():
     lab, app, peer = served()
     assert tcp.shutdown(app.pcb, True, True) == OK

@@ -91,6 +91,20 @@ def test_listen_syn():
     lab.end()
 
 
+def test_listen_syn_of_any_number():
+    for iss in (0, 1, 0x12345678, 0x3FFFFFFF, 0x7FFFFFFF, 0x80000000, 0xC0000000, 0xFFFFFFFF):
+        lab, app, _ = listening()
+        peer = Peer(lab, iss=iss)
+        peer.send(SYN, mss=MSS)
+        peer.expect(SYN | ACK, seq=0, ack=1, wnd=5840)
+        peer.send(ACK)
+        peer.send(ACK, seq=5840, data=b"x")  # the last byte of the window
+        peer.expect(ACK, ack=1, wnd=5840)
+        peer.send(ACK, seq=1, data=b"abc")
+        assert app.data == b"abc" and lab.count("tcp", "ooseq") == 1
+        lab.end()
+
+
 def test_listen_rst():
     lab, app, _ = listening()
     peer = Peer(lab)

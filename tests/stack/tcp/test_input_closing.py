@@ -215,6 +215,15 @@ def test_close_wait_text_and_fin_again():
         lab.end()
 
 
+def test_close_wait_lasts_as_long_as_the_application_wants():
+    lab, app, peer = reach("CLOSE_WAIT")
+    peer.send(ACK | FIN, seq=1)
+    peer.expect(ACK, ack=2)
+    lab.wait(600_000)
+    assert is_in(lab, "CLOSE_WAIT") and app.log == []
+    lab.end()
+
+
 def test_closing_ack_of_fin():
     lab, app, peer = reach("CLOSING")
     peer.send(ACK, ack=2)

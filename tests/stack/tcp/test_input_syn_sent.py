@@ -29,6 +29,18 @@ def test_syn_sent_syn_ack():
     lab.end()
 
 
+def test_syn_sent_syn_ack_of_any_number():
+    for iss in (0, 1, 0x12345678, 0x3FFFFFFF, 0x7FFFFFFF, 0x80000000, 0xC0000000, 0xFFFFFFFF):
+        lab, app, peer = connecting()
+        peer.iss = iss
+        peer.send(SYN | ACK, mss=MSS, data=b"abc")
+        peer.expect(ACK, seq=1, ack=4, wnd=5837)  # what our SYN offered, less 3
+        peer.send(ACK, seq=5840, data=b"x")  # the last byte of it
+        peer.expect(ACK, ack=4, wnd=5837)
+        assert app.data == b"abc" and lab.count("tcp", "ooseq") == 1
+        lab.end()
+
+
 def test_syn_sent_bad_ack():
     for ack in (-1, 0, 2, 1000, 0x40000001, -0x7FFFFFFF):
         for flags in (ACK, ACK | SYN, ACK | FIN):
@@ -37,6 +49,7 @@ def test_syn_sent_bad_ack():
             s = peer.expect(RST)
             assert s.raw_seq == (peer.stack_iss + ack) & 0xFFFFFFFF and s.raw_ack == 0
             assert state(lab) == "SYN_SENT" and app.log == []
+            assert lab.count("tcp", "bad_ack") == 1
             lab.wait(1000)
             peer.expect(SYN, seq=0)  # undisturbed
             lab.end()
