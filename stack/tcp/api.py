@@ -189,7 +189,7 @@ def recved(pcb, n):
     mss = pcb.mss
     grown = wnd - shown
     if grown >= min(2 * mss, total >> 1) or (shown < mss and grown >= min(mss, total >> 1)):
-        if state.ESTABLISHED <= pcb.state <= state.FIN_WAIT_2:
+        if state.ESTABLISHED <= pcb.state <= state.FIN_WAIT_2 and not pcb.fin_seen:
             pcb.ack_now = True
             output(pcb)
 

@@ -265,7 +265,8 @@ def _synchronized(pcb, p, netif, addrs):
             ack.challenge(pcb)
         else:
             reg_add(counts, count.RST_RX, 1)
-            end(pcb, ERR_RST)
+            if pcb.state != FIN_WAIT_2 or not pcb.fin_seen:  # else only refused data is left
+                end(pcb, ERR_RST)
         return False
     if flags & SYN:  # step 4; RFC 5961 section 4
         if pcb.state == SYN_RCVD and reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT) < 0:

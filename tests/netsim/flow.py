@@ -44,6 +44,7 @@ class End:
         self.written = self.acked = self.got = self.unread = self.next_n = 0
         self.wrong = False  # a byte differed, or came after the end
         self.refusing = self.holding = False
+        self.appetite = 0  # so many pieces are taken before it refuses again
         self.opened = self.shut = self.eof = self.closed = False
 
     def attach(self, pcb):
@@ -116,6 +117,9 @@ def _on_recv(end, pcb, p, err):
         return OK
     if end.refusing:
         return ERR_MEM
+    if end.appetite:
+        end.appetite -= 1
+        end.refusing = end.appetite == 0
     n = p.tot_len
     end.take(p)
     pbuf.free(p)

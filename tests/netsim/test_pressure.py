@@ -41,6 +41,45 @@ def test_fin_waits_behind_refused_data():
     w.end()
 
 
+def test_refused_data_outlives_the_peer():
+    """The peer has got its FIN's ACK and has long forgotten: it answers with resets. What it sent
+    is still read, piece by piece."""
+    w = World(seed=6, faults=(Faults(delay_ms=5),))
+    flow = Flow(w, 0, Server(w, 1), 5_800, 2_000)
+    flow.b.refusing = True
+    w.run(None, 200_000)
+    assert not tcp.pcbs(w.nets[0])
+    while flow.b.got < 5_800:
+        before = flow.b.got
+        flow.b.appetite = 1
+        flow.b.refusing = False
+        assert w.run(lambda before=before: flow.b.got > before, 1_000)
+        w.run(None, 50)
+    assert w.run(flow.over, 1_000)
+    assert flow.complete()
+    w.end()
+
+
+def test_refused_data_outlives_a_reset_when_both_have_closed():
+    """An ACK that arrives twice ends the peer's connection, and then finds nobody there."""
+    w = World(seed=6, faults=(Faults(delay_ms=5),))
+    flow = Flow(w, 0, Server(w, 1), 5_000, 2_000)
+    flow.a.limit = 4_000
+    flow.b.refusing = True
+    assert w.run(lambda: flow.a.eof, 1_000)
+    w.run(None, 1_000)
+    w.wire.ports[1].faults = Faults(delay_ms=5, duplicate=1000)
+    flow.a.limit = flow.a.total
+    flow.a.push()
+    tcp.output(flow.a.pcb)
+    w.run(None, 1_000)
+    assert not tcp.pcbs(w.nets[0]) and w.count(1, "tcp", "rst_rx") == 1
+    flow.b.resume()
+    assert w.run(flow.over, 1_000)
+    assert flow.complete()
+    w.end()
+
+
 def test_zero_window_for_an_hour():
     """The sender probes all the time, at most once in TCP_RTO_MAX, and does not give up."""
     w = World(seed=7, faults=(Faults(delay_ms=5),))
