@@ -43,12 +43,13 @@ def begin(state):
     assert udp.bind(u, None, 7) == OK
     udp.arg(u, app)
     udp.recv(u, _datagram)
-    app.datagrams = 0
+    app.datagrams = app.octets = 0
     return lab, app, peer
 
 
 def _datagram(app, u, p, addr, off, port):
     app.datagrams += 1
+    app.octets += p.tot_len
     pbuf.free(p)
 
 

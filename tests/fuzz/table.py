@@ -234,6 +234,8 @@ for _proto in (0, 2, 4, 41, 58, 255):
 row(
     "IPv4 in IPv4 in IPv4", lambda peer: packet(4, packet(4, data(peer)[14:])[14:]), "ip4.no_proto"
 )
+row("protocol 2, empty, not padded", lambda peer: packet(2, b"")[:34], "ip4.no_proto")
+row("protocol 2, 7 bytes, not padded", lambda peer: packet(2, bytes(7))[:41], "ip4.no_proto")
 
 # UDP
 

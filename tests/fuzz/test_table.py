@@ -3,12 +3,14 @@
 Each is thrown twice, at stacks whose free buffers hold different rubbish: both must do the same.
 """
 
+from stack import tcp
+from stack.err import OK
 from tests.fuzz import check
 from tests.fuzz.frames import segment
 from tests.fuzz.table import text
 from tests.fuzz.table_tcp import TABLE
 from tests.packets import num
-from tests.peer import ACK
+from tests.peer import ACK, served
 
 MAX_ANSWERS = 2  # frames sent at once for one received
 
@@ -124,3 +126,32 @@ def test_time_wait():
 def test_the_table_is_full():
     names = [name for name, _, _ in TABLE]
     assert len(set(names)) == len(TABLE) > 700
+
+
+def test_an_mss_of_any_size():
+    for mss in (0, 1, 63, 64, 87, 536, 1461, 65535):
+        lab, app, peer = served(mss=mss)
+        data = text(peer, 0, 700)
+        assert tcp.write(app.pcb, data, 0, 700) == OK
+        tcp.output(app.pcb)
+        got = b""
+        for _ in range(40):
+            s = peer.take()
+            while s is not None:
+                assert len(s.data) <= max(mss or 536, 64)
+                got = got[: s.seq - 1] + s.data
+                s = peer.take()
+            peer.send(ACK, seq=1, ack=1 + len(got))
+        assert got == data, "MSS %d" % mss
+        check.finish(lab)
+
+
+def test_udp_takes_what_its_own_length_says():
+    for name, build, _ in TABLE:
+        if name == "UDP shorter than IPv4 says":
+            lab, app, peer = check.begin("no pcb")
+            lab.put(build(peer))
+            assert app.datagrams == 1 and app.octets == 0
+            check.finish(lab)
+            return
+    raise AssertionError("no such row")
