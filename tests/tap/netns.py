@@ -11,6 +11,7 @@ after a crash, too. To look into it while a test runs:
 
 import ctypes
 import os
+import signal
 import socket
 import subprocess
 
@@ -35,6 +36,11 @@ def _call(fn, *args):
     if fn(*args):
         n = ctypes.get_errno()
         raise OSError(n, os.strerror(n))
+
+
+def _default_sigint():
+    """Let the program take Ctrl-C, even if these tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Lab:
@@ -105,7 +111,7 @@ class Lab:
     def popen(self, command, **kwargs):
         """Start a program in the namespace."""
         with self.inside():
-            return subprocess.Popen(command, **kwargs)
+            return subprocess.Popen(command, preexec_fn=_default_sigint, **kwargs)
 
     def sysctl(self, name, value, missing_ok=False):
         """Set a kernel parameter of the namespace."""
