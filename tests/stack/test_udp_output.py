@@ -183,7 +183,7 @@ def test_a_chain_is_sent_as_one_datagram():
 def test_without_headroom_a_header_pbuf_is_chained():
     lab = Lab()
     u = bound(lab)
-    for off in (0, 8, 43, 44, 45):
+    for off in range(60):
         p = ram(lab, b"hello", off)
         assert udp.sendto(u, p, PEER, 0, 9) == OK
         pbuf.free(p)
