@@ -29,9 +29,11 @@ _COMPUTED = {
 
 
 class Capture:
-    """Records from now on. read() returns what was recorded, and ends it."""
+    """Records from now on. `mac` is lwpy's."""
 
     def __init__(self, lab):
+        self.mac = lab.PEER_MAC
+        self.frames = []
         with lab.inside():
             self.socket = socket.socket(
                 socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.htons(_ETH_P_ALL)
@@ -45,24 +47,37 @@ class Capture:
         self.socket.send(bytes(frame))
 
     def read(self):
-        """Return the frames, oldest first, as pairs: the time in seconds, the bytes."""
-        frames = []
+        """Return the frames so far, oldest first, as pairs: the time in seconds, the bytes."""
         while True:
             try:
                 frame, ancillary, _, _ = self.socket.recvmsg(2048, 64)
             except BlockingIOError:
-                break
+                return self.frames
             except OSError as e:
                 if e.errno != errno.ENETDOWN:  # reported once after the interface was down
                     raise
                 continue
             seconds, ns = struct.unpack("qq", ancillary[0][2])
-            frames.append((seconds + ns / 1e9, frame))
+            self.frames.append((seconds + ns / 1e9, frame))
+
+    def segments(self):
+        """Return the TCP segments so far as pairs: is it lwpy's? its TCP layer."""
+        packets = [Ether(raw) for _, raw in self.read()]
+        return [(p.src == self.mac, p[TCP]) for p in packets if TCP in p]
+
+    def close(self):
+        """End the recording; return all of it. Asserts that nothing was missed."""
+        self.read()
         raw = self.socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
         lost = struct.unpack("II", raw)[1]
         self.socket.close()
         assert not lost, "%d packets went unrecorded" % lost
-        return frames
+        return self.frames
+
+
+def data_len(tcp):
+    """Return how many bytes of text a segment of scapy's has."""
+    return len(tcp.payload.load) if type(tcp.payload) is Raw else 0  # not Padding, a subclass
 
 
 def save(path, frames):
@@ -119,24 +134,39 @@ def _judge_ours(raw, packet):
     assert built == raw, "scapy builds %s" % built.hex()
 
 
+class _Flow:
+    """One connection: the right edges of lwpy's and Linux's windows, and Linux's MSS."""
+
+    def __init__(self):
+        self.edges = [None, None]  # Linux's, lwpy's
+        self.mss = 536
+
+
 def _judge_flow(packet, ours, flows):
-    """Windows: the edge that lwpy has offered never moves back, and it never sends beyond the one
-    that it was offered, but for a probe of one byte."""
+    """The window that lwpy has offered is never taken back, and it never sends beyond the one that
+    it was offered, but for a probe of one byte, nor segments longer than Linux wants."""
     ip, tcp = packet[IP], packet[TCP]
-    peer, own = ((ip.dst, tcp.dport), tcp.sport) if ours else ((ip.src, tcp.sport), tcp.dport)
-    if tcp.flags.S and not tcp.flags.A:
-        flows[peer, own] = [None, None]  # a new connection
-    edges = flows.setdefault((peer, own), [None, None])
+    ends = ((ip.dst, tcp.dport), tcp.sport) if ours else ((ip.src, tcp.sport), tcp.dport)
+    if ends not in flows or (tcp.flags.S and not tcp.flags.A):
+        flows[ends] = _Flow()
+    flow = flows[ends]
+    if tcp.flags.S and not ours:
+        flow.mss = dict(tcp.options).get("MSS", 536)
     if tcp.flags.R:
         return
     if tcp.flags.A:
         edge = (tcp.ack + tcp.window) & 0xFFFFFFFF
-        old = edges[ours]
-        grown = 0 if old is None else ((edge - old + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+        old = flow.edges[ours]
+        grown = 0 if old is None else _difference(edge, old)
         assert grown >= 0 or not ours, "the window's right edge moved back by %d" % -grown
         if old is None or grown > 0:
-            edges[ours] = edge
-    if ours and edges[0] is not None:
-        n = len(tcp.payload.load) if Raw in packet else 0
-        over = ((tcp.seq + n - edges[0] + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+            flow.edges[ours] = edge
+    n = data_len(tcp)
+    if ours and n and flow.edges[0] is not None:
+        assert n <= flow.mss, "%d bytes, the peer's MSS is %d" % (n, flow.mss)
+        over = _difference(tcp.seq + n, flow.edges[0])
         assert over <= 0 or n == 1 == over, "%d bytes beyond the peer's window" % over
+
+
+def _difference(a, b):
+    return ((a - b + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)

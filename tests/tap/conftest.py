@@ -60,7 +60,7 @@ def recorded(lab, request):
     kept in build/tap/."""
     tape = capture.Capture(lab)
     yield tape
-    frames = tape.read()
+    frames = tape.close()
     ok = False
     try:
         if getattr(request.node, "passed", False):

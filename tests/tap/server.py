@@ -20,7 +20,7 @@ from tests.tap.faulty import Faulty
 class Limits:
     """Overrides of stack/config.py."""
 
-    NUM_TCP_LISTEN = 8
+    NUM_TCP_LISTEN = 9
 
 
 def wrapped(iss):

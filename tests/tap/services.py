@@ -5,7 +5,7 @@ server.py.
          9  sink, hashes what it reads 21  sink that refuses data while `held` is set
         13  sends a line and closes    22  aborts when the first data comes
         19  source: "n\n" asks for n   23  source of urgent data: "n\n" asks for n bytes
-            bytes of pattern()
+            bytes of pattern()         24  closes without reading when the first data comes
     UDP  7  echo
 
 Whatever ends is reported in `log`: one [service, bytes received, their SHA-256, how it ended].
@@ -141,7 +141,15 @@ def _abort(conn, pcb, p):
     return ERR_ABRT
 
 
+def _leave(conn, pcb, p):
+    """Close with what has been received not read: tcp.recved() is not called."""
+    if p is not None:
+        pbuf.free(p)
+    return conn.finish()
+
+
 _RECEIVED = {
+    "leave": _leave,
     "echo": _echo,
     "sink": _sink,
     "line": _sink,
@@ -161,6 +169,7 @@ _PORTS = {
     21: "refuse",
     22: "abort",
     23: "urgent",
+    24: "leave",
 }
 
 

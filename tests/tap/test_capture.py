@@ -53,12 +53,24 @@ def test_short_and_long_frames_found():
             capture.judge([raw], US)
 
 
+def test_segment_longer_than_mss_found():
+    syn = THEIRS / TCP(sport=99, dport=7, seq=499, flags="S", window=9999)
+    with_mss = syn.copy()
+    with_mss[TCP].options = [("MSS", 88)]
+    for opening, mss in ((syn, 536), (with_mss, 88)):
+        ack = segment(THEIRS, 99, 7, 500, 1000, window=9999)
+        capture.judge([frame(opening), ack, segment(OURS, 7, 99, 1000, 500, n=mss)], US)
+        with pytest.raises(AssertionError, match="MSS is %d" % mss):
+            capture.judge([frame(opening), ack, segment(OURS, 7, 99, 1000, 500, n=mss + 1)], US)
+
+
 def test_data_beyond_the_window_found():
     ack = segment(THEIRS, 99, 7, 500, 1000, window=100)
     fits = segment(OURS, 7, 99, 1000, 500, n=100)
     probe = segment(OURS, 7, 99, 1100, 500, n=1)
     beyond = segment(OURS, 7, 99, 1000, 500, n=102)
-    capture.judge([ack, fits, probe], US)
+    padded = segment(OURS, 7, 99, 1100, 500)  # the padding of a short frame is no data
+    capture.judge([ack, fits, padded, probe], US)
     with pytest.raises(AssertionError, match="2 bytes beyond"):
         capture.judge([ack, beyond], US)
 

@@ -39,8 +39,9 @@ def test_five_hundred_closed_by_linux(lab, start, interpreter):
 
 
 def test_same_port_again(lab, start):
-    """A new connection from the port of one that lwpy has in TIME_WAIT (RFC 9293, 3.10.7.4)."""
-    lwpy = start(iss=None)
+    """A new connection from the port of one in lwpy's TIME_WAIT (RFC 9293, 3.10.7.4). Within
+    one millisecond lwpy's own numbers do not move on, and it is refused; Linux tries again."""
+    lwpy = start(nonzero=["tcp.rst_rx", "tcp.not_acceptable", "tcp.challenge"], iss=None)
     for _ in range(20):
         with lab.open() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -165,6 +166,25 @@ def test_lwpy_aborts(lab, start):
         with pytest.raises(ConnectionResetError):
             s.recv(100)
     assert lwpy.log(1) == [["abort", 0, EMPTY, "ERR_ABRT"]]
+
+
+def test_lwpy_closes_with_unread_data(lab, start):
+    """Linux must know that not all was read: it gets a reset (RFC 9293, 3.6.1)."""
+    lwpy = start(nonzero=["tcp.rst_tx", "tcp.no_pcb"])
+    with lab.connect(24) as s:
+        s.sendall(b"data")
+        with pytest.raises(ConnectionResetError):
+            s.recv(100)
+    assert lwpy.log(1)[0][3] == "closed"
+
+
+def test_linux_resets_what_lwpy_has_refused(lab, start):
+    lwpy = start(nonzero=["tcp.rst_rx"])
+    lwpy.call("hold", True)
+    with lab.connect(21, RESET) as s:
+        s.sendall(b"data")
+        wait_for(lambda: lwpy.counter("tcp", "refused") >= 2)
+    assert lwpy.log(1) == [["refuse", 0, EMPTY, "ERR_RST"]]
 
 
 @interpreters
