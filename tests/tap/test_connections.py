@@ -211,8 +211,8 @@ def test_opened_by_lwpy_unreachable(lab, start):
 
 
 def test_opened_by_lwpy_dozens_of_times(lab, start):
-    """Ports are chosen anew, and none collides with one in TIME_WAIT. By chance one may come twice,
-    while Linux is in TIME_WAIT: its ACK is refused, and the SYN goes again."""
+    """Ports are chosen anew, and none collides with one in TIME_WAIT. By chance one may come
+    twice, while Linux is in TIME_WAIT: its ACK is refused, and the SYN goes again."""
     lwpy = start(nonzero=["tcp.bad_ack", "tcp.timeout", "tcp.rexmit"], iss=None)
     listener, port = lab.listen(backlog=16)
     ports = set()
