@@ -47,6 +47,8 @@ TCP_RTO_MAX = 60_000
 TCP_MAXRTX = 8  # retransmissions of one segment before the connection is given up (R2)
 TCP_SYNMAXRTX = 7  # the same for our SYN: three minutes (R2, RFC 9293 section 3.8.3)
 TCP_SYNACKMAXRTX = 5  # and for a SYN,ACK, whose connection nobody waits for
+TCP_WINDOW_SCALE = True  # RFC 7323 section 2: windows above 65,535, ours or the peer's
+TCP_TIMESTAMPS = False  # RFC 7323 section 3: 12 bytes more in each segment
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
 TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
 
@@ -91,7 +93,10 @@ _RULES = (
         lambda c: c.TCP_WND <= (c.PBUF_POOL_SIZE - 1) * c.TCP_MSS,
         "TCP_WND is more than the receive pool holds: lower it, or raise PBUF_POOL_SIZE",
     ),
-    (lambda c: c.TCP_WND <= 65535, "TCP_WND needs window scaling above 65535: lower it"),
+    (
+        lambda c: c.TCP_WND <= 65535 or c.TCP_WINDOW_SCALE,
+        "TCP_WND needs window scaling above 65535: lower it, or set TCP_WINDOW_SCALE",
+    ),
     (lambda c: c.TCP_WND >= c.TCP_MSS, "TCP_WND must hold a segment: raise it to TCP_MSS"),
     (lambda c: c.TCP_MSS >= 88, "raise TCP_MSS to 88 or more"),
     (

@@ -54,7 +54,7 @@ def process(pcb):
         return False
     if acked < 0:
         return True
-    wnd = SEG[_SEG_WND]
+    wnd = SEG[_SEG_WND] << pcb.snd_scale
     same_wnd = wnd == pcb.snd_wnd
     update_window(pcb, wnd)
     if wnd == 0 or pcb.probing:

@@ -20,10 +20,11 @@ from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR
 from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
-from . import count, input, isn, rexmit, state, text, write
+from ..timer import Timer
+from . import count, input, isn, options, rexmit, state, text, write
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
-from .output import output, own_mss
+from .output import output
 from .pcb import local_port
 
 _PORTS = const(32)
@@ -39,6 +40,8 @@ def init(net):
     timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll)
     net.tcp = pcbs_.Tcp(net, timeouts)
     net.tcp.iss = isn.choose
+    net.tcp.t_clock = Timer(options.keep, net)
+    options.start(net)
     for family in net.families.values():
         family.register(net, PROTO, input.receive, input.on_icmp)
 
@@ -168,7 +171,8 @@ def connect(pcb, ip, port, fn):
     if not _choose_port(pcb):
         return ERR_USE
     pcb.netif = netif
-    pcb.mss = own_mss(pcb)
+    pcb.mss = options.own_mss(pcb)
+    options.offer(pcb)
     input.begin(pcb)
     result = write.queue_syn(pcb)
     if result != OK:
@@ -183,7 +187,7 @@ def connect(pcb, ip, port, fn):
 def recved(pcb, n):
     """The application has consumed `n` received bytes: the window opens by as much. The peer is
     told at once if that lets it go on."""
-    total = pcb.net.cfg.TCP_WND
+    total = pcb.rcv_max
     pcb.rcv_wnd = wnd = min(pcb.rcv_wnd + n, total)
     shown = reg_diff(pcb.regs, _RCV_ADV, pcb.regs, _RCV_NXT)
     mss = pcb.mss
@@ -232,7 +236,7 @@ def close(pcb):
     if pcb.state == state.CLOSED or pcb.state == state.SYN_SENT:
         pcbs_.release(pcb)
         return OK
-    unread = pcb.refused is not None or pcb.rcv_wnd != net.cfg.TCP_WND
+    unread = pcb.refused is not None or pcb.rcv_wnd != pcb.rcv_max
     if unread and state.ESTABLISHED <= pcb.state <= state.CLOSE_WAIT:
         pcb.on_err = None
         abort(pcb)

@@ -1,4 +1,4 @@
-"""The TCP header (RFC 9293 section 3.1): reading a segment's, writing ours, the MSS option.
+"""The TCP header (RFC 9293 section 3.1): reading a segment's, writing ours (options: options.py).
 
      0             2             4              8              12          14      16       18
     +-------------+-------------+--------------+--------------+-----+-----+-------+--------+------+
@@ -6,9 +6,7 @@
     +-------------+-------------+--------------+--------------+-----+-----+-------+--------+------+
                                                  flags: CWR ECE URG ACK PSH RST SYN FIN
 
-The segment being processed is in SEG, a static register file that kernel.tcp_parse fills:
-
-    0 SEQ   1 ACK   2 WND   3 UP   4 flags   5 header length   6 data length   7 SEG.LEN
+The segment being processed is in SEG (seg.py).
 """
 
 from array import array
@@ -17,7 +15,9 @@ from ..kernel import cksum as _cksum
 from ..kernel import reg_add, reg_diff, reg_set, tcp_header
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cksum, free
+from . import options
 from .count import NO_PBUF, RST_TX, TX
+from .seg import SEG
 
 FIN = 0x01
 SYN = 0x02
@@ -25,6 +25,7 @@ RST = 0x04
 PSH = 0x08
 ACK = 0x10
 URG = 0x20
+_SYN = const(0x02)
 _RST = const(0x04)
 _ACK = const(0x10)
 
@@ -40,10 +41,10 @@ _SEG_LEN = const(7)
 
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
+_LAST_ACK = const(15)
 _SND_NXT = const(1)
 _PORTS = const(32)
 
-SEG = array("I", [0] * 8)
 _tmp = array("I", [0] * 2)
 
 
@@ -53,51 +54,24 @@ def verify(p, addrs, alen):
     return cksum(p, acc) == 0xFFFF
 
 
-def mss_option(buf, off, hlen):
-    """Return the value of the MSS option of the header at buf[off], or 536, its default.
-
-    Unknown options are skipped by their length; a malformed one ends the search.
-    """
-    i = off + _HLEN
-    end = off + hlen
-    while i < end:
-        kind = buf[i]
-        if kind == 1:  # no operation: the other option of a single byte
-            i += 1
-            continue
-        if kind == 0 or i + 1 >= end:
-            break
-        size = buf[i + 1]
-        if size < 2 or i + size > end:
-            break
-        if kind == 2 and size == 4:
-            mss = buf[i + 2] << 8 | buf[i + 3]
-            return max(mss, 64) if mss else 536
-        i += size
-    return 536
-
-
-def put_mss(buf, off, mss):
-    """Write a four-byte MSS option at buf[off]."""
-    buf[off] = 2
-    buf[off + 1] = 4
-    buf[off + 2] = mss >> 8
-    buf[off + 3] = mss & 0xFF
-
-
-def window(pcb):
-    """Return SEG.WND for a segment sent now, and remember its right edge in RCV_ADV.
+def window(pcb, scale):
+    """Return SEG.WND for a segment sent now, in units of 2^scale bytes, and remember its right
+    edge in RCV_ADV.
 
     The edge never moves left, and only moves right by a worthwhile step (RFC 9293 section
-    3.8.6.2.2: silly window avoidance).
+    3.8.6.2.2: silly window avoidance). What is no whole unit is rounded up, or else the edge could
+    move left (RFC 7323 section 2.4).
     """
     regs = pcb.regs
     shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
     wnd = pcb.rcv_wnd
-    if wnd - shown >= min(pcb.mss, pcb.net.cfg.TCP_WND >> 1) or shown < 0:
-        reg_set(regs, _RCV_ADV, regs, _RCV_NXT, wnd)
-        return wnd
-    return shown
+    if wnd - shown < min(pcb.mss, pcb.rcv_max >> 1) and shown >= 0:
+        if not scale:
+            return shown
+        wnd = shown
+    wnd = min((wnd + (1 << scale) - 1) >> scale, 0xFFFF)
+    reg_set(regs, _RCV_ADV, regs, _RCV_NXT, wnd << scale)
+    return wnd
 
 
 def emit(pcb, p, seq, i, flags, hlen, up=0):
@@ -109,14 +83,15 @@ def emit(pcb, p, seq, i, flags, hlen, up=0):
     """
     net = pcb.net
     key = pcb.key
-    tcp_header(
-        p.buf, p.off, key, _PORTS, seq, i, pcb.regs, _RCV_NXT, hlen << 10 | flags, window(pcb)
-    )
+    regs = pcb.regs
+    wnd = window(pcb, 0 if flags & _SYN else pcb.rcv_scale)
+    tcp_header(p.buf, p.off, key, _PORTS, seq, i, regs, _RCV_NXT, hlen << 10 | flags, wnd)
     if up:
         p.buf[p.off + 13] |= URG
         p.buf[p.off + 18] = up >> 8
         p.buf[p.off + 19] = up & 0xFF
     if flags & _ACK:
+        reg_set(regs, _LAST_ACK, regs, _RCV_NXT, 0)
         pcb.ack_now = False
         pcb.ack_bytes = 0
         if pcb.refused is None:
@@ -144,7 +119,11 @@ def send_control(pcb, flags):
         return
     if flags & _RST:
         reg_add(net.tcp_count, RST_TX, 1)
-    emit(pcb, p, pcb.regs, _SND_NXT, flags, _HLEN)
+    hlen = _HLEN
+    if pcb.ts:
+        hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
+        p.len = p.tot_len = hlen
+    emit(pcb, p, pcb.regs, _SND_NXT, flags, hlen)
     free(p)
 
 

@@ -12,10 +12,10 @@ from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, count, reno, text, write
+from . import ack, count, options, reno, text, write
 from . import pcb as pcbs
-from .header import ACK, FIN, RST, SEG, SYN, URG, mss_option, refuse, send_control, verify
-from .output import output, own_mss, retransmit_first
+from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
+from .output import output, retransmit_first
 from .state import (
     ESTABLISHED,
     EV_SYN,
@@ -123,6 +123,7 @@ def _listen(lpcb, p, netif, addrs, alen):
     pcb.listener = lpcb
     lpcb.pending += 1
     happen(pcb, EV_SYN)
+    options.offer(pcb)
     _take_syn(pcb, p)
     begin(pcb)
     if write.queue_syn(pcb) != OK:
@@ -142,7 +143,7 @@ def begin(pcb):
 
 
 def _take_syn(pcb, p):
-    """Take the peer's SYN: IRS, RCV.NXT, its MSS, the first window. SEG.SEQ moves past it."""
+    """Take the peer's SYN: IRS, RCV.NXT, its options, the first window. SEG.SEQ moves past it."""
     regs = pcb.regs
     offered = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)  # by our SYN, if it was first
     reg_set(regs, _IRS, SEG, _SEG_SEQ, 0)
@@ -150,13 +151,15 @@ def _take_syn(pcb, p):
     reg_set(regs, _RCV_NXT, SEG, _SEG_SEQ, 0)
     reg_set(regs, _RCV_ADV, SEG, _SEG_SEQ, offered)
     reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, 0)
-    pcb.mss = min(mss_option(p.buf, p.off, SEG[_SEG_HLEN]), own_mss(pcb))
-    _set_window(pcb)
+    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
+    options.agree(pcb)
+    pcb.mss = options.send_mss(pcb)
+    _set_window(pcb, 0)
 
 
-def _set_window(pcb):
-    """Take SEG.WND as the first."""
-    pcb.snd_wnd = pcb.snd_wnd_max = SEG[_SEG_WND]
+def _set_window(pcb, scale):
+    """Take SEG.WND, in units of 2^scale bytes, as the first."""
+    pcb.snd_wnd = pcb.snd_wnd_max = SEG[_SEG_WND] << scale
     reg_set(pcb.regs, _SND_WL1, SEG, _SEG_SEQ, 0)
     reg_set(pcb.regs, _SND_WL2, SEG, _SEG_ACK, 0)
 
@@ -255,6 +258,9 @@ def _synchronized(pcb, p, netif, addrs):
     """RFC 9293 section 3.10.7.4: SYN_RCVD and later states. Returns True if it took `p`."""
     counts = pcb.net.tcp_count
     flags = SEG[_SEG_FLAGS]
+    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
+    if pcb.ts and not _in_time(pcb, flags):
+        return False
     if not _acceptable(pcb):
         reg_add(counts, count.NOT_ACCEPTABLE, 1)
         if not flags & RST:
@@ -288,7 +294,7 @@ def _synchronized(pcb, p, netif, addrs):
             refuse(p, netif, addrs, pcb.alen)
             return False
         reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
-        _set_window(pcb)
+        _set_window(pcb, pcb.snd_scale)
         if not _opened(pcb):
             return False
     serial = pcb.serial
@@ -299,6 +305,17 @@ def _synchronized(pcb, p, netif, addrs):
         if pcb.serial != serial:
             return False
     return _text(pcb, p)
+
+
+def _in_time(pcb, flags):
+    """Do the timestamps let the segment pass (RFC 7323 section 5.3)?"""
+    why = options.paws(pcb, flags)
+    if why == 0:
+        return True
+    reg_add(pcb.net.tcp_count, count.NO_TS if why == 1 else count.PAWS, 1)
+    if why == 2:
+        _answer_unacceptable(pcb, flags)
+    return False
 
 
 def _answer_unacceptable(pcb, flags):

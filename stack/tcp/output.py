@@ -9,9 +9,9 @@ from ..err import OK
 from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
-from . import reno
+from . import options, reno
 from .count import BUSY, NO_PBUF, PROBE, REXMIT
-from .header import ACK, FIN, SYN, emit, put_mss, send_control
+from .header import ACK, FIN, SYN, emit, send_control
 from .pcb import seg_alloc
 from .state import SYN_SENT
 from .write import share
@@ -21,7 +21,6 @@ _SND_NXT = const(1)
 _SND_UP = const(11)
 _RTT_SEQ = const(9)
 _HLEN = const(20)
-_MSS_LEN = const(4)
 
 
 def output(pcb):
@@ -76,6 +75,9 @@ def _may_send(pcb, seg):
 def transmit(pcb, seg):
     """Put a segment on the wire, for the first time or again. Its pbufs stay with it.
 
+    The round trip of a segment sent again is not timed (Karn), unless timestamps tell which of
+    them an ACK is for.
+
     Returns False, with nothing sent, if a driver or the ARP queue still holds them.
     """
     p = seg.p
@@ -86,9 +88,8 @@ def transmit(pcb, seg):
     hlen = _HLEN
     flags = seg.flags
     p.off = TRANSPORT
-    if flags & SYN:
-        put_mss(p.buf, TRANSPORT + _HLEN, own_mss(pcb))
-        hlen += _MSS_LEN
+    if pcb.ts or flags & SYN:
+        hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
     if not flags & SYN or pcb.state != SYN_SENT:
         flags |= ACK
     p.len = hlen
@@ -97,9 +98,10 @@ def transmit(pcb, seg):
     if pcb.urgent and not flags & SYN:
         pcb.urgent = reg_diff(regs, _SND_UP, regs, _SND_UNA) > 0  # the mark grows old with time
         up = min(max(reg_diff(regs, _SND_UP, seg.r, 0), 0), 65535)
-    if reg_diff(seg.r, 0, regs, _SND_NXT) < 0:
+    again = reg_diff(seg.r, 0, regs, _SND_NXT) < 0
+    if again:
         reg_add(pcb.net.tcp_count, REXMIT, 1)
-    elif not pcb.timing:  # Karn: not one sent before
+    if not pcb.timing and (pcb.ts or not again):
         pcb.timing = True
         pcb.timed_at = pcb.net.now
         reg_set(regs, _RTT_SEQ, seg.r, 0, 0)
@@ -146,16 +148,10 @@ def mind_timer(pcb):
         timers.start(t, min(pcb.rto << pcb.backoff, pcb.net.cfg.TCP_RTO_MAX))
 
 
-def own_mss(pcb):
-    """Return the MSS that we offer: what a receive pbuf and the link's MTU hold."""
-    mtu = pcb.netif.mtu if pcb.netif is not None else 576
-    return min(pcb.net.cfg.TCP_MSS, mtu - pcb.ip.HLEN - _HLEN)
-
-
 def retransmit_first(pcb):
     """Send the oldest unacknowledged segment again."""
     seg = pcb.unacked
-    if seg is not None and transmit(pcb, seg):
+    if seg is not None and transmit(pcb, seg) and not pcb.ts:
         pcb.timing = False
 
 
@@ -168,7 +164,7 @@ def requeue(pcb):
         pcb.unsent_last = pcb.unacked_last
     pcb.unsent = pcb.unacked
     pcb.unacked = pcb.unacked_last = None
-    pcb.timing = False
+    pcb.timing = pcb.timing and pcb.ts
 
 
 def push_or_probe(pcb):
@@ -188,13 +184,15 @@ def _probe(pcb, seg, n):
     """Send a copy of up to `n` bytes of the unsent segment `seg`, which stays where it is: beyond
     a closed window, or because the pools have nothing to split it with."""
     net = pcb.net
-    n = min(n, net.ram.bufsize - TRANSPORT - _HLEN)
-    p = alloc(net.ram, TRANSPORT, _HLEN + n)
+    p = alloc(net.ram, TRANSPORT, _HLEN)
     if p is None:
         reg_add(net.tcp_count, NO_PBUF, 1)
         return
-    copy_partial(seg.p.next, p.buf, TRANSPORT + _HLEN, n)
-    emit(pcb, p, seg.r, 0, ACK, _HLEN)
+    hlen = _HLEN + options.put(pcb, p.buf, TRANSPORT + _HLEN, ACK)
+    n = min(n, net.ram.bufsize - TRANSPORT - hlen)
+    copy_partial(seg.p.next, p.buf, TRANSPORT + hlen, n)
+    p.len = p.tot_len = hlen + n
+    emit(pcb, p, seg.r, 0, ACK, hlen)
     free(p)
     reg_add(net.tcp_count, PROBE, 1)
     _advance(pcb, seg, n)

@@ -10,6 +10,8 @@ Sequence numbers live in `pcb.regs`, a register file; other files address it by 
     4 ISS       our initial number              9 RTT_SEQ  the byte whose round trip is timed
                                                10 RECOVER  end of the loss episode (RFC 6582)
                                                11 SND_UP   12 RCV_UP  ends of urgent data
+   13 TS_RECENT  the peer's timestamp that is echoed, 16 TS_AT when it came (RFC 7323)
+   14 TS_OFF     what is added to our clock       15 LAST_ACK  Last.ACK.sent
 
 `pcb.key` identifies the connection as its incoming segments carry it: the peer's address, our
 address (`alen` bytes each), and at 32 the peer's port and ours, all in network order.
@@ -25,7 +27,7 @@ from ..timer import Timer
 
 _PORTS = const(32)
 _KEY_LEN = const(36)
-_NREGS = const(13)
+_NREGS = const(17)
 _LISTEN = const(1)
 _TIME_WAIT = const(10)
 _LONG_AGO = const(0x10000000)  # in 30-bit ms: neither just now nor soon
@@ -75,6 +77,8 @@ class Pcb:
         self.ttl = cfg.IP_TTL
         self.tos = 0
         self.nodelay = self.rx_closed = self.fin_queued = self.fin_seen = False
+        self.ws = self.ts = False  # options in use (options.py)
+        self.snd_scale = self.rcv_scale = 0
         # sending
         self.unsent = self.unsent_last = self.unacked = self.unacked_last = None
         self.queued = 0  # segments in both queues
@@ -90,7 +94,7 @@ class Pcb:
         self.sent_at = self.timed_at = 0
         self.nrtx = self.backoff = 0
         # receiving
-        self.rcv_wnd = cfg.TCP_WND
+        self.rcv_wnd = self.rcv_max = cfg.TCP_WND
         self.ack_now = False
         self.answered_at = ticks_add(self.net.now, _LONG_AGO)
         self.ack_bytes = 0
@@ -126,6 +130,8 @@ class Tcp:
         for _ in range(cfg.NUM_TCP_SEG):
             seg_free(self, Seg())
         self.current = None  # the pcb whose segment is being processed
+        self.clock = array("I", [0, 0])  # ms since then, of RFC 7323's timestamps; and scratch
+        self.clock_at = net.now
         self.iss = None  # fn(pcb) chooses an initial sequence number
 
 

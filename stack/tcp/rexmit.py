@@ -10,7 +10,7 @@ TIME_WAIT, the application's poll.
 from ..err import ERR_CLSD, ERR_TIMEOUT
 from ..kernel import reg_add, reg_diff, ticks_diff
 from ..mpy import const
-from . import reno
+from . import options, reno
 from .count import GAVE_UP, TIMEOUT
 from .header import SEG
 from .output import output, push_or_probe, requeue
@@ -33,7 +33,11 @@ def measure(pcb):
         return
     pcb.timing = False
     pcb.backoff = 0
-    r = max(ticks_diff(pcb.net.now, pcb.timed_at), 0)
+    if pcb.ts:
+        r = options.round_trip(pcb)
+    else:
+        r = ticks_diff(pcb.net.now, pcb.timed_at)
+    r = max(r, 0)
     if pcb.srtt == 0:
         pcb.srtt = max(r << 3, 1)
         pcb.rttvar = r << 1

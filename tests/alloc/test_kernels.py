@@ -48,6 +48,7 @@ def test_registers():
                 d = k.reg_diff(a, i, b, j)
                 assert -0x3FFFFFFF <= d <= 0x3FFFFFFF
                 k.reg_set(a, i, b, j, -1460)
+                k.reg_sum(a, i, a, i, b, j)
                 k.reg_add(a, i, 1461)
                 k.reg_store(buf, 1, a, i)
                 k.reg_load(a, i, buf, 1)

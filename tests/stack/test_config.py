@@ -61,7 +61,7 @@ def test_load_contradictions_name_the_remedy():
         ("PBUF_RAM_BUFSIZE", {"PBUF_RAM_BUFSIZE": 116}),
         ("PBUF_POOL_SIZE", {"PBUF_POOL_SIZE": 1, "TCP_WND": 0}),
         ("PBUF_POOL_SIZE", {"PBUF_POOL_SIZE": 4}),
-        ("TCP_WND", {"TCP_WND": 65536, "PBUF_POOL_SIZE": 64}),
+        ("TCP_WND", {"TCP_WND": 65536, "PBUF_POOL_SIZE": 64, "TCP_WINDOW_SCALE": False}),
         ("TCP_WND", {"TCP_WND": config.TCP_MSS - 1}),
         ("TCP_MSS", {"TCP_MSS": 87, "TCP_WND": 1000}),
         ("NUM_TCP_SEG", {"TCP_SND_QUEUELEN": config.NUM_TCP_SEG + 1}),

@@ -173,7 +173,9 @@ def test_tcp_connection(options):
     lab, app, _ = peer.listening()
     them = Scripted(lab)
     (answer,) = them.send("S", options=options)
-    assert answer.flags == "SA" and answer.options == [("MSS", 1460)] and answer.ack == them.seq
+    scale = [("NOP", None), ("WScale", 0)] if options is OPTIONS else []
+    assert answer.flags == "SA" and answer.options == [("MSS", 1460)] + scale
+    assert answer.ack == them.seq
     assert them.send("A") == []
     assert app.log == ["accepted"] and app.pcb.mss == (1000 if options else 536)
     app.on["recv"] = lambda pcb: tcp.write(pcb, DATA, 0, 500)

@@ -263,6 +263,7 @@ def test_reg_arithmetic_at_every_edge():
             regs = array("I", [1, v])
             same_as_plain("reg_set", regs, 0, regs, 1, n)
             same_as_plain("reg_set", regs, 1, regs, 1, n)
+            same_as_plain("reg_sum", regs, 1, regs, 0, array("I", [v]), 0)
 
 
 def test_reg_diff_at_every_pair_of_edges():

@@ -1,0 +1,209 @@
+"""TCP options (RFC 9293 section 3.2): what a segment brings, and what ours carry.
+
+    kind 0 end   1 no operation      2 MSS (4 bytes)      3 window scale (3)   RFC 7323 section 2
+    8 timestamps (10): TSval, TSecr                                            RFC 7323 section 3
+
+They are read into OPT (seg.py). What both SYNs carry is used: `ws` and `ts` of the pcb.
+The timestamp clock counts ms; each connection adds an offset of its own (RFC 7323 section 5.4).
+"""
+
+from ..kernel import reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum, ticks_diff
+from ..mpy import const
+from .seg import OPT, SEG
+
+_HAS_MSS = const(1)
+_HAS_SCALE = const(2)
+_HAS_TS = const(8)
+
+_PRESENT = const(0)
+_MSS = const(1)
+_SCALE = const(2)
+_TSVAL = const(3)
+_TSECR = const(4)
+
+_SEG_SEQ = const(0)
+_LAST_ACK = const(15)
+_TS_RECENT = const(13)
+_TS_OFF = const(14)
+_TS_AT = const(16)
+_KEY_LEN = const(36)
+
+_HLEN = const(20)
+_SYN = const(0x02)
+_RST = const(0x04)
+_MAX_SCALE = const(14)  # RFC 7323 section 2.3: then a window is still a small int
+_OUTDATED = const(0x3FFFFFFF)  # reg_diff's largest: TS.Recent is 12 days old or more
+_KEEP_MS = const(0x10000000)  # half of what ticks_diff can tell
+_TS_LEN = const(12)  # bytes that timestamps take of each segment
+
+
+def parse(buf, off, hlen):
+    """Read the options of the header of `hlen` bytes at buf[off] into OPT.
+
+    Unknown options are skipped by their length; a malformed one ends the search. Without an MSS
+    option the MSS is 536 (RFC 9293 section 3.7.1). Allocates nothing.
+    """
+    OPT[_PRESENT] = 0
+    OPT[_MSS] = 536
+    i = off + _HLEN
+    end = off + hlen
+    while i < end:
+        kind = buf[i]
+        if kind == 1:  # no operation: the other option of a single byte
+            i += 1
+            continue
+        if kind == 0 or i + 1 >= end:
+            return
+        size = buf[i + 1]
+        if size < 2 or i + size > end:
+            return
+        _take(buf, i, kind, size)
+        i += size
+
+
+def _take(buf, i, kind, size):
+    """Note one option, if it is known and its length is right."""
+    if kind == 8 and size == 10:
+        reg_load(OPT, _TSVAL, buf, i + 2)
+        reg_load(OPT, _TSECR, buf, i + 6)
+        OPT[_PRESENT] |= _HAS_TS
+    elif kind == 2 and size == 4:
+        mss = buf[i + 2] << 8 | buf[i + 3]
+        OPT[_MSS] = max(mss, 64) if mss else 536
+        OPT[_PRESENT] |= _HAS_MSS
+    elif kind == 3 and size == 3:
+        OPT[_SCALE] = min(buf[i + 2], _MAX_SCALE)
+        OPT[_PRESENT] |= _HAS_SCALE
+
+
+def start(net):
+    """Keep the clock of the timestamps going while nobody asks for it. For set-up."""
+    if net.cfg.TCP_TIMESTAMPS:
+        keep(net)
+
+
+def keep(net):
+    """t_clock fired: the clock must be read before the stack's time has wrapped."""
+    _clock(net)
+    net.timers.start(net.tcp.t_clock, _KEEP_MS)
+
+
+def own_scale(cfg):
+    """Return the window scale we ask for: the smallest that can tell TCP_WND."""
+    n = 0
+    while cfg.TCP_WND >> n > 0xFFFF:
+        n += 1
+    return n
+
+
+def offer(pcb):
+    """Decide which options our SYN carries. The pcb's addresses and ports are known."""
+    net = pcb.net
+    cfg = net.cfg
+    pcb.ws = cfg.TCP_WINDOW_SCALE
+    pcb.ts = cfg.TCP_TIMESTAMPS
+    if pcb.ts:
+        net.prf(pcb.regs, _TS_OFF, pcb.key, 0, _KEY_LEN)
+
+
+def agree(pcb):
+    """Take the options in OPT of the peer's SYN: of what we have offered, or would, that is used
+    which it has, too."""
+    has = OPT[_PRESENT]
+    pcb.ws = pcb.ws and has & _HAS_SCALE != 0
+    pcb.ts = pcb.ts and has & _HAS_TS != 0
+    if pcb.ws:
+        pcb.snd_scale = OPT[_SCALE]
+        pcb.rcv_scale = own_scale(pcb.net.cfg)
+    else:
+        pcb.rcv_max = pcb.rcv_wnd = min(pcb.rcv_max, 0xFFFF)
+    if pcb.ts:
+        regs = pcb.regs
+        reg_set(regs, _TS_RECENT, OPT, _TSVAL, 0)
+        reg_set(regs, _TS_AT, _clock(pcb.net), 0, 0)
+        reg_set(regs, _LAST_ACK, SEG, _SEG_SEQ, 0)
+
+
+def paws(pcb, flags):
+    """Check the timestamps of SEG and OPT, on a connection that has them (RFC 7323 section 5.3).
+
+    Returns 0, or why the segment is to be dropped: 1 it has none (silently, section 3.2), 2 it is
+    from the past (answered by an ACK). A reset passes. Takes a timestamp that is to be echoed.
+    """
+    if not OPT[_PRESENT] & _HAS_TS:
+        return 0 if flags & _RST else 1
+    regs = pcb.regs
+    newer = reg_diff(OPT, _TSVAL, regs, _TS_RECENT)
+    clock = _clock(pcb.net)
+    if newer < 0 and not flags & _RST:
+        if 0 <= reg_diff(clock, 0, regs, _TS_AT) < _OUTDATED:
+            return 2
+        newer = 0  # ours is too old to compare with (section 5.5)
+    if newer >= 0 and reg_diff(SEG, _SEG_SEQ, regs, _LAST_ACK) <= 0:
+        reg_set(regs, _TS_RECENT, OPT, _TSVAL, 0)
+        reg_set(regs, _TS_AT, clock, 0, 0)
+    return 0
+
+
+def round_trip(pcb):
+    """Return the ms since the segment was sent whose timestamp SEG echoes (RFC 7323 section 4)."""
+    clock = _clock(pcb.net)
+    reg_sum(clock, 1, clock, 0, pcb.regs, _TS_OFF)
+    return reg_diff(clock, 1, OPT, _TSECR)
+
+
+def _clock(net):
+    """Return the register file whose first register counts the ms since the stack was made."""
+    tcp = net.tcp
+    now = net.now
+    step = ticks_diff(now, tcp.clock_at)
+    if step:
+        tcp.clock_at = now
+        reg_add(tcp.clock, 0, step)
+    return tcp.clock
+
+
+def put(pcb, buf, at, flags):
+    """Write the options of a segment with these flags at buf[at]. Returns how many bytes: a
+    multiple of 4, at most 40. Allocates nothing."""
+    start = at
+    if flags & _SYN:
+        at = _put_syn(pcb, buf, at)
+    if pcb.ts and not flags & _RST:
+        clock = _clock(pcb.net)
+        reg_sum(clock, 1, clock, 0, pcb.regs, _TS_OFF)
+        buf[at] = buf[at + 1] = 1
+        buf[at + 2] = 8
+        buf[at + 3] = 10
+        reg_store(buf, at + 4, clock, 1)
+        reg_store(buf, at + 8, pcb.regs, _TS_RECENT)  # 0 in a first SYN
+        at += _TS_LEN
+    return at - start
+
+
+def _put_syn(pcb, buf, at):
+    """Write the options that only a SYN has. Returns where they end."""
+    mss = own_mss(pcb)
+    buf[at] = 2
+    buf[at + 1] = 4
+    buf[at + 2] = mss >> 8
+    buf[at + 3] = mss & 0xFF
+    at += 4
+    if pcb.ws:
+        buf[at] = 1
+        buf[at + 1] = buf[at + 2] = 3
+        buf[at + 3] = own_scale(pcb.net.cfg)
+        at += 4
+    return at
+
+
+def own_mss(pcb):
+    """Return the MSS that we offer: what a receive pbuf and the link's MTU hold."""
+    mtu = pcb.netif.mtu if pcb.netif is not None else 576
+    return min(pcb.net.cfg.TCP_MSS, mtu - pcb.ip.HLEN - _HLEN)
+
+
+def send_mss(pcb):
+    """Return how much text a segment of ours may carry, from the MSS in OPT: what both sides can
+    take, less the options that each segment has (RFC 6691)."""
+    return min(OPT[_MSS], own_mss(pcb)) - (_TS_LEN if pcb.ts else 0)

@@ -1,0 +1,16 @@
+"""The segment being processed, in two static register files.
+
+SEG, filled by kernel.tcp_parse:
+
+    0 SEQ   1 ACK   2 WND   3 UP   4 flags   5 header length   6 data length   7 SEG.LEN
+
+OPT, filled by options.parse:
+
+    0 which options there are, a sum of: 1 MSS   2 window scale   8 timestamps
+    1 MSS, or its default    2 window scale    3 TSval    4 TSecr
+"""
+
+from array import array
+
+SEG = array("I", [0] * 8)
+OPT = array("I", [0] * 5)
