@@ -135,10 +135,11 @@ def _judge_ours(raw, packet):
 
 
 class _Flow:
-    """One connection: the right edges of lwpy's and Linux's windows, and Linux's MSS."""
+    """One connection: the right edges of lwpy's and Linux's windows, their scales, Linux's MSS."""
 
     def __init__(self):
         self.edges = [None, None]  # Linux's, lwpy's
+        self.scales = [None, None]  # which count if both SYNs carry one (RFC 7323 section 2.2)
         self.mss = 536
 
 
@@ -150,12 +151,15 @@ def _judge_flow(packet, ours, flows):
     if ends not in flows or (tcp.flags.S and not tcp.flags.A):
         flows[ends] = _Flow()
     flow = flows[ends]
-    if tcp.flags.S and not ours:
-        flow.mss = dict(tcp.options).get("MSS", 536)
+    if tcp.flags.S:
+        flow.scales[ours] = dict(tcp.options).get("WScale")
+        if not ours:
+            flow.mss = dict(tcp.options).get("MSS", 536)
     if tcp.flags.R:
         return
     if tcp.flags.A:
-        edge = (tcp.ack + tcp.window) & 0xFFFFFFFF
+        scaled = not tcp.flags.S and None not in flow.scales
+        edge = (tcp.ack + (tcp.window << (flow.scales[ours] if scaled else 0))) & 0xFFFFFFFF
         old = flow.edges[ours]
         grown = 0 if old is None else _difference(edge, old)
         assert grown >= 0 or not ours, "the window's right edge moved back by %d" % -grown
