@@ -83,3 +83,16 @@ class _NoReassembly:
 
 def test_no_reassembly():
     _survive(0, config=_NoReassembly, total=16384, loss=30, reorder=50, delay_ms=10)
+
+
+class _Modern:
+    """A window that needs scaling, and timestamps (RFC 7323)."""
+
+    TCP_TIMESTAMPS = True
+    TCP_WND = 70_000
+    PBUF_POOL_SIZE = 50
+
+
+def test_timestamps_and_scaling_with_everything_at_once():
+    for turn in range(3):
+        _survive(turn, config=_Modern, loss=50, duplicate=200, reorder=200, reorder_ms=40)
