@@ -5,7 +5,7 @@ from ..err import ERR_CLSD
 from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
 from ..mpy import const
 from ..pbuf import free, header
-from . import reno
+from . import recovery
 from .count import BAD_ACK, CHALLENGE, DUP_ACK, FAST_REXMIT, THROTTLED
 from .header import FIN, SEG, SYN
 from .output import retransmit_first
@@ -63,7 +63,7 @@ def process(pcb):
         _advance(pcb, acked)
     elif pcb.unacked is not None and same_wnd and SEG[_SEG_LEN] == 0:
         reg_add(pcb.net.tcp_count, DUP_ACK, 1)
-        if reno.on_dup_ack(pcb):
+        if recovery.on_dup_ack(pcb):
             reg_add(pcb.net.tcp_count, FAST_REXMIT, 1)
             retransmit_first(pcb)
     return True
@@ -93,7 +93,7 @@ def _advance(pcb, acked):
     pcb.nrtx = 0
     pcb.net.timers.stop(pcb.t_rexmit)  # output() starts it anew (RFC 6298, 5.3)
     n = release(pcb)
-    if reno.on_ack(pcb, acked):
+    if recovery.on_ack(pcb, acked):
         retransmit_first(pcb)
     serial = pcb.serial
     if n and pcb.on_sent is not None:

@@ -20,7 +20,7 @@ from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR
 from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
-from . import count, input, isn, rexmit, state, text, write
+from . import cc, count, input, isn, rexmit, state, text, write
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output, own_mss
@@ -100,6 +100,12 @@ def nagle_enable(pcb):
     pcb.nodelay = False
 
 
+def congestion(pcb, name):
+    """Let congestion control be `name` from now on, "newreno" or "cubic"; the default is TCP_CC.
+    What a pcb has at listen(), its connections begin with. Returns OK or ERR_ARG."""
+    return OK if cc.choose(pcb, name) else ERR_ARG
+
+
 def bind(pcb, ip, port):
     """Use our address `ip` (4 or 16 bytes; None: any) and `port` (0: chosen at connect). Returns
     OK, ERR_USE if another pcb is bound to or listens on it, ERR_ISCONN, or ERR_ARG."""
@@ -131,6 +137,7 @@ def listen(pcb, backlog=None):
             lpcb.pending = 0
             lpcb.backlog = backlog or net.cfg.TCP_BACKLOG
             lpcb.arg = pcb.arg
+            lpcb.cc = pcb.cc
             lpcb.on_accept = None
             lpcb.alen = pcb.alen
             lpcb.port = local_port(pcb)

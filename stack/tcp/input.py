@@ -12,7 +12,7 @@ from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, count, reno, text, write
+from . import ack, count, recovery, text, write
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, mss_option, refuse, send_control, verify
 from .output import output, own_mss, retransmit_first
@@ -120,6 +120,7 @@ def _listen(lpcb, p, netif, addrs, alen):
     copy(pcb.key, _PORTS, p.buf, p.off, 4)
     pcbs.enhash(pcb)
     pcb.arg = lpcb.arg
+    pcb.cc = lpcb.cc
     pcb.listener = lpcb
     lpcb.pending += 1
     happen(pcb, EV_SYN)
@@ -138,7 +139,7 @@ def begin(pcb):
     regs = pcb.regs
     for i in (_SND_UNA, _SND_NXT, _SND_END, _SND_UP):
         reg_set(regs, i, regs, _ISS, 0)
-    reno.start(pcb)
+    recovery.start(pcb)
 
 
 def _take_syn(pcb, p):
@@ -212,7 +213,7 @@ def _opened(pcb):
     pcb.nrtx = pcb.backoff = 0
     pcb.net.timers.stop(pcb.t_rexmit)
     ack.release(pcb)
-    reno.start(pcb)
+    recovery.start(pcb)
     if lost:
         pcb.cwnd = pcb.mss  # RFC 5681 section 3.1
         pcb.rto = max(pcb.rto, _RTO_AFTER_LOST_SYN)

@@ -9,7 +9,7 @@ from ..err import OK
 from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
-from . import reno
+from . import cc
 from .count import BUSY, NO_PBUF, PROBE, REXMIT
 from .header import ACK, FIN, SYN, emit, put_mss, send_control
 from .pcb import seg_alloc
@@ -35,7 +35,7 @@ def output(pcb):
         return OK
     seg = pcb.unsent
     if seg is not None and pcb.unacked is None and ticks_diff(net.now, pcb.sent_at) > pcb.rto:
-        pcb.cwnd = min(pcb.cwnd, reno.initial_window(pcb))  # RFC 5681 section 4.1
+        cc.on_idle(pcb)
     while seg is not None and _may_send(pcb, seg) and transmit(pcb, seg):
         _sent(pcb, seg)
         seg = pcb.unsent

@@ -27,7 +27,7 @@ URG = 0x20
 IRS = 0xFFFFFE80
 PORT = 7
 PEER_PORT = 0xC001
-OURS = bytes((i * 7 + (i >> 8)) & 0xFF for i in range(1021)) * 32
+OURS = bytes((i * 7 + (i >> 8)) & 0xFF for i in range(1021)) * 64
 THEIRS = bytes((i * 11 + (i >> 8) + 1) & 0xFF for i in range(1019)) * 12
 
 
@@ -153,9 +153,12 @@ class Conn:
         self.send()
 
     def open_up(self, n):
-        """Let the application send and the peer acknowledge until cwnd is `n` bytes or more."""
-        while self.pcb.cwnd < n:
-            self.push(self.pcb.mss)
+        """Let the application send and the peer acknowledge until cwnd is `n` bytes or more: all
+        of cwnd, or in slow start half and a segment, which is enough for it to grow."""
+        pcb = self.pcb
+        while pcb.cwnd < n:
+            n_segs = pcb.cwnd // pcb.mss
+            self.push((n_segs // 2 + 1 if pcb.cwnd < pcb.ssthresh else n_segs) * pcb.mss)
             self.tell(self.written)
         self.out()
         self.told.clear()
