@@ -20,7 +20,7 @@ towards the next step; pcb.cc_regs is a register file:
 
 from ..kernel import reg_diff, reg_set
 from ..mpy import const
-from . import newreno
+from . import cubic, newreno
 
 _SND_UNA = const(0)
 _SND_NXT = const(1)
@@ -29,7 +29,7 @@ _CUT = const(1)
 _MAX_WINDOW = const(0xFFFFF)
 _IW_BYTES = const(14600)
 
-ALGORITHMS = {"newreno": newreno}
+ALGORITHMS = {"newreno": newreno, "cubic": cubic}
 
 
 def initial_window(pcb):

@@ -27,7 +27,7 @@ URG = 0x20
 IRS = 0xFFFFFE80
 PORT = 7
 PEER_PORT = 0xC001
-OURS = bytes((i * 7 + (i >> 8)) & 0xFF for i in range(1021)) * 64
+OURS = bytes((i * 7 + (i >> 8)) & 0xFF for i in range(1021)) * 128
 THEIRS = bytes((i * 11 + (i >> 8) + 1) & 0xFF for i in range(1019)) * 12
 
 
