@@ -22,7 +22,7 @@ Where to read on:
     ack.py      what its acknowledgment brings      text.py    its data, put in order, and FIN
     write.py    what the application queues         output.py  how it is sent
     rexmit.py   all timers                          recovery.py  losses, found and repaired
-    cc.py       congestion control: newreno.py, cubic.py
+    cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
     state.py    the state machine                   pcb.py     what is known of a connection
     header.py   the wire format, control segments   isn.py     initial sequence numbers
     api.py      this module's functions

@@ -5,7 +5,7 @@ from ..err import ERR_CLSD
 from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
 from ..mpy import const
 from ..pbuf import free, header
-from . import recovery
+from . import ecn, recovery
 from .count import BAD_ACK, CHALLENGE, DUP_ACK, FAST_REXMIT, THROTTLED
 from .header import FIN, SEG, SYN
 from .output import retransmit_first
@@ -24,6 +24,7 @@ _SND_NXT = const(1)
 _SND_WL1 = const(2)
 _SND_WL2 = const(3)
 _SND_END = const(8)
+_ECN_ON = const(2)
 
 
 def challenge(pcb):
@@ -59,6 +60,8 @@ def process(pcb):
     update_window(pcb, wnd)
     if wnd == 0 or pcb.probing:
         pcb.nrtx = 0  # the peer is there, it only has no room (RFC 9293 section 3.8.6.1)
+    if pcb.ecn == _ECN_ON:
+        ecn.heard(pcb, acked)
     if acked:
         _advance(pcb, acked)
     elif pcb.unacked is not None and same_wnd and SEG[_SEG_LEN] == 0:

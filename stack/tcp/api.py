@@ -20,7 +20,7 @@ from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR
 from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
-from . import cc, count, input, isn, rexmit, state, text, write
+from . import cc, count, ecn, input, isn, rexmit, state, text, write
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output, own_mss
@@ -177,6 +177,7 @@ def connect(pcb, ip, port, fn):
     pcb.netif = netif
     pcb.mss = own_mss(pcb)
     input.begin(pcb)
+    ecn.ask(pcb)
     result = write.queue_syn(pcb)
     if result != OK:
         return result

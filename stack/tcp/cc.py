@@ -43,7 +43,7 @@ def start(pcb):
     pcb.cwnd = pcb.prior_cwnd = initial_window(pcb)
     pcb.ssthresh = pcb.prior_ssthresh = _MAX_WINDOW
     pcb.bytes_acked = 0
-    pcb.cautious = pcb.cwnd_limited = False
+    pcb.cautious = pcb.cwnd_limited = pcb.marked = False
     reg_set(pcb.cc_regs, _CUT, pcb.regs, _SND_UNA, -1)
     pcb.cc.start(pcb)
 
@@ -66,8 +66,11 @@ def on_ack(pcb, acked):
     Slow start counts bytes, at most two segments an ACK (RFC 3465, L = 2), or one: behind a
     timeout (section 2.3), and without TCP_ABC. It does not go beyond ssthresh. A window that is
     not used up proves nothing and does not grow (RFC 7661 section 3): one ACK that finds it used
-    up speaks for all that is under way then; for slow start half of it is enough.
+    up speaks for all that is under way then; for slow start half of it is enough. An ACK that
+    tells of a mark lets nothing grow (RFC 3168 section 6.1.2).
     """
+    if pcb.ece_in:
+        return
     regs = pcb.regs
     mss = pcb.mss
     cwnd = pcb.cwnd
@@ -88,9 +91,17 @@ def on_ack(pcb, acked):
         pcb.cc.on_idle(pcb)
 
 
-def reduce(pcb, flight):
+def reduce(pcb, flight, marked=False):
     """There was congestion, with `flight` bytes under way: set ssthresh, at least two segments.
-    What becomes of cwnd is the caller's. undo() goes back to what was before."""
+    What becomes of cwnd is the caller's. undo() goes back to what was before.
+
+    `marked`: it was a mark that told so (ecn.py). A loss in the same window of data is no more
+    news then (RFC 3168 section 6.1.2).
+    """
+    pcb.cwr_due = True
+    if pcb.marked and not marked and recently(pcb):
+        return
+    pcb.marked = marked
     pcb.prior_cwnd = pcb.cwnd
     pcb.prior_ssthresh = pcb.ssthresh
     pcb.bytes_acked = 0
@@ -117,16 +128,20 @@ def on_idle(pcb):
 
 def undo(pcb):
     """The last reduce() or on_timeout() was for nothing: what seemed lost was late (as F-RTO or
-    D-SACK find out, RFC 5682, 2883). cwnd and ssthresh are again at least what they were."""
+    D-SACK find out, RFC 5682, 2883). cwnd and ssthresh are again at least what they were. A mark
+    is no mistake: what it has done stays."""
+    if pcb.marked:
+        return
     pcb.cwnd = max(pcb.cwnd, pcb.prior_cwnd)
     pcb.ssthresh = max(pcb.ssthresh, pcb.prior_ssthresh)
     pcb.cautious = False
     pcb.cc.undo(pcb)
 
 
-def recently(pcb):
-    """Was cwnd reduced for the data that is under way now? One reduction a round trip is enough. A
-    mark of 2^31 bytes ago is neither behind nor ahead."""
+def recently(pcb, acked=0):
+    """Was cwnd reduced for the data that is under way, behind the `acked` bytes that are being
+    acknowledged? One reduction a round trip is enough. A CUT of 2^31 bytes ago is neither behind
+    nor ahead."""
     regs = pcb.regs
     ahead = reg_diff(pcb.cc_regs, _CUT, regs, _SND_UNA)
-    return 0 <= ahead <= reg_diff(regs, _SND_NXT, regs, _SND_UNA)
+    return acked <= ahead <= reg_diff(regs, _SND_NXT, regs, _SND_UNA)

@@ -144,7 +144,7 @@ def send_control(pcb, flags):
         return
     if flags & _RST:
         reg_add(net.tcp_count, RST_TX, 1)
-    emit(pcb, p, pcb.regs, _SND_NXT, flags, _HLEN)
+    emit(pcb, p, pcb.regs, _SND_NXT, flags | pcb.ece if flags == _ACK else flags, _HLEN)
     free(p)
 
 

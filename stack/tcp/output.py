@@ -9,7 +9,7 @@ from ..err import OK
 from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
-from . import cc
+from . import cc, ecn
 from .count import BUSY, NO_PBUF, PROBE, REXMIT
 from .header import ACK, FIN, SYN, emit, put_mss, send_control
 from .pcb import seg_alloc
@@ -22,6 +22,7 @@ _SND_UP = const(11)
 _RTT_SEQ = const(9)
 _HLEN = const(20)
 _MSS_LEN = const(4)
+_ECN_ON = const(2)
 
 
 def output(pcb):
@@ -87,6 +88,7 @@ def transmit(pcb, seg):
     flags = seg.flags
     p.off = TRANSPORT
     if flags & SYN:
+        flags |= ecn.syn_flags(pcb)
         put_mss(p.buf, TRANSPORT + _HLEN, own_mss(pcb))
         hlen += _MSS_LEN
     if not flags & SYN or pcb.state != SYN_SENT:
@@ -97,14 +99,18 @@ def transmit(pcb, seg):
     if pcb.urgent and not flags & SYN:
         pcb.urgent = reg_diff(regs, _SND_UP, regs, _SND_UNA) > 0  # the mark grows old with time
         up = min(max(reg_diff(regs, _SND_UP, seg.r, 0), 0), 65535)
+    send = emit
     if reg_diff(seg.r, 0, regs, _SND_NXT) < 0:
         reg_add(pcb.net.tcp_count, REXMIT, 1)
-    elif not pcb.timing:  # Karn: not one sent before
-        pcb.timing = True
-        pcb.timed_at = pcb.net.now
-        reg_set(regs, _RTT_SEQ, seg.r, 0, 0)
+    else:
+        if not pcb.timing:  # Karn: not one sent before
+            pcb.timing = True
+            pcb.timed_at = pcb.net.now
+            reg_set(regs, _RTT_SEQ, seg.r, 0, 0)
+        if pcb.ecn == _ECN_ON and seg.len:
+            send = ecn.emit_new
     pcb.sent_at = pcb.net.now
-    emit(pcb, p, seg.r, 0, flags, hlen, up)
+    send(pcb, p, seg.r, 0, flags | pcb.ece, hlen, up)
     return True
 
 
@@ -194,7 +200,7 @@ def _probe(pcb, seg, n):
         reg_add(net.tcp_count, NO_PBUF, 1)
         return
     copy_partial(seg.p.next, p.buf, TRANSPORT + _HLEN, n)
-    emit(pcb, p, seg.r, 0, ACK, _HLEN)
+    emit(pcb, p, seg.r, 0, ACK | pcb.ece, _HLEN)
     free(p)
     reg_add(net.tcp_count, PROBE, 1)
     _advance(pcb, seg, n)

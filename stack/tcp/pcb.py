@@ -87,7 +87,9 @@ class Pcb:
         self.cc = ALGORITHMS[cfg.TCP_CC]
         self.cwnd = self.ssthresh = self.prior_cwnd = self.prior_ssthresh = 0
         self.bytes_acked = 0  # towards the next step of cwnd
-        self.cwnd_limited = self.cautious = False
+        self.cwnd_limited = self.cautious = self.marked = False
+        self.ecn = self.ece = 0  # ecn.py
+        self.ece_in = self.cwr_due = False
         self.dupacks = self.last_acked = 0
         self.recovering = self.urgent = False
         self.srtt = self.rttvar = 0  # scaled by 8 and 4, as in RFC 6298's appendix of old

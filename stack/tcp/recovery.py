@@ -94,6 +94,14 @@ def on_dup_ack(pcb):
     return False
 
 
+def on_mark(pcb):
+    """The peer tells of a packet that was marked (ecn.py): nothing need be sent again, but cwnd is
+    reduced as by a loss (RFC 3168 section 6.1.2)."""
+    more = _limited(pcb)
+    cc.reduce(pcb, _deflate(pcb), True)
+    pcb.cwnd = min(pcb.cwnd, pcb.ssthresh) + more
+
+
 def on_timeout(pcb, first):
     """The retransmission timer fired; `first`: for this segment (RFC 5681 section 3.1)."""
     cc.on_timeout(pcb, first, _deflate(pcb))

@@ -70,6 +70,7 @@ def test_load_contradictions_name_the_remedy():
         ("TCP_CC", {"TCP_CC": "vegas"}),
         ("TCP_IW", {"TCP_IW": 0}),
         ("TCP_IW", {"TCP_IW": 11}),
+        ("TCP_ECN", {"TCP_ECN": 3}),
         ("TCP_DELACK", {"TCP_DELACK": 0}),
         ("TCP_DELACK", {"TCP_DELACK": 500}),
     ):
