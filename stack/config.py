@@ -52,6 +52,12 @@ TCP_TIMESTAMPS = False  # RFC 7323 section 3: 12 bytes more in each segment
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
 TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
 
+# TCP's congestion control (tcp/cc.py), and ECN (tcp/ecn.py)
+TCP_CC = "newreno"  # or "cubic" (RFC 9438); tcp.congestion() chooses for one connection
+TCP_IW = 10  # the initial window, in segments (RFC 6928)
+TCP_ABC = True  # the window grows by bytes acknowledged (RFC 3465), or else by ACKs
+TCP_ECN = 1  # RFC 3168: 0 off, 1 when the peer asks, 2 ask as well
+
 
 class Config:
     """The limits of one stack, as attributes."""
@@ -107,5 +113,8 @@ _RULES = (
         lambda c: c.TCP_HASH_SIZE & (c.TCP_HASH_SIZE - 1) == 0 and c.TCP_HASH_SIZE > 0,
         "make TCP_HASH_SIZE a power of two",
     ),
+    (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
+    (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
+    (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
     (lambda c: 0 < c.TCP_DELACK < 500, "TCP_DELACK must be above 0 and below 500 ms (RFC 1122)"),
 )

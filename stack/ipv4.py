@@ -64,6 +64,7 @@ def init(net):
     net.ip4_count = stats.new(NAMES)
     net.stats["ip4"] = (NAMES, net.ip4_count)
     net.ip4_id = net.random16()
+    net.rx_tos = 0  # of the packet being received: TCP looks for ECN's bits
 
 
 def register(net, proto, fn, on_error=None):
@@ -98,6 +99,7 @@ def receive(p, netif):
         return _drop(p, count, _NOT_MINE)
     if dst != 4:
         net.rx_group = 1
+    net.rx_tos = buf[off + 1]
     if p.tot_len != _F[1]:  # a short frame's padding
         trim(p, _F[1])
     fn = net.ip4_protos.get(_F[2])

@@ -68,10 +68,12 @@ def arp(op, sha, spa, tha, tpa, dst=MAC, fixed=b"\x00\x01\x08\x00\x06\x04"):
     return ether(fixed + b16(op) + sha + spa + tha + tpa, ARP, sha, dst)
 
 
-def ip4(proto, body, src=PEER, dst=US, ttl=64, flags=0x4000, tlen=None, first=0x45, opts=b""):
+def ip4(
+    proto, body, src=PEER, dst=US, ttl=64, flags=0x4000, tlen=None, first=0x45, opts=b"", tos=0
+):
     """Return an IPv4 packet."""
     tlen = 20 + len(opts) + len(body) if tlen is None else tlen
-    head = bytes((first, 0)) + b16(tlen) + b"\x12\x34" + b16(flags) + bytes((ttl, proto))
+    head = bytes((first, tos)) + b16(tlen) + b"\x12\x34" + b16(flags) + bytes((ttl, proto))
     return head + b16(checksum(head + src + dst + opts)) + src + dst + opts + body
 
 

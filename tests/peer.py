@@ -21,6 +21,8 @@ RST = 4
 PSH = 8
 ACK = 16
 URG = 32
+ECE = 64
+CWR = 128
 PEER_ISS = 0xFFFFFFA0
 WND = 8192
 MSS = 1460
@@ -34,6 +36,7 @@ class Segment:
         body = ip.body
         assert checksum(ip.pseudo() + body) == 0, "TCP checksum"
         self.at = ip.at
+        self.tos = ip.tos
         self.sport = num(body, 0, 2)
         self.dport = num(body, 2, 2)
         self.raw_seq = num(body, 4, 4)
@@ -50,7 +53,11 @@ class Segment:
         self.data = body[hlen:]
 
     def __str__(self):
-        names = [n for i, n in enumerate("FIN SYN RST PSH ACK URG".split()) if self.flags >> i & 1]
+        names = [
+            n
+            for i, n in enumerate("FIN SYN RST PSH ACK URG ECE CWR".split())
+            if self.flags >> i & 1
+        ]
         return "%s seq=%d ack=%d wnd=%d len=%d at %d ms" % (
             "|".join(names),
             self.seq,
@@ -251,7 +258,7 @@ def connecting(app=None, to=80, wnd=WND, **limits):
     assert tcp.connect(pcb, PEER, to, connected) == OK
     lab.poll()
     peer = Peer(lab, port=to, to=num(pcb.key, 34, 2), wnd=wnd)
-    peer.expect(SYN, seq=0)
+    peer.expect(SYN | ECE | CWR if lab.net.cfg.TCP_ECN == 2 else SYN, seq=0)
     return lab, app, peer
 
 

@@ -202,6 +202,58 @@ def ticks_diff(a: int, b: int) -> int:
     return ((a - b + 0x20000000) & 0x3FFFFFFF) - 0x20000000
 
 
+# Proportions and cubes
+
+
+@micropython.viper
+def mul_div(a: int, b: int, c: int) -> int:
+    """See plain.py: a long division of the product, bit by bit of `a`; r is below c."""
+    bit = 1 << 29
+    q = 0
+    r = 0
+    while bit:
+        r += r
+        if a & bit:
+            r += b
+        q += q
+        while r >= c:
+            r -= c
+            q += 1
+        bit >>= 1
+    return q
+
+
+@micropython.viper
+def cubic(d: int, mss: int) -> int:
+    """See plain.py. The cube in parts: d^2 = q * 10^6 + r, and r = r1 * 1000 + r0."""
+    q = d * d // 1000000
+    r = d * d - q * 1000000
+    r1 = r // 1000
+    r0 = r - r1 * 1000
+    x = d * q + (d * r1 + d * r0 // 1000) // 1000
+    q = x // 2500
+    return q * mss + (x - q * 2500) * mss // 2500
+
+
+@micropython.viper
+def cubic_root(n: int, mss: int) -> int:
+    """See plain.py."""
+    last = 0
+    bit = 1 << 14
+    while bit:
+        d = last | bit
+        q = d * d // 1000000
+        r = d * d - q * 1000000
+        r1 = r // 1000
+        r0 = r - r1 * 1000
+        x = d * q + (d * r1 + d * r0 // 1000) // 1000
+        q = x // 2500
+        if q * mss + (x - q * 2500) * mss // 2500 <= n:
+            last = d
+        bit >>= 1
+    return last
+
+
 # Hashes
 
 

@@ -21,8 +21,9 @@ Where to read on:
     input.py    a segment arrives: RFC 9293 section 3.10.7, step by step
     ack.py      what its acknowledgment brings      text.py    its data, put in order, and FIN
     write.py    what the application queues         output.py  how it is sent
-    rexmit.py   all timers                          reno.py    congestion control
-    options.py  window scaling, timestamps           seg.py     the segment being processed
+    rexmit.py   all timers                          recovery.py  losses, found and repaired
+    cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
+    options.py  window scaling, timestamps          seg.py     the segment being processed
     state.py    the state machine                   pcb.py     what is known of a connection
     header.py   the wire format, control segments   isn.py     initial sequence numbers
     api.py      this module's functions
@@ -39,6 +40,7 @@ from .api import (
     arg,
     bind,
     close,
+    congestion,
     connect,
     err,
     init,

@@ -5,7 +5,7 @@ from ..err import ERR_CLSD
 from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
 from ..mpy import const
 from ..pbuf import free, header
-from . import reno
+from . import ecn, recovery
 from .count import BAD_ACK, CHALLENGE, DUP_ACK, FAST_REXMIT, THROTTLED
 from .header import FIN, SEG, SYN
 from .output import retransmit_first
@@ -24,6 +24,7 @@ _SND_NXT = const(1)
 _SND_WL1 = const(2)
 _SND_WL2 = const(3)
 _SND_END = const(8)
+_ECN_ON = const(2)
 
 
 def challenge(pcb):
@@ -59,11 +60,13 @@ def process(pcb):
     update_window(pcb, wnd)
     if wnd == 0 or pcb.probing:
         pcb.nrtx = 0  # the peer is there, it only has no room (RFC 9293 section 3.8.6.1)
+    if pcb.ecn == _ECN_ON:
+        ecn.heard(pcb, acked)
     if acked:
         _advance(pcb, acked)
     elif pcb.unacked is not None and same_wnd and SEG[_SEG_LEN] == 0:
         reg_add(pcb.net.tcp_count, DUP_ACK, 1)
-        if reno.on_dup_ack(pcb):
+        if recovery.on_dup_ack(pcb):
             reg_add(pcb.net.tcp_count, FAST_REXMIT, 1)
             retransmit_first(pcb)
     return True
@@ -93,7 +96,7 @@ def _advance(pcb, acked):
     pcb.nrtx = 0
     pcb.net.timers.stop(pcb.t_rexmit)  # output() starts it anew (RFC 6298, 5.3)
     n = release(pcb)
-    if reno.on_ack(pcb, acked):
+    if recovery.on_ack(pcb, acked):
         retransmit_first(pcb)
     serial = pcb.serial
     if n and pcb.on_sent is not None:

@@ -21,7 +21,7 @@ from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
-from . import count, input, isn, options, rexmit, state, text, write
+from . import cc, count, ecn, input, isn, options, rexmit, state, text, write
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output
@@ -103,6 +103,12 @@ def nagle_enable(pcb):
     pcb.nodelay = False
 
 
+def congestion(pcb, name):
+    """Let congestion control be `name` from now on, "newreno" or "cubic"; the default is TCP_CC.
+    What a pcb has at listen(), its connections begin with. Returns OK or ERR_ARG."""
+    return OK if cc.choose(pcb, name) else ERR_ARG
+
+
 def bind(pcb, ip, port):
     """Use our address `ip` (4 or 16 bytes; None: any) and `port` (0: chosen at connect). Returns
     OK, ERR_USE if another pcb is bound to or listens on it, ERR_ISCONN, or ERR_ARG."""
@@ -134,6 +140,7 @@ def listen(pcb, backlog=None):
             lpcb.pending = 0
             lpcb.backlog = backlog or net.cfg.TCP_BACKLOG
             lpcb.arg = pcb.arg
+            lpcb.cc = pcb.cc
             lpcb.on_accept = None
             lpcb.alen = pcb.alen
             lpcb.port = local_port(pcb)
@@ -174,6 +181,7 @@ def connect(pcb, ip, port, fn):
     pcb.mss = options.own_mss(pcb)
     options.offer(pcb)
     input.begin(pcb)
+    ecn.ask(pcb)
     result = write.queue_syn(pcb)
     if result != OK:
         return result

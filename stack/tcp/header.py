@@ -123,6 +123,8 @@ def send_control(pcb, flags):
     if pcb.ts:
         hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
         p.len = p.tot_len = hlen
+    if flags == _ACK:
+        flags |= pcb.ece
     emit(pcb, p, pcb.regs, _SND_NXT, flags, hlen)
     free(p)
 

@@ -12,7 +12,7 @@ from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, count, options, reno, text, write
+from . import ack, count, ecn, options, recovery, text, write
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
@@ -49,6 +49,7 @@ _SND_END = const(8)
 _SND_UP = const(11)
 _RCV_UP = const(12)
 _PORTS = const(32)
+_ECN_ON = const(2)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
 _RTO_AFTER_LOST_SYN = const(3000)  # RFC 6298, 5.7
 
@@ -120,11 +121,13 @@ def _listen(lpcb, p, netif, addrs, alen):
     copy(pcb.key, _PORTS, p.buf, p.off, 4)
     pcbs.enhash(pcb)
     pcb.arg = lpcb.arg
+    pcb.cc = lpcb.cc
     pcb.listener = lpcb
     lpcb.pending += 1
     happen(pcb, EV_SYN)
     options.offer(pcb)
     _take_syn(pcb, p)
+    ecn.asked(pcb)
     begin(pcb)
     if write.queue_syn(pcb) != OK:
         end(pcb, ERR_MEM)
@@ -139,7 +142,7 @@ def begin(pcb):
     regs = pcb.regs
     for i in (_SND_UNA, _SND_NXT, _SND_END, _SND_UP):
         reg_set(regs, i, regs, _ISS, 0)
-    reno.start(pcb)
+    recovery.start(pcb)
 
 
 def _take_syn(pcb, p):
@@ -176,7 +179,10 @@ def _syn_sent(pcb, p):
     if flags & RST:
         if flags & ACK:
             reg_add(pcb.net.tcp_count, count.RST_RX, 1)
-            end(pcb, ERR_RST)
+            if ecn.refused(pcb):
+                retransmit_first(pcb)
+            else:
+                end(pcb, ERR_RST)
         else:
             reg_add(pcb.net.tcp_count, count.IGNORED, 1)
         return False
@@ -187,6 +193,7 @@ def _syn_sent(pcb, p):
     pcb.ack_now = True
     if not flags & ACK:  # simultaneous open: our SYN goes again, now with an ACK
         happen(pcb, EV_SYN)
+        ecn.asked(pcb)
         pcb.ack_now = False
         pcb.nrtx = 0
         pcb.snd_wnd = 0  # what is queued waits until our SYN is acknowledged
@@ -194,6 +201,7 @@ def _syn_sent(pcb, p):
         retransmit_first(pcb)
         return False
     reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
+    ecn.answered(pcb)
     return _opened(pcb) and _text(pcb, p)
 
 
@@ -215,7 +223,7 @@ def _opened(pcb):
     pcb.nrtx = pcb.backoff = 0
     pcb.net.timers.stop(pcb.t_rexmit)
     ack.release(pcb)
-    reno.start(pcb)
+    recovery.start(pcb)
     if lost:
         pcb.cwnd = pcb.mss  # RFC 5681 section 3.1
         pcb.rto = max(pcb.rto, _RTO_AFTER_LOST_SYN)
@@ -322,6 +330,8 @@ def _answer_unacceptable(pcb, flags):
     """ACK what is outside the window; a SYN or FIN that came again shows that our answer to it was
     lost."""
     if pcb.state == SYN_RCVD and flags & (SYN | ACK) == SYN and pcb.unacked is not None:
+        if pcb.ecn:
+            ecn.asked(pcb)
         retransmit_first(pcb)
         return
     if flags & FIN:
@@ -350,6 +360,8 @@ def _text(pcb, p):
     fin = flags & FIN
     if p.tot_len == hlen and not fin:
         return False
+    if pcb.ecn >= _ECN_ON:
+        ecn.arrived(pcb)
     pbuf_header(p, -hlen)
     text.accept(pcb, p, fin)
     return True

@@ -9,7 +9,7 @@ from ..err import OK
 from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
-from . import options, reno
+from . import cc, ecn, options
 from .count import BUSY, NO_PBUF, PROBE, REXMIT
 from .header import ACK, FIN, SYN, emit, send_control
 from .pcb import seg_alloc
@@ -21,6 +21,7 @@ _SND_NXT = const(1)
 _SND_UP = const(11)
 _RTT_SEQ = const(9)
 _HLEN = const(20)
+_ECN_ON = const(2)
 
 
 def output(pcb):
@@ -34,7 +35,7 @@ def output(pcb):
         return OK
     seg = pcb.unsent
     if seg is not None and pcb.unacked is None and ticks_diff(net.now, pcb.sent_at) > pcb.rto:
-        pcb.cwnd = min(pcb.cwnd, reno.initial_window(pcb))  # RFC 5681 section 4.1
+        cc.on_idle(pcb)
     while seg is not None and _may_send(pcb, seg) and transmit(pcb, seg):
         _sent(pcb, seg)
         seg = pcb.unsent
@@ -88,6 +89,8 @@ def transmit(pcb, seg):
     hlen = _HLEN
     flags = seg.flags
     p.off = TRANSPORT
+    if flags & SYN:
+        flags |= ecn.syn_flags(pcb)
     if pcb.ts or flags & SYN:
         hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
     if not flags & SYN or pcb.state != SYN_SENT:
@@ -98,15 +101,18 @@ def transmit(pcb, seg):
     if pcb.urgent and not flags & SYN:
         pcb.urgent = reg_diff(regs, _SND_UP, regs, _SND_UNA) > 0  # the mark grows old with time
         up = min(max(reg_diff(regs, _SND_UP, seg.r, 0), 0), 65535)
+    send = emit
     again = reg_diff(seg.r, 0, regs, _SND_NXT) < 0
     if again:
         reg_add(pcb.net.tcp_count, REXMIT, 1)
+    elif pcb.ecn == _ECN_ON and seg.len:
+        send = ecn.emit_new
     if not pcb.timing and (pcb.ts or not again):
         pcb.timing = True
         pcb.timed_at = pcb.net.now
         reg_set(regs, _RTT_SEQ, seg.r, 0, 0)
     pcb.sent_at = pcb.net.now
-    emit(pcb, p, seg.r, 0, flags, hlen, up)
+    send(pcb, p, seg.r, 0, flags | pcb.ece, hlen, up)
     return True
 
 
@@ -192,7 +198,7 @@ def _probe(pcb, seg, n):
     n = min(n, net.ram.bufsize - TRANSPORT - hlen)
     copy_partial(seg.p.next, p.buf, TRANSPORT + hlen, n)
     p.len = p.tot_len = hlen + n
-    emit(pcb, p, seg.r, 0, ACK, hlen)
+    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen)
     free(p)
     reg_add(net.tcp_count, PROBE, 1)
     _advance(pcb, seg, n)

@@ -24,10 +24,12 @@ from ..kernel import copy, reg_set, same, ticks_add, tuple_hash
 from ..mpy import const
 from ..pbuf import free as pbuf_free
 from ..timer import Timer
+from .cc import ALGORITHMS
 
 _PORTS = const(32)
 _KEY_LEN = const(36)
 _NREGS = const(17)
+_NCC = const(18)
 _LISTEN = const(1)
 _TIME_WAIT = const(10)
 _LONG_AGO = const(0x10000000)  # in 30-bit ms: neither just now nor soon
@@ -55,6 +57,7 @@ class Pcb:
         self.oo_p = [None] * n  # segments that came out of order, by sequence number
         self.oo_seq = array("I", [0] * n)
         self.oo_fin = bytearray(n)
+        self.cc_regs = array("I", [0] * _NCC)  # congestion control's (cc.py)
         self.t_rexmit, self.t_fast, self.t_life, self.t_poll = [Timer(f, self) for f in timeouts]
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
@@ -85,7 +88,12 @@ class Pcb:
         self.snd_buf = cfg.TCP_SND_BUF
         self.snd_wnd = self.snd_wnd_max = 0
         self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
-        self.cwnd = self.ssthresh = 0
+        self.cc = ALGORITHMS[cfg.TCP_CC]
+        self.cwnd = self.ssthresh = self.prior_cwnd = self.prior_ssthresh = 0
+        self.bytes_acked = 0  # towards the next step of cwnd
+        self.cwnd_limited = self.cautious = self.marked = False
+        self.ecn = self.ece = 0  # ecn.py
+        self.ece_in = self.cwr_due = False
         self.dupacks = self.last_acked = 0
         self.recovering = self.urgent = False
         self.srtt = self.rttvar = 0  # scaled by 8 and 4, as in RFC 6298's appendix of old
@@ -112,7 +120,7 @@ class Listener:
         self.state = _LISTEN
         self.alen = 4
         self.port = self.backlog = self.pending = 0
-        self.on_accept = self.arg = None
+        self.on_accept = self.arg = self.cc = None
 
 
 class Tcp:

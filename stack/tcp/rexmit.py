@@ -10,7 +10,7 @@ TIME_WAIT, the application's poll.
 from ..err import ERR_CLSD, ERR_TIMEOUT
 from ..kernel import reg_add, reg_diff, ticks_diff
 from ..mpy import const
-from . import options, reno
+from . import options, recovery
 from .count import GAVE_UP, TIMEOUT
 from .header import SEG
 from .output import output, push_or_probe, requeue
@@ -66,7 +66,7 @@ def on_rexmit(pcb):
         reg_add(pcb.net.tcp_count, TIMEOUT, 1)
         requeue(pcb)
         if pcb.snd_wnd > 0 or opening:
-            reno.on_timeout(pcb, pcb.nrtx == 1)
+            recovery.on_timeout(pcb, pcb.nrtx == 1)
     push_or_probe(pcb)
     output(pcb)
 

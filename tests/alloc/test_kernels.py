@@ -71,6 +71,19 @@ def test_time():
     _prove(run)
 
 
+def test_proportions():
+    def run():
+        for mss in (88, 1460, 65535):
+            for d in (0, 1, 1000, 32767):
+                n = k.cubic(d, mss)
+                assert k.cubic_root(n, mss) >= d
+            assert k.cubic_root(0x3FFFFFFF, mss) == 32767
+        assert k.mul_div(0x3FFFFFFF, 0x1FFFFFFF, 0x1FFFFFFF) == 0x3FFFFFFF
+        k.mul_div(0x3FFFFFFF, 0x1FFFFFFE, 0x1FFFFFFF)
+
+    _prove(run)
+
+
 def test_hashes():
     regs = array("I", EDGES)
     out = array("I", [0] * 2)

@@ -67,6 +67,10 @@ def test_load_contradictions_name_the_remedy():
         ("NUM_TCP_SEG", {"TCP_SND_QUEUELEN": config.NUM_TCP_SEG + 1}),
         ("TCP_HASH_SIZE", {"TCP_HASH_SIZE": 0}),
         ("TCP_HASH_SIZE", {"TCP_HASH_SIZE": 12}),
+        ("TCP_CC", {"TCP_CC": "vegas"}),
+        ("TCP_IW", {"TCP_IW": 0}),
+        ("TCP_IW", {"TCP_IW": 11}),
+        ("TCP_ECN", {"TCP_ECN": 3}),
         ("TCP_DELACK", {"TCP_DELACK": 0}),
         ("TCP_DELACK", {"TCP_DELACK": 500}),
     ):

@@ -46,6 +46,22 @@ def test_receive_delivers_payload_and_addresses():
     lab.end()
 
 
+def test_receive_notes_the_type_of_service():
+    """For ECN (RFC 3168), while the transport has the packet."""
+    lab = Lab()
+    found = []
+
+    def receive(p, nif, addrs, alen):
+        found.append(lab.net.rx_tos)
+        pbuf.free(p)
+
+    ipv4.register(lab.net, PROTO, receive)
+    for tos in (0xB8, 3, 0, 0xFF):
+        lab.put(ether(ip4(PROTO, b"payload", tos=tos)))
+    assert found == [0xB8, 3, 0, 0xFF]
+    lab.end()
+
+
 def test_receive_drops_a_bad_version_or_header_length():
     lab = Lab()
     for first in (0x05, 0x55, 0x65, 0xF5):

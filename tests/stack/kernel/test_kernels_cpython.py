@@ -1,8 +1,10 @@
 """stack/kernel/plain.py, the specification, against definitions that owe it nothing."""
 
 import ipaddress
+import math
 import struct
 from array import array
+from fractions import Fraction
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -105,6 +107,32 @@ def test_reg_load_and_reg_store_are_network_order(v, off):
 def test_ticks(t, delay, d):
     assert plain.ticks_add(t, delay) == (t + delay) % (1 << 30)
     assert plain.ticks_diff((t + d) % (1 << 30), t) == d
+
+
+@given(st.integers(0, CLAMP), st.data(), st.integers(1, (1 << 29) - 1))
+def test_mul_div_is_the_floor_of_the_fraction(a, data, c):
+    b = data.draw(st.integers(0, c))
+    assert plain.mul_div(a, b, c) == math.floor(Fraction(a * b, c)) <= a
+
+
+@given(st.integers(0, 32767), u16)
+def test_cubic_is_the_rfcs_cube(d, mss):
+    """Less than a byte and mss / 2500 below it: RFC 9438 section 4.2."""
+    exact = Fraction(4, 10) * Fraction(d, 1000) ** 3 * mss
+    below = exact - plain.cubic(d, mss)
+    assert 0 <= below < 1 + Fraction(mss, 2500)
+
+
+@given(st.integers(0, CLAMP), st.integers(1, 65535))
+def test_cubic_root_is_the_inverse(n, mss):
+    """Of cubic(), exactly; of the RFC's equation 2 within a ms, and what its rounding makes."""
+    d = plain.cubic_root(n, mss)
+    assert plain.cubic(d, mss) <= n
+    assert d == 32767 or plain.cubic(d + 1, mss) > n
+    exact = 1000 * (n / mss / 0.4) ** (1 / 3)
+    if d < 32767:
+        rounding = 1000 * ((n + 1 + mss / 2500) / mss / 0.4) ** (1 / 3) - exact
+        assert exact - 1 - 1e-6 <= d <= exact + rounding + 1e-6
 
 
 @given(st.binary(max_size=60), st.binary(min_size=8, max_size=8))

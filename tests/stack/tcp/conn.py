@@ -24,10 +24,12 @@ RST = 0x04
 PSH = 0x08
 ACK = 0x10
 URG = 0x20
+ECE = 0x40
+CWR = 0x80
 IRS = 0xFFFFFE80
 PORT = 7
 PEER_PORT = 0xC001
-OURS = bytes((i * 7 + (i >> 8)) & 0xFF for i in range(1021)) * 32
+OURS = bytes((i * 7 + (i >> 8)) & 0xFF for i in range(1021)) * 128
 THEIRS = bytes((i * 11 + (i >> 8) + 1) & 0xFF for i in range(1019)) * 12
 
 
@@ -49,6 +51,7 @@ class Seg:
         hlen = body[12] >> 4 << 2
         assert body[12] & 15 == 0 and 20 <= hlen <= len(body)
         self.at = frame.at
+        self.tos = packet.tos
         self.flags = body[13]
         self.seq = position(num(body, 4, 4), ISS)
         self.ack = position(num(body, 8, 4), IRS)
@@ -64,9 +67,9 @@ class Seg:
 
 class Conn:
     """See above. The limits are those of stack/config.py; `wnd` is the peer's window, and `rtt`
-    how many ms its ACK of our SYN takes."""
+    how many ms its ACK of our SYN takes. `ecn`: its SYN asks for ECN, and gets it."""
 
-    def __init__(self, mss=1000, wnd=60000, rtt=0, **limits):
+    def __init__(self, mss=1000, wnd=60000, rtt=0, ecn=False, **limits):
         self.lab = Lab(**limits)
         self.net = self.lab.net
         self.seq = -1  # the peer's next byte: what its segments without text carry
@@ -81,9 +84,14 @@ class Conn:
         self.consume = True  # recv reports what it takes as consumed
         self.pcb = None
         self.lab.listen(PORT, self._accepted)
-        self.send(b"", SYN, opts=b"\x02\x04" + b16(mss))
+        self.send(b"", SYN | (ECE | CWR if ecn else 0), opts=b"\x02\x04" + b16(mss))
         (seg,) = self.out()
-        assert seg.flags == SYN | ACK and seg.seq == -1 and seg.ack == 0
+        assert (
+            seg.flags == SYN | ACK | (ECE if ecn else 0)
+            and seg.tos == 0
+            and seg.seq == -1
+            and seg.ack == 0
+        )
         assert seg.opts == b"\x02\x04" + b16(self.net.cfg.TCP_MSS)
         self.lab.wait(rtt)
         self.lab.frames.clear()
@@ -123,7 +131,9 @@ class Conn:
 
     # the peer
 
-    def frame(self, data=b"", flags=ACK, seq=None, ack=None, wnd=None, up=0, opts=b"", port=PORT):
+    def frame(
+        self, data=b"", flags=ACK, seq=None, ack=None, wnd=None, up=0, opts=b"", port=PORT, tos=0
+    ):
         """Return a segment of the peer's, for self.lab.put()."""
         seq = self.seq if seq is None else seq
         ack = self.ack if ack is None else ack
@@ -134,16 +144,16 @@ class Conn:
         tail = b16(up) + opts + data
         n = len(head) + 2 + len(tail)
         c = checksum(pseudo(PEER, US, TCP, n) + head + b"\0\0" + tail)
-        return ether(ip4(TCP, head + b16(c) + tail))
+        return ether(ip4(TCP, head + b16(c) + tail, tos=tos))
 
-    def send(self, data=b"", flags=ACK, seq=None, ack=None, wnd=None, up=0, opts=b""):
+    def send(self, data=b"", flags=ACK, seq=None, ack=None, wnd=None, up=0, opts=b"", tos=0):
         """Let the peer send a segment."""
-        self.lab.put(self.frame(data, flags, seq, ack, wnd, up, opts))
+        self.lab.put(self.frame(data, flags, seq, ack, wnd, up, opts, tos=tos))
 
-    def text(self, first, end, flags=0):
-        """Let the peer send bytes `first` to `end` of its stream; flags: FIN, PSH."""
+    def text(self, first, end, flags=0, tos=0):
+        """Let the peer send bytes `first` to `end` of its stream; flags: FIN, PSH, CWR."""
         self.seq = max(self.seq, end + (flags & FIN))
-        self.send(THEIRS[first:end], ACK | flags, first)
+        self.send(THEIRS[first:end], ACK | flags, first, tos=tos)
 
     def tell(self, ack, wnd=None):
         """Let the peer acknowledge, and offer `wnd` from now on."""
@@ -153,9 +163,12 @@ class Conn:
         self.send()
 
     def open_up(self, n):
-        """Let the application send and the peer acknowledge until cwnd is `n` bytes or more."""
-        while self.pcb.cwnd < n:
-            self.push(self.pcb.mss)
+        """Let the application send and the peer acknowledge until cwnd is `n` bytes or more: all
+        of cwnd, or in slow start half and a segment, which is enough for it to grow."""
+        pcb = self.pcb
+        while pcb.cwnd < n:
+            n_segs = pcb.cwnd // pcb.mss
+            self.push((n_segs // 2 + 1 if pcb.cwnd < pcb.ssthresh else n_segs) * pcb.mss)
             self.tell(self.written)
         self.out()
         self.told.clear()

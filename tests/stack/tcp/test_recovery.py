@@ -1,10 +1,10 @@
-"""stack/tcp/reno.py: fast retransmit, fast recovery and limited transmit, number by number
+"""stack/tcp/recovery.py: fast retransmit, fast recovery and limited transmit, number by number
 (RFC 5681 section 3.2, RFC 6582, RFC 3042). Runs on every interpreter."""
 
 from stack import tcp
 
 from .conn import THEIRS
-from .test_reno import MSS, conn, dup, flight, segments
+from .test_newreno import MSS, conn, dup, flight, segments
 
 
 def test_limited_transmit_then_fast_retransmit_then_recovery_step_by_step():

@@ -1,11 +1,14 @@
-"""Congestion control: Reno (RFC 5681) with NewReno's recovery (RFC 6582).
+"""Finding losses, and repairing them, on a connection without SACK: fast retransmit and fast
+recovery (RFC 5681 section 3.2), as NewReno has them (RFC 6582), and limited transmit (RFC 3042).
 
-Pure functions of the pcb: they set cwnd, ssthresh, dupacks, recovering and RECOVER, and say
-whether the oldest unacknowledged segment must be sent again. Bytes throughout.
+Functions of the pcb: they set dupacks, recovering and RECOVER, inflate and deflate cwnd, and say
+whether the oldest unacknowledged segment must be sent again. What a loss does to ssthresh, and how
+cwnd grows, is congestion control's (cc.py).
 """
 
 from ..kernel import reg_diff, reg_set
 from ..mpy import const
+from . import cc
 
 _SND_UNA = const(0)
 _SND_NXT = const(1)
@@ -13,19 +16,12 @@ _RECOVER = const(10)
 _MAX_WINDOW = const(0xFFFFF)
 
 
-def initial_window(pcb):
-    """RFC 5681 section 3.1: two to four segments."""
-    mss = pcb.mss
-    return 2 * mss if mss > 2190 else 3 * mss if mss > 1095 else 4 * mss
-
-
 def start(pcb):
-    """The connection is open: cwnd is the initial window, ssthresh is high."""
-    pcb.cwnd = initial_window(pcb)
-    pcb.ssthresh = _MAX_WINDOW
+    """The connection is open: nothing is lost yet."""
     pcb.dupacks = 0
     pcb.recovering = False
     reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_UNA, -1)
+    cc.start(pcb)
 
 
 def _limited(pcb):
@@ -33,14 +29,15 @@ def _limited(pcb):
     return 0 if pcb.recovering else min(pcb.dupacks, 2) * pcb.mss
 
 
-def _halve(pcb):
-    """RFC 5681 equation 4: ssthresh = max(FlightSize / 2, 2 * SMSS), without what limited transmit
-    has added."""
-    flight = reg_diff(pcb.regs, _SND_NXT, pcb.regs, _SND_UNA)
+def _deflate(pcb):
+    """Take what limited transmit has added out of cwnd. Returns
+    FlightSize, without what it has sent."""
     more = _limited(pcb)
+    flight = reg_diff(pcb.regs, _SND_NXT, pcb.regs, _SND_UNA)
     if more:
-        flight = min(flight, pcb.cwnd - more)
-    pcb.ssthresh = max(flight >> 1, 2 * pcb.mss)
+        pcb.cwnd = max(pcb.cwnd - more, pcb.mss)
+        flight = min(flight, pcb.cwnd)
+    return flight
 
 
 def on_ack(pcb, acked):
@@ -50,18 +47,16 @@ def on_ack(pcb, acked):
     if pcb.dupacks:
         pcb.cwnd = max(pcb.cwnd - _limited(pcb), mss)
         pcb.dupacks = 0
-    if pcb.recovering:
-        regs = pcb.regs
-        if reg_diff(regs, _SND_UNA, regs, _RECOVER) < 0:
-            pcb.cwnd = max(pcb.cwnd - acked + (mss if acked >= mss else 0), mss)
-            return True
-        flight = reg_diff(regs, _SND_NXT, regs, _SND_UNA)
-        pcb.cwnd = min(pcb.ssthresh, max(flight, mss) + mss)
-        pcb.recovering = False
-    elif pcb.cwnd < pcb.ssthresh:
-        pcb.cwnd = min(pcb.cwnd + min(acked, mss), _MAX_WINDOW)
-    else:
-        pcb.cwnd = min(pcb.cwnd + max(mss * mss // pcb.cwnd, 1), _MAX_WINDOW)
+    if not pcb.recovering:
+        cc.on_ack(pcb, acked)
+        return False
+    regs = pcb.regs
+    if reg_diff(regs, _SND_UNA, regs, _RECOVER) < 0:
+        pcb.cwnd = max(pcb.cwnd - acked + (mss if acked >= mss else 0), mss)
+        return True
+    flight = reg_diff(regs, _SND_NXT, regs, _SND_UNA)
+    pcb.cwnd = min(pcb.ssthresh, max(flight, mss) + mss)
+    pcb.recovering = False
     return False
 
 
@@ -91,7 +86,7 @@ def on_dup_ack(pcb):
     if pcb.recovering or n < 3:
         pcb.cwnd = min(pcb.cwnd + pcb.mss, _MAX_WINDOW)
     elif n == 3 and (not _in_episode(regs) or _small_step(pcb)):
-        _halve(pcb)
+        cc.reduce(pcb, _deflate(pcb))
         pcb.cwnd = pcb.ssthresh + 3 * pcb.mss
         pcb.recovering = True
         reg_set(regs, _RECOVER, regs, _SND_NXT, 0)
@@ -99,11 +94,17 @@ def on_dup_ack(pcb):
     return False
 
 
+def on_mark(pcb):
+    """The peer tells of a packet that was marked (ecn.py): nothing need be sent again, but cwnd is
+    reduced as by a loss (RFC 3168 section 6.1.2)."""
+    more = _limited(pcb)
+    cc.reduce(pcb, _deflate(pcb), True)
+    pcb.cwnd = min(pcb.cwnd, pcb.ssthresh) + more
+
+
 def on_timeout(pcb, first):
     """The retransmission timer fired; `first`: for this segment (RFC 5681 section 3.1)."""
-    if first:
-        _halve(pcb)
-    pcb.cwnd = pcb.mss
+    cc.on_timeout(pcb, first, _deflate(pcb))
     pcb.dupacks = 0
     pcb.recovering = False
     reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_NXT, 0)
