@@ -130,6 +130,8 @@ class Tcp:
         cfg = net.cfg
         self.pcbs = [Pcb(net, timeouts) for _ in range(cfg.NUM_TCP_PCB)]
         self.listeners = [Listener(net) for _ in range(cfg.NUM_TCP_LISTEN)]
+        self.ghost = Pcb(net, timeouts) if cfg.TCP_SYN_COOKIES else None  # cookie.py
+        self.cookie_slot = -1  # when the last one was sent
         self.table = [None] * cfg.TCP_HASH_SIZE
         self.table_mask = cfg.TCP_HASH_SIZE - 1
         self.hash_seed = net.random16()
