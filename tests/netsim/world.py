@@ -119,4 +119,4 @@ def assert_full(net):
         assert not pcb.in_use
         assert not (pcb.t_rexmit.running or pcb.t_fast.running)
         assert not (pcb.t_life.running or pcb.t_poll.running)
-    assert all(pcb is None for pcb in net.tcp.table)
+    assert not any(net.tcp.table)
