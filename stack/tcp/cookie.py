@@ -50,6 +50,7 @@ _IRS = const(7)
 _SND_END = const(8)
 _SND_UP = const(11)
 _TS_OFF = const(14)
+_RCV_WND = const(37)
 _KEY_LEN = const(36)
 _SLOT_BITS = const(16)
 _SLOTS = const(0x3FFF)  # the slots of 30 bits of ms
@@ -195,7 +196,7 @@ def resume(pcb, marks):
     regs = pcb.regs
     if marks and pcb.net.cfg.TCP_ECN:
         pcb.ecn = _ECN_ON
-    reg_set(regs, _RCV_ADV, regs, _RCV_NXT, min(pcb.rcv_wnd, 0xFFFF))
+    reg_set(regs, _RCV_ADV, regs, _RCV_NXT, min(regs[_RCV_WND], 0xFFFF))
     reg_set(regs, _ISS, SEG, _SEG_ACK, -1)
     for i in (_SND_UNA, _SND_UP):
         reg_set(regs, i, regs, _ISS, 0)

@@ -42,6 +42,7 @@ _ISS = const(4)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_UP = const(12)
+_ACK_NOW = const(40)
 _ECN_ON = const(2)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
 _RTO_AFTER_LOST_SYN = const(3000)  # RFC 6298, 5.7
@@ -107,11 +108,11 @@ def _syn_sent(pcb, p):
         return False
     options.parse(p.buf, p.off, SEG[_SEG_HLEN])
     opening.take_syn(pcb)
-    pcb.ack_now = True
+    regs[_ACK_NOW] = 1
     if not flags & ACK:  # simultaneous open: our SYN goes again, now with an ACK
         happen(pcb, EV_SYN)
         ecn.asked(pcb)
-        pcb.ack_now = False
+        regs[_ACK_NOW] = 0
         pcb.nrtx = 0
         pcb.snd_wnd = 0  # what is queued waits until our SYN is acknowledged
         reg_set(regs, _SND_WL2, regs, _ISS, 0)  # SEG.ACK meant nothing
@@ -257,7 +258,7 @@ def _answer_unacceptable(pcb, flags):
     elif not SEG[_SEG_DATA_LEN]:
         ack.answer(pcb)
         return
-    pcb.ack_now = True
+    pcb.regs[_ACK_NOW] = 1
 
 
 def _text(pcb, p):
