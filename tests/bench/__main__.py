@@ -12,6 +12,7 @@ sources once.
 """
 
 import argparse
+import functools
 import pathlib
 import subprocess
 import sys
@@ -36,15 +37,31 @@ def measure(bench, rows, boots, how=lambda row: ()):
     return found
 
 
-def measure_peers(rows, boots):
-    """Return {peer: what measure() returns} of the peers that can be built here."""
-    found = {}
+def measure_peers(found, rows, boots):
+    """Measure the peers that can be built here."""
     try:
         elf = build("peers/lwip.elf")
-        found["lwip"] = measure(lambda: machine.lwip(elf), rows, boots)
+        found.figures["lwip"] = measure(lambda: machine.lwip(elf), rows, boots)
     except BuildError as e:
         print(f"No figures of C lwIP: {e}", file=sys.stderr)
-    return found
+    try:
+        elf = build("peers/socket.elf")
+    except BuildError as e:
+        print(f"No figures of MicroPython's socket: {e}", file=sys.stderr)
+        return
+    rows = [*rows, figures.RECV]
+    socket = functools.partial(machine.modlwip, elf)
+    found.figures["socket"] = measure(socket, rows, boots, lambda row: (row.program,))
+    with socket() as b:
+        for row in rows:
+            found.socket_heap[row] = heap(b, row)
+        found.gc_pause = machine.gc_pause(b)
+
+
+def heap(bench, row):
+    """Return the bytes that socket's user allocates per unit: what more units allocate more."""
+    few, many = (bench.run(row.unit, n, row.program, False) for n in (4, 20))
+    return (many.heap * many.units - few.heap * few.units) / (many.units - few.units)
 
 
 def measure_spread(elf):
@@ -80,7 +97,7 @@ def main():
     found.figures = {"lwpy": measure(lambda: machine.bench(elf=args.elf), rows, args.boots)}
     found.unlocked = measure(lambda: machine.bench(elf=args.elf), rows, 1, lambda row: (False,))
     if not args.no_peers:
-        found.figures.update(measure_peers(rows, args.boots))
+        measure_peers(found, rows, args.boots)
     if not only:
         found.spread = measure_spread(args.elf)
     with machine.bench(elf=args.elf) as b:

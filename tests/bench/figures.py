@@ -30,6 +30,7 @@ ONE_BY_ONE = Row(
 )
 IDLE = Row("a poll that finds nothing", peer.idle, 200)
 EXTRA = (ONE_BY_ONE, IDLE)
+RECV = Row("TCP receive with recv()", peer.tcp_receive(4), 400, None, 1.0, "recv")  # socket only
 
 # A segment received, with so many connections open that get segments in turn. All on a stack that
 # has room for the most.

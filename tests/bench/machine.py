@@ -89,3 +89,24 @@ def lwip(elf):
     with _booted(elf=elf) as (console, wire):
         console.readline()
         yield Bench(console, wire, lambda: console.readline(_RUN_S))
+
+
+@contextlib.contextmanager
+def modlwip(elf):
+    """Boot MicroPython's socket over C lwIP (peers/server.py), and give its Bench: run(unit, n,
+    program, collect=True). The heap's use is told when nothing may collect it."""
+    with _booted(elf=elf) as (console, wire):
+        console.soft_reset()
+        console.exec("from server import *")
+
+        def measure(program, collect=True):
+            return console.exec(f"measure({program!r}, {collect})", timeout=_RUN_S)
+
+        yield Bench(console, wire, measure)
+
+
+def gc_pause(bench):
+    """Return the bytes of small objects that fill the heap of modlwip()'s machine, and the
+    instructions that collecting takes then."""
+    size, ticks = re.search(r"PAUSE (\d+) (\d+)", bench.console.exec("pause()", _RUN_S)).groups()
+    return int(size), int(ticks) * TICK

@@ -13,7 +13,7 @@ _WHO = (
     "lwpy: this stack, called back. C lwIP: its raw API, gcc -Os, software checksums. socket: "
     "MicroPython's own, over the same lwIP, received with readinto(). All in this run, on the "
     "same emulated board, fed with the same frames in the same order by the same script. A goal "
-    "is the highest ratio that meets it. heap: bytes that lwpy allocates per unit."
+    "is the highest ratio that meets it. heap: bytes allocated per unit, of lwpy and of socket."
 )
 
 
@@ -50,12 +50,15 @@ def _x(value):
 
 class Found:
     """What was measured. `figures`: {"lwpy": {row: [Result of each boot]}, ...}, with "lwip" and
-    "socket" if they were there; `unlocked`: the same of lwpy, with the heap unlocked; `spread`:
-    {connections: Result}; `ram`, `flash`: see memory.py; `profiles`: {row: Profile}."""
+    "socket" if they were there; `unlocked`: the same of lwpy, with the heap unlocked;
+    `socket_heap`: {row: bytes per unit}; `gc_pause`: see machine.py; `spread`: {connections:
+    Result}; `ram`, `flash`: see memory.py; `profiles`: {row: Profile}."""
 
     def __init__(self):
         self.figures = {}
         self.unlocked = {}
+        self.socket_heap = {}
+        self.gc_pause = None
         self.spread = {}
         self.ram = self.flash = None
         self.profiles = {}
@@ -102,39 +105,61 @@ def _figures(found):
         cells = [row.name, _n(found.mean("lwpy", row)), _n(found.heap(row))]
         for who in ("lwip", "socket"):
             cells += [_n(found.mean(who, row)), _x(found.ratio(who, row)), _x(row.goals[who])]
-        rows.append([*cells, found.verdict(row)])
-    titles = "unit|lwpy|heap|C lwIP|ratio|goal|socket|ratio|goal|goals".split("|")
+        rows.append([*cells, _n(found.socket_heap.get(row)), found.verdict(row)])
+    titles = "unit|lwpy|heap|C lwIP|ratio|goal|socket|ratio|goal|heap|goals".split("|")
     return table(titles, rows)
 
 
 def _notes(found):
-    ours = found.figures["lwpy"]
-    lines = [_WHO]
-    spread = 0
+    lines = [_WHO, _method(found), *_longest(found)]
+    recv = found.mean("socket", figures.RECV)
+    if recv:
+        lines.append(
+            f"With recv() instead of readinto(), socket needs {_n(recv)} a segment, and "
+            f"{_n(found.socket_heap[figures.RECV])} bytes of the heap."
+        )
+    for row in figures.EXTRA:
+        if row in found.figures["lwpy"]:
+            lines.append(
+                f"{row.name[0].upper()}{row.name[1:]}: lwpy {_n(found.mean('lwpy', row))}, C lwIP "
+                f"{_n(found.mean('lwip', row))}, socket {_n(found.mean('socket', row))}."
+            )
+    return "\n\n".join(lines) + "\n"
+
+
+def _method(found):
+    """Return what was measured how often, and how much it differs."""
+    difference = 0
     for runs in (r for rows in found.figures.values() for r in rows.values()):
         values = [r.instructions for r in runs]
-        spread = max(spread, (max(values) - min(values)) / min(values))
+        difference = max(difference, (max(values) - min(values)) / min(values))
+    ours = found.figures["lwpy"]
     locked = sum(found.mean("lwpy", row) for row in ours)
     unlocked = sum(runs[0].instructions for runs in found.unlocked.values())
-    boots = len(next(iter(ours.values())))
-    lines.append(
-        f"Boots measured: {boots}; they differ by {100 * spread:.3f} % at most. The heap is "
-        "locked, as main.py has it; unlocked, MicroPython takes the frames of larger functions "
-        f"from the heap and gives them back: {100 * (unlocked / locked - 1):.0f} % more."
+    return (
+        f"Boots measured: {len(next(iter(ours.values())))}; they differ by {100 * difference:.1f} "
+        "% at most. lwpy's heap is locked, as main.py has it; unlocked, MicroPython takes the "
+        "frames of larger functions from the heap and gives them back: "
+        f"{100 * (unlocked / locked - 1):.0f} % more. There are no idle polls in these figures. A "
+        "poll that takes several frames shares its own cost among them."
     )
-    lines.append(
-        "There are no idle polls in these figures. A poll that takes several frames shares its "
-        "own cost among them."
-    )
+
+
+def _longest(found):
+    """Return lines on the longest time that nothing else can run."""
+    lines = []
     for who, name in (("lwpy", "lwpy"), ("lwip", "C lwIP")):
         if who in found.figures:
             runs = {row: max(r.longest for r in rs) for row, rs in found.figures[who].items()}
             row = max(runs, key=runs.get)
             lines.append(f"Longest single poll of {name}: {_n(runs[row])} ({row.name}).")
-    for row in figures.EXTRA:
-        if row in ours:
-            lines.append(f"{row.name[0].upper()}{row.name[1:]}: {_n(found.mean('lwpy', row))}.")
-    return "\n\n".join(lines) + "\n"
+    if found.gc_pause:
+        size, pause = found.gc_pause
+        lines.append(
+            f"Longest pause of MicroPython's collector, which lwpy never calls: {_n(pause)}, with "
+            f"{_n(size)} bytes of small live objects."
+        )
+    return lines
 
 
 def _spread(spread):

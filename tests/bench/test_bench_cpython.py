@@ -8,8 +8,9 @@ import pytest
 from emulator.qemu import FIRMWARE
 
 from . import figures, memory, peer, profile, report
+from .__main__ import heap
 from .elf import ROOT
-from .machine import bench, lwip
+from .machine import bench, gc_pause, lwip, modlwip
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +35,40 @@ def test_connections_in_turn(machine, connections):
     assert result.longest >= result.instructions
 
 
+def built(name):
+    """Return the path of a peer's firmware, or skip: it takes minutes to build."""
+    elf = ROOT / "build/peers" / name
+    if not elf.exists():
+        pytest.skip(f"make bench builds {name}")
+    return elf
+
+
 @pytest.fixture(scope="module")
 def c_lwip():
-    elf = ROOT / "build/peers/lwip.elf"
-    if not elf.exists():
-        pytest.skip("C lwIP is not built: make bench does it")
-    with lwip(elf) as b:
+    with lwip(built("lwip.elf")) as b:
+        yield b
+
+
+@pytest.fixture(scope="module")
+def micropython_socket():
+    with modlwip(built("socket.elf")) as b:
         yield b
 
 
 @pytest.mark.parametrize("row", figures.ROWS + figures.EXTRA, ids=lambda row: row.name)
-def test_c_lwip_plays_the_same(c_lwip, row):
-    result = c_lwip.run(row.unit, 8)
-    assert result.units >= 8 and result.instructions > 0
+def test_the_peers_play_the_same(c_lwip, micropython_socket, row):
+    for b, *how in ((c_lwip,), (micropython_socket, row.program)):
+        result = b.run(row.unit, 8, *how)
+        assert result.units >= 8 and result.instructions > 0
+
+
+def test_recv_allocates_what_it_returns(micropython_socket):
+    assert 1460 < heap(micropython_socket, figures.RECV) < 1600
+
+
+def test_a_collection_takes_as_long_as_there_is_to_keep(micropython_socket):
+    size, pause = gc_pause(micropython_socket)
+    assert size > 90_000 and pause > size
 
 
 def test_a_unit_costs_the_same_twice(machine):

@@ -2,7 +2,7 @@
 # Nothing else needs them; python -m tests.bench builds them when it is not told --no-peers.
 
 PEERS := tests/bench/peers
-PEER_FILES := $(wildcard $(PEERS)/*.[ch] $(PEERS)/*.mk $(PEERS)/*.ld $(PEERS)/*.py $(PEERS)/*/*.h)
+PEER_FILES := $(wildcard $(PEERS)/*.[ch] $(PEERS)/*.mk $(PEERS)/*.ld $(PEERS)/*.py $(PEERS)/*/*)
 LWIP := $(CURDIR)/build/lwip-src
 
 build/lwip-src/lwpy.stamp: | tools/fetch_source.sh build/packages
@@ -23,3 +23,15 @@ build/peers/lwip.elf: build/lwip-src/lwpy.stamp $(PEER_FILES)
 	@$(STEP) lwip "building C lwIP for the benchmark" '$(CLEAN_LOG)' $(PEER_CC) \
 		-T $(PEERS)/lwip.ld $(PEERS)/lwip.c $(PEERS)/lan9118.c \
 		$(LWIP_C:%=$(LWIP)/src/%.c) -o $@
+
+# MicroPython's socket over C lwIP: the qemu port as it is, and the glue of our own firmware.
+
+build/peers/socket.elf: build/mpy-cross build/lwip-src/lwpy.stamp $(PEER_FILES) \
+		$(wildcard $(BOARD_DIR)/glue/*)
+	@mkdir -p build/peers
+	@$(STEP) socket "building MicroPython's socket for the benchmark" '$(CLEAN_LOG)' \
+		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(BOARD) BUILD=$(CURDIR)/build/obj/socket \
+		FROZEN_MANIFEST=$(CURDIR)/$(PEERS)/socket/manifest.py \
+		USER_C_MODULES=$(CURDIR)/$(PEERS) \
+		LWPY_GLUE=$(CURDIR)/$(BOARD_DIR)/glue MICROPY_PY_LWIP=1 LWIP_DIR=$(LWIP)/src
+	@install build/obj/socket/firmware.elf $@
