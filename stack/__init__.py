@@ -11,7 +11,7 @@ The stack never asks for the time and never blocks: whoever owns the loop passes
 
 from array import array
 
-from . import arp, err, eth, icmp, ipv4, netif, pbuf, stats, tcp, timer, udp
+from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, tcp, timer, udp
 from .config import load as limits
 from .kernel import prf, reg_add, reg_load, reg_store
 from .mpy import const
@@ -45,6 +45,13 @@ class Stack:
                 prf(self._secret, k, self._secret, self._bytes, 0, 4, self._work)
         self.now = 0
         self.stats = {}
+        names = (eth, arp, ipv4, icmp, udp, tcp.count)
+        hot.init(
+            self,
+            sum(len(layer.NAMES) for layer in names)
+            + cfg.TCP_HASH_SIZE
+            + cfg.NUM_TCP_PCB * tcp.NREGS,
+        )
         self.netifs = []
         self.default_netif = None
         self.timers = timer.Timers()
