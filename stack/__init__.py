@@ -13,11 +13,7 @@ from array import array
 
 from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, tcp, timer, udp
 from .config import load as limits
-from .kernel import prf, reg_add, reg_load, reg_store
-from .mpy import const
-
-_BEFORE = const(0x20000000)  # a bit of the difference of two times (timer.py)
-_WRAP = const(0x3FFFFFFF)
+from .kernel import net_poll, prf, reg_add, reg_load, reg_store
 
 
 class Stack:
@@ -44,11 +40,13 @@ class Stack:
                 reg_store(self._bytes, 0, self._rand, 0)
                 prf(self._secret, k, self._secret, self._bytes, 0, 4, self._work)
         self.now = 0
+        self.taken = [None] * 5  # fn(net, p, netif) for what frame_check() finds
         self.stats = {}
         names = (eth, arp, ipv4, icmp, udp, tcp.count)
         hot.init(
             self,
             sum(len(layer.NAMES) for layer in names)
+            + cfg.NUM_UDP_PCB
             + cfg.TCP_HASH_SIZE
             + cfg.NUM_TCP_PCB * tcp.NREGS,
         )
@@ -68,28 +66,10 @@ class Stack:
         eth.attach(nif)
         arp.attach(nif)
 
-    def poll(self, now):
-        """Take what the drivers received, then run the timers. `now`: ms, 30 bits, wrapping.
-
-        Returns the ms until the next timer is due: call again then, or when a frame arrives; 0 if
-        frames may still be waiting. Allocates nothing.
-        """
-        timers = self.timers
-        self.now = timers.now = now
-        more = False
-        budget = self.cfg.RX_BUDGET
-        for nif in self.netifs:
-            driver = nif.driver
-            for _ in range(budget):
-                p = driver.rx()
-                if p is None:
-                    break
-                nif.input(p, nif)
-            else:
-                more = True
-        if not (now - timers.at) & _BEFORE:
-            timers.run(now)
-        return 0 if more else (timers.at - now) & _WRAP
+    # poll(now) takes what the drivers received, then runs the timers. `now`: ms, 30 bits,
+    # wrapping. Returns the ms until the next timer is due: call again then, or when a frame
+    # arrives; 0 if frames may still be waiting. Allocates nothing. It is a kernel.
+    poll = net_poll
 
     def prf(self, out, i, buf, off, n):
         """out[i] = kernel.prf, keyed by the stack's secret, of n bytes at buf[off]."""

@@ -79,6 +79,7 @@ class Table:
         state = self.state[i]
         if state == STABLE:
             self.state[i] = STALE
+            hot.forget(self.netif.net)
             self.netif.net.timers.start(self.timers[i], cfg.ARP_MAX_AGE)
         elif state == STALE or self.tries[i] >= cfg.ARP_MAX_TRIES:
             if state == PENDING:
@@ -100,6 +101,7 @@ class Table:
     def release(self, i):
         """Make entry `i` FREE, and its waiting packet, if any."""
         self.state[i] = FREE
+        hot.forget(self.netif.net)
         self.netif.net.timers.stop(self.timers[i])
         copy(self.records, i * _RECORD, _zeros, 0, 4)
         p = self.pending[i]
@@ -126,6 +128,7 @@ class Table:
     def confirm(self, i, mac, off):
         """Record a neighbour's MAC address, and send what waited for it."""
         copy(self.records, i * _RECORD + 4, mac, off, 6)
+        hot.forget(self.netif.net)
         self.state[i] = STABLE
         self.netif.net.timers.start(self.timers[i], self.netif.net.cfg.ARP_MAX_AGE)
         p = self.pending[i]
@@ -197,7 +200,10 @@ def output(p, netif, dst, off, kind):
         table.state[i] = PROBING
         table.tries[i] = 0
         table.ask(i)
-    return eth.send(p, netif, table.records, i * _RECORD + 4, _IP)
+    err = eth.send(p, netif, table.records, i * _RECORD + 4, _IP)
+    if state == STABLE and err == OK:
+        hot.learn(netif, p.buf, p.off)
+    return err
 
 
 def _wait(table, i, p):

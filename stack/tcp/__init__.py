@@ -35,6 +35,7 @@ from . import count, header, pcb, state
 from .pcb import NREGS
 
 # isort: split
+from ..kernel import tcp_recved as recved
 from . import ack
 from .api import (
     abort,
@@ -53,7 +54,6 @@ from .api import (
     pcbs,
     poll,
     recv,
-    recved,
     sent,
     shutdown,
     sndbuf,
