@@ -48,6 +48,7 @@ _IRS = const(7)
 _SND_END = const(8)
 _SND_UP = const(11)
 _RCV_UP = const(12)
+_HEARD = const(24)
 _ACK_NOW = const(40)
 _PORTS = const(32)
 _ECN_ON = const(2)
@@ -76,6 +77,7 @@ def receive(p, netif, addrs, alen):
         free(p)
         return
     net.tcp.current = pcb
+    pcb.regs[_HEARD] = net.now
     serial = pcb.serial
     taken = _syn_sent(pcb, p) if pcb.state == SYN_SENT else _synchronized(pcb, p, netif, addrs)
     if not taken:
