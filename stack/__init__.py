@@ -11,7 +11,7 @@ The stack never asks for the time and never blocks: whoever owns the loop passes
 
 from array import array
 
-from . import arp, err, eth, icmp, ipv4, netif, pbuf, stats, tcp, timer, udp
+from . import arp, err, eth, icmp, ipv4, netif, pbuf, stats, timer, udp
 from .config import load as limits
 from .kernel import prf, reg_add, reg_load, reg_store
 
@@ -45,9 +45,16 @@ class Stack:
         self.default_netif = None
         self.timers = timer.Timers()
         self.pool = pbuf.Pool(cfg.PBUF_POOL_SIZE, cfg.PBUF_POOL_BUFSIZE, pbuf.POOL)
-        self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
+        self.ram = self.pool
+        if cfg.PBUF_RAM_SIZE:
+            self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
         self.refs = pbuf.Pool(cfg.PBUF_REF_SIZE, 0, pbuf.REF)
         self.families = {ipv4.ALEN: ipv4}
+        if cfg.TCP_TINY:  # only what is used takes memory
+            from . import tcp_tiny as tcp
+        else:
+            from . import tcp
+        self.tcp_api = tcp
         for layer in (eth, arp, ipv4, icmp, udp, tcp):
             layer.init(self)
         eth.register(self, 0x0800, ipv4.receive)
