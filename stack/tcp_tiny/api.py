@@ -2,7 +2,7 @@
 nothing else is said. Nothing here allocates after set-up.
 """
 
-from .. import ipv4, stats
+from .. import hot, ipv4
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_MEM, ERR_RTE, ERR_USE, ERR_VAL, OK
 from ..kernel import copy, reg_add, reg_diff, same, ticks_add
 from ..mpy import const
@@ -40,8 +40,7 @@ _any = bytes(4)
 
 def init(net):
     """Make the pcbs and counters, and take TCP segments. Allocates; for set-up."""
-    net.tcp_count = stats.new(count.NAMES)
-    net.stats["tcp"] = (count.NAMES, net.tcp_count)
+    net.tcp_count = hot.counters(net, "tcp", count.NAMES)
     net.tcp = pcbs_.Tcp(net, Timer(output.tick, net))
     net.tcp.iss = pcbs_.choose_iss
     ipv4.register(net, output.PROTO, input.receive, input.on_icmp)
