@@ -6,7 +6,7 @@
     4 ON      1 if its frames may go the fast way     18 OUT     the first connection that owes
     5 SEED    of the hash of a connection                        an ACK
     6 TABLE, 7 MASK of the connection table           19 BURST   1 while poll() takes frames
-    8 PCBS    where the first connection's are
+    8 PCBS    where the first connection's are        20 NOW     the stack's time
     9 ETH, 10 IP4, 11 TCP, 12 UDP, 13 ICMP:           22 TTL     of what is answered at once
       where the counters of each begin                23 SUMMED  the driver leaves a frame's sum
    24 BUDGET  frames taken from a driver in a poll    25 MTU
@@ -37,6 +37,7 @@ _ROUTES = const(28)
 _ROUTE_REGS = const(24)
 _FIXED = const(52)
 _FRAME_SUM = const(16)  # of a driver's caps (hal/__init__.py)
+_shared = array("I", [0] * _FIXED)
 PLACES = {"eth": 9, "ip4": 10, "tcp": 11, "udp": 12, "icmp": 13}
 
 
@@ -46,6 +47,14 @@ def init(net, n):
     net.hot_used = _FIXED
     net.hot[_TTL] = net.cfg.IP_TTL
     net.hot[_BUDGET] = net.cfg.RX_BUDGET
+
+
+def share(net):
+    """Give the stack registers that it shares with others like it, where none goes the fast way.
+    For set-up."""
+    net.hot = _shared
+    net.hot_used = 0
+    _shared[_BUDGET] = net.cfg.RX_BUDGET
 
 
 def part(net, n):
@@ -64,7 +73,7 @@ def view(net, i, n):
 def counters(net, name, names):
     """Return the counters `names` of the protocol `name`, and publish them in net.stats.
     Allocates; for set-up."""
-    if net.hot is None:
+    if not net.hot_used:
         counts = stats.new(names)
     else:
         i = part(net, len(names))
@@ -78,7 +87,7 @@ def counters(net, name, names):
 def refresh(net):
     """The first netif, its address or its state has changed. Allocates nothing."""
     hot = net.hot
-    if hot is None or not net.netifs:
+    if not net.hot_used or not net.netifs:
         return
     nif = net.netifs[0]
     hot[_ON] = 1 if net.cfg.FASTPATH and nif.up and nif.has_ip else 0
@@ -97,7 +106,7 @@ def _take_mac(hot, i, buf, off):
 def learn(netif, buf, off):
     """The frame at buf[off], an IPv4 packet to a neighbour, was sent as it should be."""
     hot = netif.net.hot
-    if hot is not None and hot[_ON] and netif is netif.net.netifs[0]:
+    if hot[_ON] and netif is netif.net.netifs[0]:
         i = _ROUTES + (buf[off + 33] & 7) * 3
         reg_raw(hot, i, buf, off + 30)
         _take_mac(hot, i + 1, buf, off)
@@ -105,5 +114,4 @@ def learn(netif, buf, off):
 
 def forget(net):
     """What neighbours there are, or which way leads to them, has changed."""
-    if net.hot is not None:
-        reg_zero(net.hot, _ROUTES, _ROUTE_REGS)
+    reg_zero(net.hot, _ROUTES, _ROUTE_REGS)

@@ -48,7 +48,8 @@ def init(net):
     net.icmp_refill = 0
     ipv4.register(net, _PROTO, receive)
     net.ip4_unreachable = unreachable
-    net.taken[4] = _echoed
+    if net.hot_used:
+        net.taken[4] = _echoed
 
 
 def receive(p, netif, addrs, alen):

@@ -70,7 +70,7 @@ def init(net):
     """Make the pcbs and counters, and take UDP packets. Allocates; for set-up."""
     net.udp_count = hot.counters(net, "udp", NAMES)
     net.udp_pcbs = [UdpPcb(net) for _ in range(net.cfg.NUM_UDP_PCB)]
-    if net.hot is not None:
+    if net.hot_used:
         net.hot[_UDP_TABLE] = hot.part(net, net.cfg.NUM_UDP_PCB)
         net.hot[_UDP_PCBS] = net.cfg.NUM_UDP_PCB
         net.taken[3] = _taken_fast
@@ -248,7 +248,7 @@ def receive(p, netif, addrs, alen):
 def _publish(u):
     """Let frame_check() find the pcb by its port alone, if that is all it is bound to."""
     net = u.net
-    if net.hot is not None:
+    if net.hot_used:
         i = net.udp_pcbs.index(u)
         port = u.local_port
         simple = u.in_use and not u.remote_port and u.on_recv and same(u.key, 16, _any, 0, 16)

@@ -30,6 +30,7 @@ _CUR = const(15)
 _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
+_NOW = const(20)
 _TTL = const(22)
 _SUMMED = const(23)
 _BUDGET = const(24)
@@ -44,6 +45,7 @@ _SND_WL1 = const(2)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _LAST_ACK = const(15)
+_HEARD = const(24)
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
@@ -178,6 +180,7 @@ def _segment(hot, buf, m):
         return 2
     hot[_LEN] = m
     hot[r + _SND_WL1] = seq
+    hot[r + _HEARD] = hot[_NOW]
     reg_add(hot, r + _RCV_NXT, m)
     hot[r + _RCV_WND] -= m
     hot[r + _ACK_BYTES] += m
@@ -404,7 +407,7 @@ def tcp_flush(net):
 def net_poll(net, now):
     """See Stack.poll()."""
     hot = net.hot
-    net.now = net.timers.now = now
+    hot[_NOW] = net.now = net.timers.now = now
     hot[_BURST] = 1
     more = False
     for nif in net.netifs:

@@ -29,6 +29,7 @@ _CUR = const(15)
 _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
+_NOW = const(20)
 _TTL = const(22)
 _SUMMED = const(23)
 _BUDGET = const(24)
@@ -43,6 +44,7 @@ _SND_WL1 = const(2)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _LAST_ACK = const(15)
+_HEARD = const(24)
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
@@ -159,6 +161,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
             return 2
         hot[_LEN] = m
         regs[_SND_WL1] = seq
+        regs[_HEARD] = hot[_NOW]
         regs[_RCV_NXT] = seq + m
         regs[_RCV_WND] = regs[_RCV_WND] - m
         i = regs[_ACK_BYTES] + m
@@ -457,6 +460,7 @@ def tcp_flush(net):
 def net_poll(net, now: int) -> int:
     hot = ptr32(net.hot)
     timers = net.timers
+    hot[_NOW] = now
     hot[_BURST] = 1
     net.now = now
     timers.now = now

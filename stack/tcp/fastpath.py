@@ -15,6 +15,7 @@ from .state import ESTABLISHED
 
 _ON = const(4)
 
+_QUICK = const(30)
 _ARMED = const(36)
 _WINDOW = const(41)
 _STEP = const(42)
@@ -45,7 +46,7 @@ def arm(pcb):
     wnd = pcb.snd_wnd >> pcb.snd_scale
     regs[_WINDOW] = (wnd & 0xFF) << 8 | wnd >> 8
     regs[_STEP] = mss = pcb.mss
-    regs[_TWICE] = 2 * mss
+    regs[_TWICE] = 1 if regs[_QUICK] else 2 * mss
     regs[_SCALE] = pcb.rcv_scale
     regs[_ARMED] = 1
 

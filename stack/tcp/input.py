@@ -43,6 +43,7 @@ _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_UP = const(12)
 _ARMED = const(36)
+_HEARD = const(24)
 _ACK_NOW = const(40)
 _BUSY = const(47)
 _CUR = const(15)  # of hot
@@ -100,6 +101,7 @@ def _arrived(pcb, p, netif, addrs):
     """A segment of the connection. Takes ownership of `p`."""
     regs = pcb.regs
     regs[_BUSY] = 1
+    regs[_HEARD] = pcb.net.now
     serial = pcb.serial
     taken = _syn_sent(pcb, p) if pcb.state == SYN_SENT else _synchronized(pcb, p, netif, addrs)
     if not taken:

@@ -30,6 +30,7 @@ def registers(seq, ack, wnd, room, armed=1, summed=0):
     hot[4] = 1
     hot[5], hot[6], hot[7], hot[8] = 1234, TABLE, 3, PCBS
     hot[9], hot[10], hot[11], hot[12], hot[13] = ETH, IP4, T, U, PING
+    hot[20] = 0x3FFFFFFF
     hot[22], hot[23], hot[25], hot[26], hot[27] = 64, summed, 1500, PORTS, 3
     hot[PORTS + 1] = 0x0700
     r = 28 + (PEER[3] & 7) * 3
