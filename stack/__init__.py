@@ -11,9 +11,13 @@ The stack never asks for the time and never blocks: whoever owns the loop passes
 
 from array import array
 
-from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, tcp, timer, udp
+from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer, udp
 from .config import load as limits
 from .kernel import prf, reg_add, reg_load, reg_store
+from .mpy import const
+
+_BEFORE = const(0x20000000)  # a bit of the difference of two times (timer.py)
+_WRAP = const(0x3FFFFFFF)
 
 
 class Stack:
@@ -41,18 +45,27 @@ class Stack:
                 prf(self._secret, k, self._secret, self._bytes, 0, 4, self._work)
         self.now = 0
         self.stats = {}
-        names = (eth, arp, ipv4, icmp, udp, tcp.count)
-        hot.init(
-            self,
-            sum(len(layer.NAMES) for layer in names)
-            + cfg.TCP_HASH_SIZE
-            + cfg.NUM_TCP_PCB * tcp.NREGS,
-        )
+        self.hot = None
+        if cfg.TCP_TINY:  # what is not used need not be imported: that, too, takes memory
+            from . import tcp_tiny as tcp
+        else:
+            from . import tcp
+
+            names = (eth, arp, ipv4, icmp, udp, tcp.count)
+            hot.init(
+                self,
+                sum(len(layer.NAMES) for layer in names)
+                + cfg.TCP_HASH_SIZE
+                + cfg.NUM_TCP_PCB * tcp.NREGS,
+            )
+        self.tcp_api = tcp
         self.netifs = []
         self.default_netif = None
         self.timers = timer.Timers()
         self.pool = pbuf.Pool(cfg.PBUF_POOL_SIZE, cfg.PBUF_POOL_BUFSIZE, pbuf.POOL)
-        self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
+        self.ram = self.pool
+        if cfg.PBUF_RAM_SIZE:
+            self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
         self.refs = pbuf.Pool(cfg.PBUF_REF_SIZE, 0, pbuf.REF)
         self.families = {ipv4.ALEN: ipv4}
         for layer in (eth, arp, ipv4, icmp, udp, tcp):
@@ -70,7 +83,8 @@ class Stack:
         Returns the ms until the next timer is due: call again then, or when a frame arrives; 0 if
         frames may still be waiting. Allocates nothing.
         """
-        self.now = self.timers.now = now
+        timers = self.timers
+        self.now = timers.now = now
         more = False
         budget = self.cfg.RX_BUDGET
         for nif in self.netifs:
@@ -82,8 +96,9 @@ class Stack:
                 nif.input(p, nif)
             else:
                 more = True
-        self.timers.run(now)
-        return 0 if more else self.timers.next_in()
+        if not (now - timers.at) & _BEFORE:
+            timers.run(now)
+        return 0 if more else (timers.at - now) & _WRAP
 
     def prf(self, out, i, buf, off, n):
         """out[i] = kernel.prf, keyed by the stack's secret, of n bytes at buf[off]."""

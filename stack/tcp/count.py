@@ -5,7 +5,9 @@ NAMES = tuple(
         "rx tx rst_rx rst_tx rexmit timeout fast_rexmit probe dup_ack ooseq bad_len bad_hlen "
         "bad_cksum group no_pcb not_acceptable bad_ack challenge no_ack no_pbuf no_mem busy "
         "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
-        "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback"
+        "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback "
+        "cookies_sent cookies_ok cookies_bad evicted "
+        "keep_probe"
     ).split()
 )
 (
@@ -49,4 +51,9 @@ NAMES = tuple(
     ECE_RX,
     ECN_CUT,
     ECN_FALLBACK,
+    COOKIES_SENT,
+    COOKIES_OK,
+    COOKIES_BAD,
+    EVICTED,
+    KEEP_PROBE,
 ) = range(len(NAMES))
