@@ -31,12 +31,12 @@ Where to read on:
 """
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
-from . import count, header, pcb, state
-from .pcb import NREGS
+# isort: off
+from . import count, seg, sack, options, header, cc, pcb, state, recovery, ecn, text
+from . import keep, rexmit, ack, cookie, opening, fastpath, input
 
-# isort: split
+# isort: on
 from ..kernel import tcp_recved as recved
-from . import ack
 from .api import (
     abort,
     accept,
@@ -64,6 +64,6 @@ from .api import (
 from .info import INFO, info
 from .keep import keepalive
 from .output import output
-from .pcb import local_port, remote_port
+from .pcb import NREGS, local_port, remote_port
 from .state import NAMES as STATES
 from .write import COPY, MORE, URGENT, write, write_pbuf

@@ -35,6 +35,7 @@ def arm(pcb):
         or pcb.refused is not None
         or not pcb.snd_wnd
         or pcb.oo_n
+        or pcb.dup_len
         or pcb.ts
         or pcb.ecn
         or pcb.probing
