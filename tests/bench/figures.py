@@ -4,8 +4,9 @@ from . import peer
 
 
 class Row:
-    """name, with a | where its short form ends; unit and n: what peer.Play plays, how often; lwip, socket: the goals, at most so many
-    times their instructions; program: what peers/server.py runs for it."""
+    """name, with a | where its short form ends; unit and n: what peer.Play plays, how often;
+    lwip, socket: the goals, at most so many times their instructions; program: what
+    peers/server.py runs for it."""
 
     def __init__(self, name, unit, n, lwip=None, socket=None, program="idle"):
         self.short = name.partition("|")[0]

