@@ -35,8 +35,7 @@ Where to read on:
 from . import count, seg, newreno, cubic, cc
 from . import options, header, pcb, state
 from . import recovery, ecn, isn, keep, sack
-from .write import COPY, MORE, URGENT, write, write_pbuf
-from .output import output
+from . import write as _write, output as _output  # the functions of these names come last
 from . import text, rexmit, ack, cookie, opening, input
 
 # isort: on
@@ -67,5 +66,7 @@ from .api import (
 )
 from .info import INFO, info
 from .keep import keepalive
+from .output import output
 from .pcb import NREGS, local_port, remote_port
 from .state import NAMES as STATES
+from .write import COPY, MORE, URGENT, write, write_pbuf

@@ -21,7 +21,7 @@ with either finds its TCP in `net.tcp_api`. IPv4 only.
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
 # isort: off
 from . import count, pcb, state
-from .output import output
+from . import output as _output  # the function of this name comes last
 from . import input
 
 # isort: on
@@ -51,4 +51,5 @@ from .api import (
     write,
     write_pbuf,
 )
+from .output import output
 from .pcb import local_port, remote_port
