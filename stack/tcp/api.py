@@ -21,7 +21,7 @@ from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
-from . import cc, count, ecn, input, isn, options, rexmit, state, text, write
+from . import blind, cc, count, ecn, input, isn, options, rexmit, state, text, write
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output
@@ -43,7 +43,7 @@ def init(net):
     net.tcp.t_clock = Timer(options.keep, net)
     options.start(net)
     for family in net.families.values():
-        family.register(net, PROTO, input.receive, input.on_icmp)
+        family.register(net, PROTO, input.receive, blind.on_icmp)
 
 
 def new(net):
