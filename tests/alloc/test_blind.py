@@ -66,12 +66,12 @@ def test_guesses_and_errors():
         guesses = [theirs(0, RST, seq=9), theirs(0, SYN, seq=99), theirs(5000), theirs(0, SYN, -9)]
         errors = [error(3, 1, 0), error(11, 0, 999), error(3, 3, 1000), error(3, 1, 1001)]
         errors += [error(4, 0, 0), error(3, 3, 0, port=8)]
-        over = theirs(0, RST, seq=1)
+        frames += (theirs(0, RST, seq=1),)
 
         def run():
             for _ in range(3):
-                for frame in frames:
-                    s.throw(frame)
+                s.throw(frames[0])
+                s.throw(frames[1])
                 for _ in range(4):
                     for frame in guesses:
                         s.throw(frame)
@@ -79,7 +79,7 @@ def test_guesses_and_errors():
                         s.throw(frame)
                     for frame in errors:
                         s.throw(frame)
-                s.throw(over)
+                s.throw(frames[2])
                 end.clear()
 
         def check():
