@@ -23,6 +23,7 @@ _SND_NXT = const(1)
 _SND_WL1 = const(2)
 _SND_WL2 = const(3)
 _SND_END = const(8)
+_ACK_NOW = const(40)
 _ECN_ON = const(2)
 
 

@@ -18,6 +18,7 @@ _ANSWER_MS = const(500)
 _SEG_SEQ = const(0)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
+_ACK_NOW = const(40)
 
 
 def challenge(pcb):
@@ -49,7 +50,7 @@ def answer(pcb):
         reg_add(pcb.net.tcp_count, THROTTLED, 1)
         return False
     pcb.answered_at = now
-    pcb.ack_now = True
+    pcb.regs[_ACK_NOW] = 1
     return True
 
 
