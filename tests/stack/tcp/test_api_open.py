@@ -3,7 +3,7 @@ interpreter."""
 
 from stack import netif, tcp
 from stack.err import ERR_ARG, ERR_ISCONN, ERR_MEM, ERR_RTE, ERR_TIMEOUT, ERR_USE, ERR_VAL, OK
-from tests.packets import ALL, BROADCAST, FAR, GATEWAY_MAC, IP4, OTHER, PEER, US
+from tests.packets import ALL, BROADCAST, FAR, GATEWAY_MAC, IP4, OTHER, PEER, US, b16
 from tests.peer import (
     ACK,
     MSS,
@@ -235,7 +235,21 @@ def test_connect_picks_ports_that_are_unique_and_cannot_be_guessed():
         ports.append(pcb.key[34] << 8 | pcb.key[35])
     steps = set(b - a for a, b in zip(ports, ports[1:]))
     assert len(set(ports)) == 40 and len(steps) > 30, "RFC 6056"
-    assert all(49152 <= port <= 65535 for port in ports)
+    assert all(1024 <= port <= 65535 for port in ports)
+    lab.end()
+
+
+def test_connect_tries_another_port():
+    lab, app, peer = opened()
+    mine = app.pcb.key[34] << 8 | app.pcb.key[35]
+    lab.listen(2000)
+    ports = [mine, 2000, 3000]
+    lab.net.random_port = lambda: ports.pop(0)
+    pcb = tcp.new(lab.net)
+    assert tcp.connect(pcb, PEER, 80, None) == OK and pcb.key[34:36] == b16(3000)
+    ports += [mine] * 16
+    other = tcp.new(lab.net)
+    assert tcp.connect(other, PEER, 80, None) == ERR_USE and other.key[34:36] == bytes(2)
     lab.end()
 
 
