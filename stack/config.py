@@ -9,7 +9,7 @@ Sizes are bytes, times milliseconds.
 # IP header on a 4-byte boundary. A header pbuf holds all headers, or a small copied send.
 PBUF_POOL_SIZE = 16
 PBUF_POOL_BUFSIZE = 1536
-PBUF_RAM_SIZE = 32
+PBUF_RAM_SIZE = 32  # 0: headers, too, come from the receive pool
 PBUF_RAM_BUFSIZE = 128
 PBUF_REF_SIZE = 32
 
@@ -30,6 +30,7 @@ ICMP_ERRORS_PER_S = 10  # unreachables sent (RFC 1812 section 4.3.2.8); 0 sends 
 NUM_UDP_PCB = 8
 
 # TCP (RFC 9293)
+TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
 NUM_TCP_PCB = 8
 NUM_TCP_LISTEN = 4
 NUM_TCP_SEG = 24  # segments sent and not acknowledged, of all connections together
@@ -50,8 +51,13 @@ TCP_SYNMAXRTX = 7  # the same for our SYN: three minutes (R2, RFC 9293 section 3
 TCP_SYNACKMAXRTX = 5  # and for a SYN,ACK, whose connection nobody waits for
 TCP_WINDOW_SCALE = True  # RFC 7323 section 2: windows above 65,535, ours or the peer's
 TCP_TIMESTAMPS = False  # RFC 7323 section 3: 12 bytes more in each segment
+TCP_SACK = True  # RFC 2018: tell what has come early (TCP_OOSEQ_MAX > 0), and hear of it
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
 TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
+TCP_KEEP_IDLE = 7_200_000  # what tcp.keepalive() does if it is not told (RFC 1122 section 4.2.3.6)
+TCP_KEEP_INTVL = 75_000
+TCP_KEEP_CNT = 9
+TCP_KEEP_GARBAGE = False  # a probe carries a byte, for peers that answer to nothing else
 
 # TCP's congestion control (tcp/cc.py), and ECN (tcp/ecn.py)
 TCP_CC = "newreno"  # or "cubic" (RFC 9438); tcp.congestion() chooses for one connection
@@ -65,7 +71,8 @@ class Config:
 
 
 def load(user=None):
-    """Return a Config of the defaults above, overridden by the attributes of `user`.
+    """Return a Config of the defaults above, overridden by the attributes of `user`; or `user`
+    itself, if it has all of them.
 
     Raises ValueError for an upper-case name that is no limit, and for limits that contradict each
     other; the message names the remedy. Allocates; for set-up.
@@ -82,6 +89,8 @@ def load(user=None):
     for test, remedy in _RULES:
         if not test(cfg):
             raise ValueError("config: " + remedy)
+    if all(hasattr(user, k) for k in names):
+        return user  # complete, as config_tiny is: a copy would take memory
     return cfg
 
 
@@ -101,7 +110,7 @@ _RULES = (
         "TCP_WND is more than the receive pool holds: lower it, or raise PBUF_POOL_SIZE",
     ),
     (
-        lambda c: c.TCP_WND <= 65535 or c.TCP_WINDOW_SCALE,
+        lambda c: c.TCP_WND <= 65535 or (c.TCP_WINDOW_SCALE and not c.TCP_TINY),
         "TCP_WND needs window scaling above 65535: lower it, or set TCP_WINDOW_SCALE",
     ),
     (lambda c: c.TCP_WND >= c.TCP_MSS, "TCP_WND must hold a segment: raise it to TCP_MSS"),
@@ -121,5 +130,10 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (
+        lambda c: 0 < c.TCP_KEEP_IDLE <= 1 << 28 and 0 < c.TCP_KEEP_INTVL <= 1 << 28,
+        "TCP_KEEP_IDLE and TCP_KEEP_INTVL must be above 0 and at most 2^28 ms: three days",
+    ),
+    (lambda c: c.TCP_KEEP_CNT >= 1, "raise TCP_KEEP_CNT to 1 or more"),
     (lambda c: 0 < c.TCP_DELACK < 500, "TCP_DELACK must be above 0 and below 500 ms (RFC 1122)"),
 )

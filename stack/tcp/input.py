@@ -11,7 +11,7 @@ from ..kernel import reg_add, reg_diff, reg_load, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, count, ecn, opening, options, recovery, text
+from . import ack, count, ecn, opening, options, recovery, sack, text
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
@@ -42,6 +42,7 @@ _ISS = const(4)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_UP = const(12)
+_HEARD = const(24)
 _ACK_NOW = const(40)
 _ECN_ON = const(2)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
@@ -70,6 +71,7 @@ def receive(p, netif, addrs, alen):
             free(p)
             return
     net.tcp.current = pcb
+    pcb.regs[_HEARD] = net.now
     serial = pcb.serial
     taken = _syn_sent(pcb, p) if pcb.state == SYN_SENT else _synchronized(pcb, p, netif, addrs)
     if not taken:
@@ -258,6 +260,7 @@ def _answer_unacceptable(pcb, flags):
     elif not SEG[_SEG_DATA_LEN]:
         ack.answer(pcb)
         return
+    sack.old(pcb)
     pcb.regs[_ACK_NOW] = 1
 
 

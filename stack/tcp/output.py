@@ -20,6 +20,7 @@ _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_UP = const(11)
 _RTT_SEQ = const(9)
+_REXMITS = const(25)
 _ACK_NOW = const(40)
 _HLEN = const(20)
 _ECN_ON = const(2)
@@ -92,8 +93,8 @@ def transmit(pcb, seg):
     p.off = TRANSPORT
     if flags & SYN:
         flags |= ecn.syn_flags(pcb)
-    if pcb.ts or flags & SYN:
-        hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
+    if pcb.ts or pcb.sack or flags & SYN:
+        hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags, options.room(pcb, seg.len))
     if not flags & SYN or pcb.state != SYN_SENT:
         flags |= ACK
     p.len = hlen
@@ -106,6 +107,7 @@ def transmit(pcb, seg):
     again = reg_diff(seg.r, 0, regs, _SND_NXT) < 0
     if again:
         reg_add(pcb.net.tcp_count, REXMIT, 1)
+        reg_add(regs, _REXMITS, 1)
     elif pcb.ecn == _ECN_ON and seg.len:
         send = ecn.emit_new
     if not pcb.timing and (pcb.ts or not again):

@@ -9,6 +9,7 @@ from ..err import ERR_ABRT, OK
 from ..kernel import copy, reg_add, reg_diff, reg_set
 from ..mpy import const
 from ..pbuf import cat, free, skip, trim
+from . import sack
 from .count import OOSEQ, OOSEQ_FULL, POOL_LOW, REFUSED, WINDOW_FULL
 from .header import ACK, RST, SEG, send_control
 from .state import EV_FIN, end, happen
@@ -19,6 +20,7 @@ _RCV_ADV = const(6)
 _RCV_WND = const(37)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
+_QUICK = const(30)
 _OFFER_AGAIN_MS = const(100)
 
 
@@ -29,6 +31,7 @@ def accept(pcb, p, fin):
     n = p.tot_len
     room = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT) - max(ahead, 0)
     if ahead < 0:  # what we have already
+        sack.duplicate(pcb, 0, min(-ahead, n))
         skip(p, min(-ahead, n))
         n = p.tot_len
         regs[_ACK_NOW] = 1
@@ -50,6 +53,7 @@ def accept(pcb, p, fin):
         regs[_ACK_NOW] = 1
         gap = reg_diff(pcb.oo_seq, 0, regs, _RCV_NXT)
         if n > gap:  # the rest is kept already
+            sack.duplicate(pcb, gap - ahead, min(n - gap, pcb.oo_p[0].tot_len))
             n = max(gap, 0)
             trim(p, n)
             fin = False
@@ -85,7 +89,7 @@ def _deliver(pcb, p, n):
         return
     regs[_RCV_WND] -= n
     regs[_ACK_BYTES] = n = regs[_ACK_BYTES] + n
-    if n >= 2 * pcb.mss:  # RFC 9293 section 3.8.6.3: at least every second full segment
+    if n >= 2 * pcb.mss or regs[_QUICK]:  # RFC 9293 section 3.8.6.3: every second full segment
         regs[_ACK_NOW] = 1
     elif not pcb.t_fast.running:
         pcb.net.timers.start(pcb.t_fast, pcb.net.cfg.TCP_DELACK)
@@ -210,6 +214,7 @@ def _take(pcb):
 def _move(pcb, to, i):
     pcb.oo_p[to] = pcb.oo_p[i]
     pcb.oo_fin[to] = pcb.oo_fin[i]
+    pcb.oo_age[to] = pcb.oo_age[i]
     reg_set(pcb.oo_seq, to, pcb.oo_seq, i, 0)
 
 
@@ -230,6 +235,8 @@ def _keep(pcb, p, fin):
         have = ahead + pcb.oo_p[at].tot_len
         if have > 0 or pcb.oo_fin[at]:
             have = min(have, n) if not pcb.oo_fin[at] else n
+            sack.duplicate(pcb, skipped, have)
+            sack.touch(pcb, at)
             skip(p, have)
             n -= have
             skipped += have
@@ -237,6 +244,8 @@ def _keep(pcb, p, fin):
     if at < pcb.oo_n:
         gap = reg_diff(seq, at, SEG, _SEG_SEQ) - skipped
         if n > gap:  # keep what the next one has; a retransmission brings what lies beyond it
+            sack.duplicate(pcb, skipped + gap, min(n - gap, pcb.oo_p[at].tot_len))
+            sack.touch(pcb, at)
             n = gap
             trim(p, n)
             fin = False
@@ -254,3 +263,4 @@ def _keep(pcb, p, fin):
     pcb.oo_fin[at] = 1 if fin else 0
     reg_set(seq, at, SEG, _SEG_SEQ, skipped)
     pcb.oo_n += 1
+    sack.touch(pcb, at)
