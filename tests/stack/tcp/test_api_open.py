@@ -3,7 +3,7 @@ interpreter."""
 
 from stack import netif, tcp
 from stack.err import ERR_ARG, ERR_ISCONN, ERR_MEM, ERR_RTE, ERR_TIMEOUT, ERR_USE, ERR_VAL, OK
-from tests.packets import ALL, BROADCAST, FAR, GATEWAY_MAC, IP4, OTHER, PEER, US, b16
+from tests.packets import ALL, BROADCAST, FAR, GATEWAY_MAC, IP4, OTHER, PEER, US
 from tests.peer import (
     ACK,
     MSS,
@@ -241,15 +241,15 @@ def test_connect_picks_ports_that_are_unique_and_cannot_be_guessed():
 
 def test_connect_tries_another_port():
     lab, app, peer = opened()
-    mine = app.pcb.key[34] << 8 | app.pcb.key[35]
+    mine = tcp.local_port(app.pcb)
     lab.listen(2000)
     ports = [mine, 2000, 3000]
     lab.net.random_port = lambda: ports.pop(0)
     pcb = tcp.new(lab.net)
-    assert tcp.connect(pcb, PEER, 80, None) == OK and pcb.key[34:36] == b16(3000)
+    assert tcp.connect(pcb, PEER, 80, None) == OK and tcp.local_port(pcb) == 3000
     ports += [mine] * 16
     other = tcp.new(lab.net)
-    assert tcp.connect(other, PEER, 80, None) == ERR_USE and other.key[34:36] == bytes(2)
+    assert tcp.connect(other, PEER, 80, None) == ERR_USE and tcp.local_port(other) == 0
     lab.end()
 
 
