@@ -24,6 +24,7 @@ Where to read on:
     write.py    what the application queues         output.py  how it is sent
     rexmit.py   all timers    keep.py  keep-alive   recovery.py  losses, found and repaired
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
+    blind.py    attacks by guessing, and ICMP errors
     options.py  window scaling, timestamps          seg.py     the segment being processed
     state.py    the state machine                   pcb.py     what is known of a connection
     header.py   the wire format, control segments   isn.py     initial sequence numbers
@@ -32,8 +33,11 @@ Where to read on:
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
 # isort: off
-from . import count, seg, sack, options, header, cc, pcb, state, recovery, ecn, text
-from . import keep, rexmit, ack, cookie, opening, fastpath, input
+from . import count, seg, newreno, cubic, cc
+from . import options, header, pcb, state
+from . import recovery, ecn, isn, keep, sack
+from . import write as _write, output as _output  # the functions of these names come last
+from . import text, rexmit, ack, cookie, opening, fastpath, input
 
 # isort: on
 from ..kernel import tcp_recved as recved
