@@ -11,7 +11,7 @@ The stack never asks for the time and never blocks: whoever owns the loop passes
 
 from array import array
 
-from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, tcp, timer, udp
+from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, pmtu, stats, tcp, timer, udp
 from .config import load as limits
 from .kernel import prf, reg_add, reg_load, reg_store
 from .mpy import const
@@ -59,7 +59,7 @@ class Stack:
         self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
         self.refs = pbuf.Pool(cfg.PBUF_REF_SIZE, 0, pbuf.REF)
         self.families = {ipv4.ALEN: ipv4}
-        for layer in (eth, arp, ipv4, icmp, udp, tcp):
+        for layer in (eth, arp, ipv4, icmp, pmtu, udp, tcp):
             layer.init(self)
         eth.register(self, 0x0800, ipv4.receive)
 

@@ -21,7 +21,7 @@ from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
-from . import blind, cc, count, ecn, input, isn, options, rexmit, state, text, write
+from . import blind, cc, count, ecn, input, isn, mtu, options, rexmit, state, text, write
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output
@@ -44,6 +44,7 @@ def init(net):
     net.tcp.iss = isn.choose
     net.tcp.t_clock = Timer(options.keep, net)
     options.start(net)
+    net.pmtu.on_raise.append(mtu.on_raise)
     for family in net.families.values():
         family.register(net, PROTO, input.receive, blind.on_icmp)
 

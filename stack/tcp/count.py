@@ -6,7 +6,7 @@ NAMES = tuple(
         "bad_cksum group no_pcb not_acceptable bad_ack challenge no_ack no_pbuf no_mem busy "
         "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
         "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback "
-        "challenge_limit icmp_seq"
+        "challenge_limit icmp_seq mtu_cut mtu_ignored blackhole"
     ).split()
 )
 (
@@ -52,4 +52,7 @@ NAMES = tuple(
     ECN_FALLBACK,
     CHALLENGE_LIMIT,
     ICMP_SEQ,
+    MTU_CUT,
+    MTU_IGNORED,
+    BLACKHOLE,
 ) = range(len(NAMES))

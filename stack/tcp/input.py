@@ -12,7 +12,7 @@ from ..kernel import copy, reg_add, reg_diff, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, blind, count, ecn, options, recovery, text, write
+from . import ack, blind, count, ecn, mtu, options, recovery, text, write
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
@@ -157,7 +157,7 @@ def _take_syn(pcb, p):
     reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, 0)
     options.parse(p.buf, p.off, SEG[_SEG_HLEN])
     options.agree(pcb)
-    pcb.mss = options.send_mss(pcb)
+    mtu.start(pcb)
     _set_window(pcb, 0)
 
 
