@@ -45,6 +45,7 @@ TCP_SND_BUF = 5840  # bytes queued for one connection
 TCP_SND_QUEUELEN = 12  # segments queued for one connection
 TCP_OOSEQ_MAX = 6  # out-of-order segments kept for one connection; 0 keeps none
 TCP_BACKLOG = 4  # connections that wait for their handshake, of one listener
+TCP_SYN_COOKIES = 1  # RFC 4987: 0 off, 1 if there is no room for half-open ones, 2 always
 TCP_MSL = 30_000  # TIME_WAIT lasts twice this
 TCP_RTO_INIT = 1_000  # RFC 6298
 TCP_RTO_MIN = 300
@@ -121,6 +122,10 @@ _RULES = (
     (
         lambda c: c.TCP_HASH_SIZE & (c.TCP_HASH_SIZE - 1) == 0 and c.TCP_HASH_SIZE > 0,
         "make TCP_HASH_SIZE a power of two",
+    ),
+    (
+        lambda c: c.TCP_SYN_COOKIES in (0, 1, 2),
+        "TCP_SYN_COOKIES is 0 (off), 1 (when there is no room) or 2 (always)",
     ),
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),

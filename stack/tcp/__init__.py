@@ -19,6 +19,7 @@
 
 Where to read on:
     input.py    a segment arrives: RFC 9293 section 3.10.7, step by step
+    opening.py  it belongs to no connection: a SYN, or a SYN cookie's ACK (cookie.py)
     ack.py      what its acknowledgment brings      text.py    its data, put in order, and FIN
     write.py    what the application queues         output.py  how it is sent
     rexmit.py   all timers                          recovery.py  losses, found and repaired

@@ -21,7 +21,7 @@ from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
-from . import blind, cc, count, ecn, input, isn, mtu, options, rexmit, state, text, write
+from . import blind, cc, count, ecn, input, isn, mtu, opening, options, rexmit, state, text, write
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output
@@ -183,7 +183,7 @@ def connect(pcb, ip, port, fn):
     pcb.netif = netif
     pcb.mss = options.own_mss(pcb)
     options.offer(pcb)
-    input.begin(pcb)
+    opening.begin(pcb)
     ecn.ask(pcb)
     result = write.queue_syn(pcb)
     if result != OK:
