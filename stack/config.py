@@ -9,7 +9,7 @@ Sizes are bytes, times milliseconds.
 # IP header on a 4-byte boundary. A header pbuf holds all headers, or a small copied send.
 PBUF_POOL_SIZE = 16
 PBUF_POOL_BUFSIZE = 1536
-PBUF_RAM_SIZE = 32
+PBUF_RAM_SIZE = 32  # 0: headers, too, come from the receive pool
 PBUF_RAM_BUFSIZE = 128
 PBUF_REF_SIZE = 32
 
@@ -35,6 +35,7 @@ PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3
 NUM_UDP_PCB = 8
 
 # TCP (RFC 9293)
+TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
 NUM_TCP_PCB = 8
 NUM_TCP_LISTEN = 4
 NUM_TCP_SEG = 24  # segments sent and not acknowledged, of all connections together
@@ -74,7 +75,8 @@ class Config:
 
 
 def load(user=None):
-    """Return a Config of the defaults above, overridden by the attributes of `user`.
+    """Return a Config of the defaults above, overridden by the attributes of `user`; or `user`
+    itself, if it has all of them.
 
     Raises ValueError for an upper-case name that is no limit, and for limits that contradict each
     other; the message names the remedy. Allocates; for set-up.
@@ -91,6 +93,8 @@ def load(user=None):
     for test, remedy in _RULES:
         if not test(cfg):
             raise ValueError("config: " + remedy)
+    if all(hasattr(user, k) for k in names):
+        return user  # complete, as config_tiny is: a copy would take memory
     return cfg
 
 
@@ -110,7 +114,7 @@ _RULES = (
         "TCP_WND is more than the receive pool holds: lower it, or raise PBUF_POOL_SIZE",
     ),
     (
-        lambda c: c.TCP_WND <= 65535 or c.TCP_WINDOW_SCALE,
+        lambda c: c.TCP_WND <= 65535 or (c.TCP_WINDOW_SCALE and not c.TCP_TINY),
         "TCP_WND needs window scaling above 65535: lower it, or set TCP_WINDOW_SCALE",
     ),
     (lambda c: c.TCP_WND >= c.TCP_MSS, "TCP_WND must hold a segment: raise it to TCP_MSS"),

@@ -63,4 +63,5 @@ from .api import (
     urgent,
 )
 from .output import output
+from .pcb import local_port, remote_port
 from .write import COPY, MORE, URGENT, write, write_pbuf
