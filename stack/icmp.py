@@ -11,6 +11,7 @@ from . import hot, ipv4
 from .kernel import copy, reg_add, ticks_add, ticks_diff
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, cksum, free
+from .pmtu import plateau
 
 NAMES = tuple(
     (
@@ -112,9 +113,9 @@ def _error(p, net):
     _swap(buf, quote + 12, 4)  # we are the source of what is quoted; a pcb knows the peer first
     _swap(buf, ports, 2)
     at = p.off
-    mtu = -1
-    if buf[at] == _UNREACHABLE and buf[at + 1] == _TOO_BIG:
-        mtu = buf[at + 6] << 8 | buf[at + 7]  # RFC 1191 section 4
+    mtu = 0
+    if buf[at] == _UNREACHABLE and buf[at + 1] == _TOO_BIG:  # RFC 1191 section 4
+        mtu = buf[at + 6] << 8 | buf[at + 7] or plateau(buf[quote + 2] << 8 | buf[quote + 3])
     if not fn(net, buf, quote + 12, ipv4.ALEN, ports, buf[at], buf[at + 1], mtu):
         reg_add(count, _NO_PCB, 1)
 

@@ -73,7 +73,7 @@ def on_icmp(net, buf, addrs, alen, ports, kind, code, mtu):
         reg_add(net.tcp_count, ICMP_SEQ, 1)
         return True
     reg_add(net.tcp_count, UNREACHABLE, 1)
-    if mtu >= 0:
+    if mtu:
         path.too_big(pcb, mtu)
     elif kind == 3 and 2 <= code <= 3 and pcb.state == SYN_SENT:
         end(pcb, ERR_RTE)

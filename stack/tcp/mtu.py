@@ -43,16 +43,13 @@ def _headers(pcb):
 
 
 def too_big(pcb, mtu):
-    """An ICMP error quotes a segment that is under way: the path takes packets of `mtu` bytes; 0,
-    if the router is too old to say so (RFC 1191 section 5).
+    """An ICMP error quotes a segment that is under way: the path takes packets of `mtu` bytes.
 
     It must be true to be of use: something longer is under way, and nothing longer has got through
     since the last timeout (RFC 5927 section 7.2: else a forged one could make us send crumbs).
     """
     net = pcb.net
     head = _headers(pcb)
-    if mtu == 0:
-        mtu = pmtu.plateau(pcb.mss + head)
     mtu = max(mtu, pmtu.least(net, pcb.alen))
     mss = mtu - head
     doubtful = mss < pcb.acked_len and not pcb.nrtx

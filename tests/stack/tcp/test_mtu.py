@@ -10,11 +10,12 @@ from tests.support import ISS
 from .conn import ACK, FIN, OURS, PEER_PORT, PORT, PSH, Conn
 
 
-def too_big(c, mtu, at=0, old=False):
-    """A router tells that our segment of byte `at` is larger than `mtu`."""
+def too_big(c, mtu, at=0, quoted=0):
+    """A router tells that our segment of byte `at` is larger than `mtu`; an old one, with 0, only
+    what it `quoted`: its total length."""
     head = b16(PORT) + b16(PEER_PORT) + b32(ISS + 1 + at & 0xFFFFFFFF)
-    rest = bytes(4) if old else b"\0\0" + b16(mtu)
-    c.lab.put(ether(icmp(3, 4, rest, ip4(TCP, head, US, PEER), GATEWAY)))
+    quote = ip4(TCP, head, US, PEER, tlen=quoted or 1500)
+    c.lab.put(ether(icmp(3, 4, b"\0\0" + b16(mtu), quote, GATEWAY)))
 
 
 def sizes(c):
@@ -162,15 +163,17 @@ def test_no_claim_below_the_floor():
 
 
 def test_a_router_that_does_not_tell_the_mtu():
-    """RFC 1191 section 5: the plateaus below what was sent."""
+    """RFC 1191 section 5: the plateaus below the packet that is quoted."""
     c = Conn(mss=1460)
     c.push(1460)
-    for mss in (1452, 966, 512):
+    for quoted, mss in ((1500, 1452), (1492, 966), (1006, 512)):
         c.out()
-        too_big(c, 0, old=True)
+        too_big(c, 0, quoted=quoted)
         assert c.pcb.mss == mss and sizes(c)[0] == mss
-    too_big(c, 0, old=True)
-    assert c.pcb.mss == 512 and c.count("mtu_ignored") == 1
+        too_big(c, 0, quoted=quoted)  # another of the same flight
+        assert c.out() == [] and c.pcb.mss == mss
+    too_big(c, 0, quoted=552)
+    assert c.pcb.mss == 512 and c.count("mtu_cut") == 3
     c.end()
 
 
