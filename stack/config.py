@@ -62,6 +62,10 @@ TCP_BLACKHOLE_RTX = 2  # retransmissions in vain before smaller segments are tri
 TCP_BLACKHOLE_MTU = (1280, 576)  # the packets that are tried then, one size after the other
 TCP_CHALLENGES_PER_S = 20  # answers to what may be an attack, on average (RFC 5961 section 7)
 TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
+TCP_KEEP_IDLE = 7_200_000  # what tcp.keepalive() does if it is not told (RFC 1122 section 4.2.3.6)
+TCP_KEEP_INTVL = 75_000
+TCP_KEEP_CNT = 9
+TCP_KEEP_GARBAGE = False  # a probe carries a byte, for peers that answer to nothing else
 
 # TCP's congestion control (tcp/cc.py), and ECN (tcp/ecn.py)
 TCP_CC = "newreno"  # or "cubic" (RFC 9438); tcp.congestion() chooses for one connection
@@ -142,5 +146,10 @@ _RULES = (
         "raise TCP_BLACKHOLE_MTU to PMTU_MIN or more",
     ),
     (lambda c: c.TCP_CHALLENGES_PER_S > 0, "raise TCP_CHALLENGES_PER_S to 1 or more"),
+    (
+        lambda c: 0 < c.TCP_KEEP_IDLE <= 1 << 28 and 0 < c.TCP_KEEP_INTVL <= 1 << 28,
+        "TCP_KEEP_IDLE and TCP_KEEP_INTVL must be above 0 and at most 2^28 ms: three days",
+    ),
+    (lambda c: c.TCP_KEEP_CNT >= 1, "raise TCP_KEEP_CNT to 1 or more"),
     (lambda c: 0 < c.TCP_DELACK < 500, "TCP_DELACK must be above 0 and below 500 ms (RFC 1122)"),
 )

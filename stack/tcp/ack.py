@@ -23,6 +23,7 @@ _SND_NXT = const(1)
 _SND_WL1 = const(2)
 _SND_WL2 = const(3)
 _SND_END = const(8)
+_DUP_ACKS = const(26)
 _ACK_NOW = const(40)
 _ECN_ON = const(2)
 
@@ -49,6 +50,7 @@ def process(pcb):
         _advance(pcb, acked)
     elif pcb.unacked is not None and same_wnd and SEG[_SEG_LEN] == 0:
         reg_add(pcb.net.tcp_count, DUP_ACK, 1)
+        reg_add(regs, _DUP_ACKS, 1)
         if recovery.on_dup_ack(pcb):
             reg_add(pcb.net.tcp_count, FAST_REXMIT, 1)
             retransmit_first(pcb)

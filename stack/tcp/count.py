@@ -7,7 +7,8 @@ NAMES = tuple(
         "bad_cksum group no_pcb not_acceptable bad_ack challenge no_ack no_pbuf no_mem busy "
         "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
         "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback "
-        "cookies_sent cookies_ok cookies_bad evicted"
+        "cookies_sent cookies_ok cookies_bad evicted "
+        "keep_probe"
     ).split()
 )
 (
@@ -60,4 +61,5 @@ NAMES = tuple(
     COOKIES_OK,
     COOKIES_BAD,
     EVICTED,
+    KEEP_PROBE,
 ) = range(len(NAMES))

@@ -3,18 +3,18 @@ TIME_WAIT, the application's poll.
 
     t_rexmit  something is unacknowledged: retransmit; or the window is closed: probe (`probing`)
     t_fast    an ACK is delayed, or the application has refused data: try again
-    t_life    TIME_WAIT ends, or a FIN_WAIT_2 that nobody owns
+    t_life    TIME_WAIT ends, or a FIN_WAIT_2 that nobody owns; until then keep-alive (keep.py)
     t_poll    call the application
 """
 
 from ..err import ERR_CLSD, ERR_TIMEOUT
 from ..kernel import reg_add, reg_diff, ticks_diff
 from ..mpy import const
-from . import mtu, options, recovery
+from . import keep, mtu, options, recovery
 from .count import GAVE_UP, TIMEOUT
 from .header import SEG
 from .output import output, push_or_probe, requeue
-from .state import SYN_RCVD, SYN_SENT, end
+from .state import SYN_RCVD, SYN_SENT, dying, end
 from .text import offer_again
 
 _SEG_ACK = const(1)
@@ -87,8 +87,12 @@ def on_fast(pcb):
 
 
 def on_life(pcb):
-    """t_life fired: both sides have closed, or nobody owns the connection. Forget it."""
-    end(pcb, ERR_CLSD)
+    """t_life fired: both sides have closed, or nobody owns the connection: forget it. Or it has
+    been quiet."""
+    if dying(pcb):
+        end(pcb, ERR_CLSD)
+    else:
+        keep.on_quiet(pcb)
 
 
 def on_poll(pcb):
