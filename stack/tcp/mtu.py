@@ -100,7 +100,7 @@ def on_timeout(pcb):
     most = cfg.TCP_BLACKHOLE_RTX
     if not most or pcb.nrtx <= most or pcb.state < ESTABLISHED:
         return
-    n = pcb.unsent.len  # where the timeout has put it
+    n = (pcb.unsent if pcb.unacked is None else pcb.unacked).len
     i = pcb.nrtx - 1 - (2 * most if pcb.acked_len >= (pcb.hole or n) else most)
     if i < 0 or i & 1:
         return
@@ -113,6 +113,7 @@ def on_timeout(pcb):
             pcb.hole = pcb.hole or n
             pcb.mss = mss
             pcb.cwnd = min(pcb.cwnd, mss)
+            requeue(pcb)
 
 
 def went_through(pcb, acked):
