@@ -87,7 +87,7 @@ def load(user=None):
     other; the message names the remedy. Allocates; for set-up.
     """
     cfg = Config()
-    names = [k for k in globals() if k.isupper()]
+    names = [k for k in globals() if k.isupper() and k[0] != "_"]
     for k in names:
         setattr(cfg, k, globals()[k])
     for k in dir(user) if user is not None else ():

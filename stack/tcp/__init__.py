@@ -33,11 +33,14 @@ Where to read on:
 """
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
-from . import count, header, pcb, state
-from .pcb import NREGS
+# isort: off
+from . import count, seg, newreno, cubic, cc
+from . import options, header, pcb, state
+from . import recovery, ecn, isn, keep, sack
+from . import write as _write, output as _output  # the functions of these names come last
+from . import text, rexmit, ack, cookie, opening, input
 
-# isort: split
-from . import ack
+# isort: on
 from .api import (
     abort,
     accept,
@@ -66,6 +69,6 @@ from .api import (
 from .info import INFO, info
 from .keep import keepalive
 from .output import output
-from .pcb import local_port, remote_port
+from .pcb import NREGS, local_port, remote_port
 from .state import NAMES as STATES
 from .write import COPY, MORE, URGENT, write, write_pbuf
