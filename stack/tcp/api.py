@@ -15,7 +15,7 @@ close() or abort(), nor after err has been called. Callbacks:
 Nothing here allocates after set-up.
 """
 
-from .. import hot
+from .. import hot, pmtu
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
 from ..kernel import copy, reg_add, same
 from ..mpy import const
@@ -29,6 +29,7 @@ from . import (
     fastpath,
     input,
     isn,
+    mtu,
     opening,
     options,
     rexmit,
@@ -68,6 +69,8 @@ def init(net):
     net.tcp.acknowledge = fastpath.acknowledge
     net.tcp.delay = fastpath.delay
     net.taken[2] = input.found
+    pmtu.init(net)
+    net.pmtu.on_raise.append(mtu.on_raise)
     for family in net.families.values():
         family.register(net, PROTO, input.receive, blind.on_icmp)
 
