@@ -25,8 +25,6 @@ class Stack:
     Raises ValueError for limits that contradict each other, and for a short seed.
     """
 
-    taken = None  # fn(net, p, netif) for each thing that frame_check() finds
-
     def __init__(self, config=None, seed=None):
         cfg = self.cfg = limits(config)
         if seed is None or len(seed) < 8:
@@ -58,7 +56,6 @@ class Stack:
                 + cfg.TCP_HASH_SIZE
                 + cfg.NUM_TCP_PCB * tcp.NREGS,
             )
-            self.taken = [None] * 5
         self.tcp_api = tcp
         self.netifs = []
         self.default_netif = None

@@ -350,9 +350,21 @@ def tcp_recved(pcb, n):
             pcb.net.tcp.open_window(pcb)
 
 
-def tcp_ack_header(regs, buf, wnd):
-    """Write the header <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> of a connection over IPv4 to buf[56].
-    No more ACK is due then."""
+def ack_frame(hot, c, buf, what):
+    """Write the frame <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> of connection `c`, which is armed, to
+    buf[22]: 54 bytes. `what` as in ip4_fast(). No ACK is due then, and it is counted as sent.
+
+    Return 1, or 0 with nothing changed if there is no route to the peer.
+    """
+    r = _regs(hot, c)
+    route = _route(hot, hot[r + _KEY_PEER])
+    if not route:
+        return 0
+    pair = b"".join(hot[r + i].to_bytes(4, "little") for i in (_KEY_PEER, _KEY_OWN))
+    _put_mac(hot, buf, 22, route)
+    _put_ip4(buf, 36, 40, what, pair, 0)
+    regs = memoryview(hot)[r : r + _NREGS]
+    wnd = tcp_window(regs, regs[_STEP], regs[_SCALE])
     ports = regs[_KEY_PORTS]
     for i, v in enumerate((ports >> 16, ports >> 24, ports, ports >> 8)):
         buf[_TRANSPORT + i] = v & 0xFF
@@ -360,26 +372,11 @@ def tcp_ack_header(regs, buf, wnd):
     reg_store(buf, 64, regs, _RCV_NXT)
     reg_set(regs, _LAST_ACK, regs, _RCV_NXT, 0)
     buf[68:76] = bytes((0x50, 0x10, wnd >> 8, wnd & 0xFF, 0, 0, 0, 0))
-    pair = b"".join(regs[i].to_bytes(4, "little") for i in (_KEY_PEER, _KEY_OWN))
     c = cksum(buf, _TRANSPORT, 20, cksum(pair, 0, 8, 26)) ^ 0xFFFF
     buf[72] = c >> 8
     buf[73] = c & 0xFF
     regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
-
-
-def tcp_ack(net, pcb):
-    """Send an ACK of the armed connection. Return 0 if there is no pbuf for it."""
-    p = pbuf_alloc(net.ram, _TRANSPORT, 20)
-    if p is None:
-        return 0
-    regs = pcb.regs
-    tcp_ack_header(regs, p.buf, tcp_window(regs, regs[_STEP], regs[_SCALE]))
-    if pcb.t_fast.running:
-        net.timers.stop(pcb.t_fast)
-    _count(net.hot, net.hot[_TCP] + 1)
-    if ip4_send(net, p, pcb.key, 0, pcb.tos << 16 | pcb.ttl << 8 | 6) > 0:
-        pcb.ip.output(net, p, pcb.key, 0, 6, pcb.ttl, pcb.tos, pcb.netif)
-    pbuf_free(p)
+    _count(hot, hot[_ETH] + 1, hot[_IP4] + 1, hot[_TCP] + 1)
     return 1
 
 
@@ -393,12 +390,54 @@ def tcp_flush(net):
         pcb = tcp.pcbs[c - 1]
         regs = pcb.regs
         regs[_OWES] = 0
-        if regs[_ACK_NOW]:
-            if not regs[_ARMED] or not tcp_ack(net, pcb):
-                tcp.acknowledge(pcb)
-        elif regs[_ACK_BYTES] and not pcb.t_fast.running:
-            tcp.delay(pcb)
+        if not regs[_ACK_NOW]:
+            if regs[_ACK_BYTES] and not pcb.t_fast.running:
+                tcp.delay(pcb)
+        elif not regs[_ARMED] or not _send_ack(net, pcb, tcp.ack):
+            tcp.acknowledge(pcb)
         c = regs[_NEXT_OUT]
+
+
+def _send_ack(net, pcb, p):
+    """Send an ACK in the pbuf `p`, which is there for that. Return False if it cannot be."""
+    what = pcb.tos << 16 | pcb.ttl << 8 | 6
+    if p.ref > 1 or not ack_frame(net.hot, pcb.number, p.buf, what):
+        return False
+    if pcb.t_fast.running:
+        net.timers.stop(pcb.t_fast)
+    if net.netifs[0].driver.tx(p):
+        net.tcp.failed(net)
+    return True
+
+
+# UDP
+
+
+def udp_sendto(u, p, addr, off, port):
+    """See udp.py. Where pcb, pbuf or the way are not the simplest, udp.send_any() sends it."""
+    net = u.net
+    hot = net.hot
+    at = p.off - 8
+    if not u.fast or at < 36 or p.kind == 2 or p.next is not None:
+        return net.udp_send(u, p, addr, off, port)
+    pair = u.pair
+    pair[:8] = bytes(addr[off : off + 4]) + hot[_IP].to_bytes(4, "little")
+    n = p.len + 8
+    buf = p.buf
+    if not ip4_fast(hot, buf, at - 20, n + 20, u.tos << 16 | u.ttl << 8 | 17, pair, 0):
+        return net.udp_send(u, p, addr, off, port)
+    own = u.fast.to_bytes(2, "little")
+    buf[at : at + 8] = own + bytes((port >> 8, port & 0xFF, n >> 8, n & 0xFF, 0, 0))
+    c = cksum(buf, at, n, cksum(pair, 0, 8, n + 17)) ^ 0xFFFF or 0xFFFF
+    buf[at + 6] = c >> 8
+    buf[at + 7] = c & 0xFF
+    p.off = at - 34
+    p.len = p.tot_len = n + 34
+    err = net.netifs[0].driver.tx(p)
+    if not err:
+        _count(hot, hot[_UDP] + 1)
+    _count(hot, hot[_ETH] + (6 if err else 1))
+    return err
 
 
 # The loop
@@ -420,9 +459,13 @@ def net_poll(net, now):
             if k == 0:
                 nif.input(p, nif)
             elif k == 1:
-                _deliver(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p)
+                _text(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p)
+            elif k == 2:
+                net.tcp.found(net, p, nif)
+            elif k == 3:
+                _data(net, hot, p)
             else:
-                net.taken[k](net, p, nif)
+                _reply(net, hot, p, nif)
         else:
             more = True
     hot[_BURST] = 0
@@ -433,7 +476,23 @@ def net_poll(net, now):
     return 0 if more else (timers.at - now) & _WRAP
 
 
-def _deliver(net, hot, pcb, p):
+def _data(net, hot, p):
+    """Give `p`, a datagram that frame_check() has taken, to the application."""
+    p.off = 44
+    p.len = p.tot_len = hot[_LEN]
+    u = net.udp_pcbs[hot[_CUR] - 1]
+    u.on_recv(u.arg, u, p, p.buf, 28, _big(p.buf, 36))
+
+
+def _reply(net, hot, p, nif):
+    """Send `p`, the reply that frame_check() has made of an echo request."""
+    p.len = p.tot_len = hot[_LEN]
+    if nif.driver.tx(p):
+        net.echo_failed(net)
+    pbuf_free(p)
+
+
+def _text(net, hot, pcb, p):
     """Give `p`, the text that frame_check() has taken, to the application."""
     p.off = _TRANSPORT
     p.len = p.tot_len = hot[_LEN]

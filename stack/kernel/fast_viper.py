@@ -9,6 +9,7 @@ bytes.
 import micropython
 
 from ..mpy import const
+from . import cksum  # the fastest there is
 
 _NONE = None  # as objects, which viper's own None and 0 are not
 _OK = 0
@@ -379,58 +380,85 @@ def tcp_recved(pcb, n: int):
 
 
 @micropython.viper
-def tcp_ack_header(regs: ptr32, buf: ptr8, wnd: int):
-    w = ptr32(int(buf) + 56)
+def ack_frame(hot: ptr32, c: int, buf: ptr8, what: int) -> int:
+    regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
+    k = regs[_KEY_PEER]
+    r = _ROUTES + (k >> 24 & 7) * 3
+    if hot[r] != k or k & 0xFFFF == 0:
+        return 0
+    w = ptr32(int(buf) + 20)
     h = ptr16(w)
     b = ptr8(w)
-    v = regs[_KEY_PORTS]
-    p0 = v >> 16 & 0xFFFF
-    p1 = v & 0xFFFF
-    h[0] = p0
-    h[1] = p1
-    v = regs[_SND_NXT]
-    b[4] = v >> 24
-    b[5] = v >> 16
-    b[6] = v >> 8
-    b[7] = v
-    v = regs[_RCV_NXT]
-    regs[_LAST_ACK] = v
-    b[8] = v >> 24
-    b[9] = v >> 16
-    b[10] = v >> 8
-    b[11] = v
-    h[6] = 0x1050
-    b[14] = wnd >> 8
-    b[15] = wnd
-    h[9] = 0
-    s = p0 + p1 + h[2] + h[3] + h[4] + h[5] + 0x1050 + h[7] + 0x600 + 0x1400
-    v = regs[_KEY_PEER]
-    s += (v & 0xFFFF) + (v >> 16 & 0xFFFF)
-    v = regs[_KEY_OWN]
-    s += (v & 0xFFFF) + (v >> 16 & 0xFFFF)
+    h[1] = hot[r + 1]
+    w[1] = hot[r + 2]
+    h[4] = hot[0]
+    h[5] = hot[1]
+    h[6] = hot[1] >> 16
+    h[7] = 8
+    i = what >> 8 & 0xFF00 | 0x45
+    h[8] = i
+    h[9] = 0x2800
+    h[10] = 0
+    h[11] = 0x40
+    s = i + 0x2800 + 0x40
+    i = (what & 0xFF) << 8 | what >> 8 & 0xFF
+    h[12] = i
+    s += i
+    i = regs[_KEY_OWN]
+    w[7] = i
+    w[8] = k
+    k = (i & 0xFFFF) + (i >> 16 & 0xFFFF) + (k & 0xFFFF) + (k >> 16 & 0xFFFF)
+    s += k
     s = (s & 0xFFFF) + (s >> 16)
-    h[8] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
+    h[13] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
+
+    i = regs[_KEY_PORTS]
+    h[18] = i >> 16
+    h[19] = i
+    s = k + (i >> 16 & 0xFFFF) + (i & 0xFFFF)
+    i = regs[_SND_NXT]
+    b[40] = i >> 24
+    b[41] = i >> 16
+    b[42] = i >> 8
+    b[43] = i
+    s += h[20] + h[21]
+    i = regs[_RCV_NXT]
+    regs[_LAST_ACK] = i
+    b[44] = i >> 24
+    b[45] = i >> 16
+    b[46] = i >> 8
+    b[47] = i
+    s += h[22] + h[23]
+    top = 1
+    top <<= 31  # see tcp_window()
+    shown = ((regs[_RCV_ADV] - i + top) & (top + top - 1)) - top
+    wnd = regs[_RCV_WND]
+    step = regs[_STEP]
+    if regs[_RCV_MAX] >> 1 < step:
+        step = regs[_RCV_MAX] >> 1
+    scale = regs[_SCALE]
+    if wnd - shown < step and shown >= 0:
+        wnd = shown
+    wnd = (wnd + (1 << scale) - 1) >> scale
+    if wnd > 0xFFFF:
+        wnd = 0xFFFF
+    if wnd << scale != shown:
+        regs[_RCV_ADV] = i + (wnd << scale)
+    h[24] = 0x1050
+    i = (wnd & 0xFF) << 8 | wnd >> 8
+    h[25] = i
+    h[27] = 0
+    s += 0x1050 + i + 0x600 + 0x1400
+    s = (s & 0xFFFF) + (s >> 16)
+    h[26] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
     regs[_ACK_NOW] = 0
     regs[_ACK_BYTES] = 0
-
-
-@micropython.viper
-def tcp_ack(net, pcb) -> int:
-    p = pbuf_alloc(net.ram, 56, 20)
-    if p is _NONE:
-        return 0
-    regs = ptr32(pcb.regs)
-    wnd = int(tcp_window(pcb.regs, regs[_STEP], regs[_SCALE]))
-    tcp_ack_header(pcb.regs, p.buf, wnd)
-    t = pcb.t_fast
-    if t.running:
-        net.timers.stop(t)
-    hot = ptr32(net.hot)
+    i = hot[_ETH] + 1
+    hot[i] = hot[i] + 1
+    i = hot[_IP4] + 1
+    hot[i] = hot[i] + 1
     i = hot[_TCP] + 1
     hot[i] = hot[i] + 1
-    if int(ip4_send(net, p, pcb.key, 0, int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6)) > 0:
-        pcb.ip.output(net, p, pcb.key, 0, 6, pcb.ttl, pcb.tos, pcb.netif)
-    pbuf_free(p)
     return 1
 
 
@@ -438,19 +466,84 @@ def tcp_ack(net, pcb) -> int:
 def tcp_flush(net):
     hot = ptr32(net.hot)
     tcp = net.tcp
+    pcbs = tcp.pcbs
     c = hot[_OUT]
     hot[_OUT] = 0
     while c:
         regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
         regs[_OWES] = 0
-        if regs[_ACK_BYTES] or regs[_ACK_NOW]:
-            pcb = tcp.pcbs[c - 1]
-            if regs[_ACK_NOW] == 0:
+        if regs[_ACK_NOW] == 0:
+            if regs[_ACK_BYTES]:
+                pcb = pcbs[c - 1]
                 if not pcb.t_fast.running:
                     tcp.delay(pcb)
-            elif regs[_ARMED] == 0 or int(tcp_ack(net, pcb)) == 0:
+        else:
+            pcb = pcbs[c - 1]
+            k = regs[_ARMED]
+            if k:
+                p = tcp.ack
+                k = 0
+                if int(p.ref) == 1:
+                    k = int(
+                        ack_frame(net.hot, c, p.buf, int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6)
+                    )
+            if k == 0:
                 tcp.acknowledge(pcb)
+            else:
+                t = pcb.t_fast
+                if t.running:
+                    net.timers.stop(t)
+                if int(net.netifs[0].driver.tx(p)):
+                    tcp.failed(net)
         c = regs[_NEXT_OUT]
+
+
+# UDP
+
+
+@micropython.viper
+def udp_sendto(u, p, addr, off: int, port: int) -> int:
+    own = int(u.fast)
+    at = int(p.off) - 8
+    net = u.net
+    if own == 0 or at < 36 or int(p.kind) == 2 or p.next is not _NONE:
+        return int(net.udp_send(u, p, addr, off, port))
+    hot = ptr32(net.hot)
+    pair = ptr16(u.pair)
+    a = ptr16(int(ptr8(addr)) + off)
+    pair[0] = a[0]
+    pair[1] = a[1]
+    pair[2] = hot[_IP]
+    pair[3] = hot[_IP] >> 16
+    n = int(p.len) + 8
+    buf = p.buf
+    what = int(u.tos) << 16 | int(u.ttl) << 8 | 17
+    if int(ip4_fast(net.hot, buf, at - 20, n + 20, what, u.pair, 0)) == 0:
+        return int(net.udp_send(u, p, addr, off, port))
+    h = ptr16(int(ptr8(buf)) + at)
+    h[0] = own
+    h[1] = (port & 0xFF) << 8 | port >> 8
+    k = (n & 0xFF) << 8 | n >> 8
+    h[2] = k
+    s = pair[0] + pair[1] + pair[2] + pair[3] + own + h[1] + k + k + 0x1100
+    s = (s & 0xFFFF) + (s >> 16)
+    s = (s & 0xFFFF) + (s >> 16)
+    s = int(cksum(buf, at + 8, n - 8, (s & 0xFF) << 8 | s >> 8)) ^ 0xFFFF
+    if s == 0:
+        s = 0xFFFF
+    h[3] = (s & 0xFF) << 8 | s >> 8
+    p.off = at - 34
+    p.len = n + 34
+    p.tot_len = n + 34
+    err = int(net.netifs[0].driver.tx(p))
+    i = hot[_ETH] + 1
+    if err:
+        i += 5
+    else:
+        k = hot[_UDP] + 1
+        hot[k] = hot[k] + 1
+    hot[i] = hot[i] + 1
+    return err
 
 
 # The loop
@@ -460,10 +553,13 @@ def tcp_flush(net):
 def net_poll(net, now: int) -> int:
     hot = ptr32(net.hot)
     timers = net.timers
+    pcbs = net.tcp.pcbs
     hot[_NOW] = now
     hot[_BURST] = 1
     net.now = now
     timers.now = now
+    registers = net.hot
+    check = frame_check
     pool = net.pool
     fast = hot[_ON]
     more = 0
@@ -480,7 +576,7 @@ def net_poll(net, now: int) -> int:
                 break
             k = 0
             if fast and int(pool.avail):
-                k = int(frame_check(net.hot, p.buf, int(p.len)))
+                k = int(check(registers, p.buf, int(p.len)))
             if k == 0:
                 nif.input(p, nif)
             elif k == 1:
@@ -490,7 +586,7 @@ def net_poll(net, now: int) -> int:
                 p.tot_len = n
                 c = hot[_CUR]
                 regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
-                pcb = net.tcp.pcbs[c - 1]
+                pcb = pcbs[c - 1]
                 regs[_BUSY] = 1
                 err = pcb.on_recv(pcb.arg, pcb, p, 0)
                 if regs[_BUSY]:
@@ -503,8 +599,24 @@ def net_poll(net, now: int) -> int:
                         regs[_OWES] = 1
                         regs[_NEXT_OUT] = hot[_OUT]
                         hot[_OUT] = c
+            elif k == 3:
+                n = hot[_LEN]
+                p.off = 44
+                p.len = n
+                p.tot_len = n
+                u = net.udp_pcbs[hot[_CUR] - 1]
+                b = p.buf
+                port = ptr8(b)[36] << 8 | ptr8(b)[37]
+                u.on_recv(u.arg, u, p, b, 28, port)
+            elif k == 4:
+                n = hot[_LEN]
+                p.len = n
+                p.tot_len = n
+                if int(driver.tx(p)):
+                    net.echo_failed(net)
+                pbuf_free(p)
             else:
-                net.taken[k](net, p, nif)
+                net.tcp.found(net, p, nif)
         fast = 0
     hot[_BURST] = 0
     if hot[_OUT]:

@@ -15,7 +15,7 @@ close() or abort(), nor after err has been called. Callbacks:
 Nothing here allocates after set-up.
 """
 
-from .. import hot, pmtu
+from .. import eth, hot, pmtu
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
 from ..kernel import copy, reg_add, same
 from ..mpy import const
@@ -68,7 +68,8 @@ def init(net):
     net.tcp.open_window = _open_window
     net.tcp.acknowledge = fastpath.acknowledge
     net.tcp.delay = fastpath.delay
-    net.taken[2] = input.found
+    net.tcp.found = input.found
+    net.tcp.failed = eth.failed
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)
     for family in net.families.values():

@@ -42,11 +42,14 @@ from .. import hot
 from ..err import ERR_CLSD
 from ..kernel import copy, reg_raw, reg_set, reg_zero, same, ticks_add, tuple_hash
 from ..mpy import const
+from ..pbuf import RAM, TRANSPORT, Pool
 from ..pbuf import free as pbuf_free
 from ..timer import Timer
 from .cc import ALGORITHMS
 
 _PORTS = const(32)
+_HLEN = const(20)
+_FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 NREGS = 52
 _KEY_PEER = const(32)
@@ -183,6 +186,9 @@ class Tcp:
         self.table = hot.view(net, i, cfg.TCP_HASH_SIZE)  # numbers of the first of each bucket
         self.hot[_HOT_TABLE_MASK] = cfg.TCP_HASH_SIZE - 1
         self.hot[_HOT_SEED] = net.random16()
+        self.ack = p = Pool(1, TRANSPORT + _HLEN, RAM).items[0]  # for ACKs of the fast path
+        p.off = _FRAME
+        p.len = p.tot_len = TRANSPORT + _HLEN - _FRAME
         self.segs_free = None
         self.segs_avail = 0
         for _ in range(cfg.NUM_TCP_SEG):
