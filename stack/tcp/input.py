@@ -11,10 +11,11 @@ from ..kernel import reg_add, reg_diff, reg_load, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, count, ecn, opening, options, recovery, text
+from . import ack, count, ecn, opening, options, recovery, text, uto
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
+from .seg import OPT
 from .state import (
     ESTABLISHED,
     EV_SYN,
@@ -43,6 +44,8 @@ _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_UP = const(12)
 _HEARD = const(24)
+_PRESENT = const(0)  # of OPT
+_HAS_UTO = const(16)
 _ACK_NOW = const(40)
 _ECN_ON = const(2)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
@@ -194,6 +197,8 @@ def _synchronized(pcb, p, netif, addrs):
         if not flags & RST:
             _answer_unacceptable(pcb, flags)
         return False
+    if OPT[_PRESENT] & _HAS_UTO:
+        uto.heard(pcb)
     if flags & RST:  # step 2; RFC 5961 section 3
         if reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT):
             ack.challenge(pcb)

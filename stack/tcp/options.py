@@ -2,6 +2,7 @@
 
     kind 0 end   1 no operation      2 MSS (4 bytes)      3 window scale (3)   RFC 7323 section 2
     8 timestamps (10): TSval, TSecr                                            RFC 7323 section 3
+   28 user timeout (4)                                                         RFC 5482, uto.py
 
 They are read into OPT (seg.py). What both SYNs carry is used: `ws` and `ts` of the pcb.
 The timestamp clock counts ms; each connection adds an offset of its own (RFC 7323 section 5.4).
@@ -9,23 +10,27 @@ The timestamp clock counts ms; each connection adds an offset of its own (RFC 73
 
 from ..kernel import reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum, ticks_diff
 from ..mpy import const
+from . import uto
 from .seg import OPT, SEG
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
 _HAS_TS = const(8)
+_HAS_UTO = const(16)
 
 _PRESENT = const(0)
 _MSS = const(1)
 _SCALE = const(2)
 _TSVAL = const(3)
 _TSECR = const(4)
+_UTO = const(14)
 
 _SEG_SEQ = const(0)
 _LAST_ACK = const(15)
 _TS_RECENT = const(13)
 _TS_OFF = const(14)
 _TS_AT = const(16)
+_ADV_UTO = const(31)
 _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _KEY_LEN = const(36)
@@ -76,6 +81,9 @@ def _take(buf, i, kind, size):
     elif kind == 3 and size == 3:
         OPT[_SCALE] = min(buf[i + 2], _MAX_SCALE)
         OPT[_PRESENT] |= _HAS_SCALE
+    elif kind == 28 and size == 4:
+        OPT[_UTO] = buf[i + 2] << 8 | buf[i + 3]
+        OPT[_PRESENT] |= _HAS_UTO
 
 
 def start(net):
@@ -120,6 +128,8 @@ def agree(pcb):
         pcb.rcv_scale = own_scale(pcb.net.cfg)
     else:
         regs[_RCV_MAX] = regs[_RCV_WND] = min(regs[_RCV_MAX], 0xFFFF)
+    if has & _HAS_UTO:
+        uto.heard(pcb)
     if pcb.ts:
         reg_set(regs, _TS_RECENT, OPT, _TSVAL, 0)
         reg_set(regs, _TS_AT, _clock(pcb.net), 0, 0)
@@ -199,6 +209,8 @@ def _put_syn(pcb, buf, at):
         buf[at + 1] = buf[at + 2] = 3
         buf[at + 3] = own_scale(pcb.net.cfg)
         at += 4
+    if pcb.regs[_ADV_UTO]:
+        at += uto.put(pcb, buf, at)
     return at
 
 

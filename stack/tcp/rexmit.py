@@ -10,7 +10,7 @@ TIME_WAIT, the application's poll.
 from ..err import ERR_CLSD, ERR_TIMEOUT
 from ..kernel import reg_add, reg_diff, ticks_diff
 from ..mpy import const
-from . import keep, options, recovery
+from . import keep, options, recovery, uto
 from .count import GAVE_UP, TIMEOUT
 from .header import SEG
 from .output import output, push_or_probe, requeue
@@ -19,6 +19,7 @@ from .text import offer_again
 
 _SEG_ACK = const(1)
 _RTT_SEQ = const(9)
+_USER_MS = const(17)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _MAX_BACKOFF = const(8)
@@ -58,7 +59,8 @@ def on_rexmit(pcb):
     limit = cfg.TCP_MAXRTX
     if opening:
         limit = cfg.TCP_SYNMAXRTX if pcb.listener is None else cfg.TCP_SYNACKMAXRTX
-    if pcb.nrtx >= limit:
+    user_ms = pcb.regs[_USER_MS]
+    if uto.over(pcb) if user_ms else pcb.nrtx >= limit:
         reg_add(pcb.net.tcp_count, GAVE_UP, 1)
         end(pcb, ERR_TIMEOUT)
         return
@@ -71,6 +73,8 @@ def on_rexmit(pcb):
             recovery.on_timeout(pcb, pcb.nrtx == 1)
     push_or_probe(pcb)
     output(pcb)
+    if user_ms:
+        uto.hurry(pcb)
 
 
 def on_fast(pcb):

@@ -7,10 +7,11 @@ SEG, filled by kernel.tcp_parse:
 OPT, filled by options.parse:
 
     0 which options there are, a sum of: 1 MSS   2 window scale   8 timestamps
-    1 MSS, or its default    2 window scale    3 TSval    4 TSecr
+      16 user timeout
+    1 MSS, or its default    2 window scale    3 TSval    4 TSecr    14 user timeout
 """
 
 from array import array
 
 SEG = array("I", [0] * 8)
-OPT = array("I", [0] * 5)
+OPT = array("I", [0] * 15)
