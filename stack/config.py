@@ -51,6 +51,7 @@ TCP_SYNMAXRTX = 7  # the same for our SYN: three minutes (R2, RFC 9293 section 3
 TCP_SYNACKMAXRTX = 5  # and for a SYN,ACK, whose connection nobody waits for
 TCP_WINDOW_SCALE = True  # RFC 7323 section 2: windows above 65,535, ours or the peer's
 TCP_TIMESTAMPS = False  # RFC 7323 section 3: 12 bytes more in each segment
+TCP_SACK = True  # RFC 2018: tell what has come early (TCP_OOSEQ_MAX > 0), and hear of it
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
 TCP_UTO = False  # RFC 5482: tell the peer of a user timeout, and take its own, within these:
 TCP_UTO_MIN = 100_000

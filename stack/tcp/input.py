@@ -11,7 +11,7 @@ from ..kernel import reg_add, reg_diff, reg_load, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, count, ecn, opening, options, recovery, text, uto
+from . import ack, count, ecn, opening, options, recovery, sack, text, uto
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
@@ -265,6 +265,7 @@ def _answer_unacceptable(pcb, flags):
     elif not SEG[_SEG_DATA_LEN]:
         ack.answer(pcb)
         return
+    sack.old(pcb)
     pcb.regs[_ACK_NOW] = 1
 
 

@@ -1,20 +1,22 @@
 """TCP options (RFC 9293 section 3.2): what a segment brings, and what ours carry.
 
     kind 0 end   1 no operation      2 MSS (4 bytes)      3 window scale (3)   RFC 7323 section 2
+    4 SACK permitted (2)   5 SACK (2 + 8 a block)      RFC 2018, written by sack.py
     8 timestamps (10): TSval, TSecr                                            RFC 7323 section 3
    28 user timeout (4)                                                         RFC 5482, uto.py
 
-They are read into OPT (seg.py). What both SYNs carry is used: `ws` and `ts` of the pcb.
+They are read into OPT (seg.py). What both SYNs carry is used: `ws`, `sack` and `ts` of the pcb.
 The timestamp clock counts ms; each connection adds an offset of its own (RFC 7323 section 5.4).
 """
 
 from ..kernel import reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum, ticks_diff
 from ..mpy import const
-from . import uto
+from . import sack, uto
 from .seg import OPT, SEG
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
+_HAS_SACK = const(4)
 _HAS_TS = const(8)
 _HAS_UTO = const(16)
 
@@ -23,6 +25,8 @@ _MSS = const(1)
 _SCALE = const(2)
 _TSVAL = const(3)
 _TSECR = const(4)
+_BLOCKS = const(5)
+_BLOCK = const(6)
 _UTO = const(14)
 
 _SEG_SEQ = const(0)
@@ -38,6 +42,8 @@ _KEY_LEN = const(36)
 _HLEN = const(20)
 _SYN = const(0x02)
 _RST = const(0x04)
+_NO_SACK = const(0x06)  # SYN or RST
+_MOST = const(40)  # bytes of options
 _MAX_SCALE = const(14)  # RFC 7323 section 2.3: then a window is still a small int
 _OUTDATED = const(0x3FFFFFFF)  # reg_diff's largest: TS.Recent is 12 days old or more
 _KEEP_MS = const(0x10000000)  # half of what ticks_diff can tell
@@ -52,6 +58,7 @@ def parse(buf, off, hlen):
     """
     OPT[_PRESENT] = 0
     OPT[_MSS] = 536
+    OPT[_BLOCKS] = 0
     i = off + _HLEN
     end = off + hlen
     while i < end:
@@ -81,6 +88,13 @@ def _take(buf, i, kind, size):
     elif kind == 3 and size == 3:
         OPT[_SCALE] = min(buf[i + 2], _MAX_SCALE)
         OPT[_PRESENT] |= _HAS_SCALE
+    elif kind == 5 and size >= 10 and size & 7 == 2:
+        n = size >> 3
+        OPT[_BLOCKS] = n
+        for k in range(2 * n):
+            reg_load(OPT, _BLOCK + k, buf, i + 2 + 4 * k)
+    elif kind == 4 and size == 2:
+        OPT[_PRESENT] |= _HAS_SACK
     elif kind == 28 and size == 4:
         OPT[_UTO] = buf[i + 2] << 8 | buf[i + 3]
         OPT[_PRESENT] |= _HAS_UTO
@@ -111,6 +125,7 @@ def offer(pcb):
     net = pcb.net
     cfg = net.cfg
     pcb.ws = cfg.TCP_WINDOW_SCALE
+    pcb.sack = cfg.TCP_SACK and cfg.TCP_OOSEQ_MAX > 0
     pcb.ts = cfg.TCP_TIMESTAMPS
     if pcb.ts:
         net.prf(pcb.regs, _TS_OFF, pcb.key, 0, _KEY_LEN)
@@ -122,6 +137,7 @@ def agree(pcb):
     regs = pcb.regs
     has = OPT[_PRESENT]
     pcb.ws = pcb.ws and has & _HAS_SCALE != 0
+    pcb.sack = pcb.sack and has & _HAS_SACK != 0
     pcb.ts = pcb.ts and has & _HAS_TS != 0
     if pcb.ws:
         pcb.snd_scale = OPT[_SCALE]
@@ -180,19 +196,25 @@ def _clock(net):
     return tcp.clock
 
 
-def put(pcb, buf, at, flags):
-    """Write the options of a segment with these flags at buf[at]. Returns how many bytes: a
-    multiple of 4, at most 40. Allocates nothing."""
+def put(pcb, buf, at, flags, room=_MOST):
+    """Write the options of a segment with these flags at buf[at]: what it must have, and blocks of
+    SACK as far as `room` bytes allow. Returns how many: a multiple of 4, at most 40. Allocates
+    nothing."""
     start = at
     if flags & _SYN:
         at = _put_syn(pcb, buf, at)
     if pcb.ts and not flags & _RST:
         buf[at] = buf[at + 1] = 1
+        if pcb.sack and flags & _SYN:
+            buf[at] = 4
+            buf[at + 1] = 2
         buf[at + 2] = 8
         buf[at + 3] = 10
         reg_store(buf, at + 4, tsval(pcb), 1)
         reg_store(buf, at + 8, pcb.regs, _TS_RECENT)  # 0 in a first SYN
         at += _TS_LEN
+    if pcb.sack and not flags & _NO_SACK:
+        at = sack.put(pcb, buf, at, room - (at - start))
     return at - start
 
 
@@ -209,9 +231,19 @@ def _put_syn(pcb, buf, at):
         buf[at + 1] = buf[at + 2] = 3
         buf[at + 3] = own_scale(pcb.net.cfg)
         at += 4
+    if pcb.sack and not pcb.ts:  # else it is in front of the timestamps
+        buf[at] = buf[at + 1] = 1
+        buf[at + 2] = 4
+        buf[at + 3] = 2
+        at += 4
     if pcb.regs[_ADV_UTO]:
         at += uto.put(pcb, buf, at)
     return at
+
+
+def room(pcb, n):
+    """Return how many bytes of options a segment with `n` bytes of text has room for."""
+    return min(pcb.mss - n + (_TS_LEN if pcb.ts else 0), _MOST)
 
 
 def own_mss(pcb):

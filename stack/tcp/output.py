@@ -93,8 +93,8 @@ def transmit(pcb, seg):
     p.off = TRANSPORT
     if flags & SYN:
         flags |= ecn.syn_flags(pcb)
-    if pcb.ts or flags & SYN:
-        hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
+    if pcb.ts or pcb.sack or flags & SYN:
+        hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags, options.room(pcb, seg.len))
     if not flags & SYN or pcb.state != SYN_SENT:
         flags |= ACK
     p.len = hlen

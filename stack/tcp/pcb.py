@@ -62,6 +62,7 @@ _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
 _NCC = const(18)
+_NSB = const(4)
 _LISTEN = const(1)
 _TIME_WAIT = const(10)
 _LONG_AGO = const(0x10000000)  # in 30-bit ms: neither just now nor soon
@@ -90,6 +91,8 @@ class Pcb:
         self.oo_p = [None] * n  # segments that came out of order, by sequence number
         self.oo_seq = array("I", [0] * n)
         self.oo_fin = bytearray(n)
+        self.oo_age = array("I", [0] * n)  # when it was last reported (sack.py)
+        self.sb = array("I", [0] * _NSB)  # the scoreboard's registers (sack.py)
         self.cc_regs = array("I", [0] * _NCC)  # congestion control's (cc.py)
         self.t_rexmit, self.t_fast, self.t_life, self.t_poll = [Timer(f, self) for f in timeouts]
         self.serial = 0  # changes whenever the pcb changes hands
@@ -112,7 +115,7 @@ class Pcb:
         self.ttl = cfg.IP_TTL
         self.tos = 0
         self.nodelay = self.rx_closed = self.fin_queued = self.fin_seen = False
-        self.ws = self.ts = False  # options in use (options.py)
+        self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.snd_scale = self.rcv_scale = 0
         # sending
         self.unsent = self.unsent_last = self.unacked = self.unacked_last = None
@@ -137,7 +140,8 @@ class Pcb:
         regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
         self.answered_at = ticks_add(self.net.now, _LONG_AGO)
         self.refused = None
-        self.oo_n = 0
+        self.oo_n = self.oo_clock = 0
+        self.dup_len = 0  # bytes that came twice, which the peer is to hear of (sack.py)
 
 
 class Listener:

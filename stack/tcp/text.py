@@ -9,6 +9,7 @@ from ..err import ERR_ABRT, OK
 from ..kernel import copy, reg_add, reg_diff, reg_set
 from ..mpy import const
 from ..pbuf import cat, free, skip, trim
+from . import sack
 from .count import OOSEQ, OOSEQ_FULL, POOL_LOW, REFUSED, WINDOW_FULL
 from .header import ACK, RST, SEG, send_control
 from .state import EV_FIN, end, happen
@@ -30,6 +31,7 @@ def accept(pcb, p, fin):
     n = p.tot_len
     room = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT) - max(ahead, 0)
     if ahead < 0:  # what we have already
+        sack.duplicate(pcb, 0, min(-ahead, n))
         skip(p, min(-ahead, n))
         n = p.tot_len
         regs[_ACK_NOW] = 1
@@ -51,6 +53,7 @@ def accept(pcb, p, fin):
         regs[_ACK_NOW] = 1
         gap = reg_diff(pcb.oo_seq, 0, regs, _RCV_NXT)
         if n > gap:  # the rest is kept already
+            sack.duplicate(pcb, gap - ahead, min(n - gap, pcb.oo_p[0].tot_len))
             n = max(gap, 0)
             trim(p, n)
             fin = False
@@ -211,6 +214,7 @@ def _take(pcb):
 def _move(pcb, to, i):
     pcb.oo_p[to] = pcb.oo_p[i]
     pcb.oo_fin[to] = pcb.oo_fin[i]
+    pcb.oo_age[to] = pcb.oo_age[i]
     reg_set(pcb.oo_seq, to, pcb.oo_seq, i, 0)
 
 
@@ -231,6 +235,8 @@ def _keep(pcb, p, fin):
         have = ahead + pcb.oo_p[at].tot_len
         if have > 0 or pcb.oo_fin[at]:
             have = min(have, n) if not pcb.oo_fin[at] else n
+            sack.duplicate(pcb, skipped, have)
+            sack.touch(pcb, at)
             skip(p, have)
             n -= have
             skipped += have
@@ -238,6 +244,8 @@ def _keep(pcb, p, fin):
     if at < pcb.oo_n:
         gap = reg_diff(seq, at, SEG, _SEG_SEQ) - skipped
         if n > gap:  # keep what the next one has; a retransmission brings what lies beyond it
+            sack.duplicate(pcb, skipped + gap, min(n - gap, pcb.oo_p[at].tot_len))
+            sack.touch(pcb, at)
             n = gap
             trim(p, n)
             fin = False
@@ -255,3 +263,4 @@ def _keep(pcb, p, fin):
     pcb.oo_fin[at] = 1 if fin else 0
     reg_set(seq, at, SEG, _SEG_SEQ, skipped)
     pcb.oo_n += 1
+    sack.touch(pcb, at)

@@ -67,10 +67,11 @@ class Seg:
 
 class Conn:
     """See above. The limits are those of stack/config.py; `wnd` is the peer's window, and `rtt`
-    how many ms its ACK of our SYN takes. `ecn`: its SYN asks for ECN, and gets it."""
+    how many ms its ACK of our SYN takes. `ecn`: its SYN asks for ECN, and gets it. `sack`, `ts`:
+    it can do SACK, has timestamps; it sends `stamp`, and echoes `echo`."""
 
-    def __init__(self, mss=1000, wnd=60000, rtt=0, ecn=False, **limits):
-        self.lab = Lab(**limits)
+    def __init__(self, mss=1000, wnd=60000, rtt=0, ecn=False, sack=False, ts=False, **limits):
+        self.lab = Lab(TCP_TIMESTAMPS=ts, **limits)
         self.net = self.lab.net
         self.seq = -1  # the peer's next byte: what its segments without text carry
         self.ack = -1
@@ -83,8 +84,12 @@ class Conn:
         self.refuse = False  # recv refuses what comes
         self.consume = True  # recv reports what it takes as consumed
         self.pcb = None
+        self.ts = ts
+        self.stamp = 1000
+        self.echo = 0
         self.lab.listen(PORT, self._accepted)
-        self.send(b"", SYN | (ECE | CWR if ecn else 0), opts=b"\x02\x04" + b16(mss))
+        opts = b"\x02\x04" + b16(mss) + (b"\x01\x01\x04\x02" if sack else b"")
+        self.send(b"", SYN | (ECE | CWR if ecn else 0), opts=opts)
         (seg,) = self.out()
         assert (
             seg.flags == SYN | ACK | (ECE if ecn else 0)
@@ -92,7 +97,13 @@ class Conn:
             and seg.seq == -1
             and seg.ack == 0
         )
-        assert seg.opts == b"\x02\x04" + b16(self.net.cfg.TCP_MSS)
+        answered = b"\x02\x04" + b16(self.net.cfg.TCP_MSS)
+        if ts:
+            self.echo = num(seg.opts, 8, 4)
+            assert seg.opts[4:8] == (b"\x04\x02" if sack else b"\x01\x01") + b"\x08\x0a"
+        elif sack and self.net.cfg.TCP_SACK and self.net.cfg.TCP_OOSEQ_MAX:
+            answered += b"\x01\x01\x04\x02"
+        assert ts or seg.opts == answered
         self.lab.wait(rtt)
         self.lab.frames.clear()
         self.seq = self.ack = 0
@@ -135,6 +146,8 @@ class Conn:
         self, data=b"", flags=ACK, seq=None, ack=None, wnd=None, up=0, opts=b"", port=PORT, tos=0
     ):
         """Return a segment of the peer's, for self.lab.put()."""
+        if self.ts:
+            opts += b"\x01\x01\x08\x0a" + b32(self.stamp) + b32(self.echo)
         seq = self.seq if seq is None else seq
         ack = self.ack if ack is None else ack
         wnd = self.wnd if wnd is None else wnd

@@ -194,7 +194,7 @@ def test_an_active_open_offers_and_takes():
     lab.poll()  # ARP
     peer = Peer(lab)
     s = peer.take()
-    assert s.options[:8] == MSS + b"\x01\x03\x03\x00" and s.options[8:12] == TS_OK
+    assert s.options[:8] == MSS + b"\x01\x03\x03\x00" and s.options[8:12] == b"\4\2\x08\x0a"
     assert s.options[16:] == bytes(4)
     peer.ack = 1
     peer.send(SYN | ACK, options=MSS + NOP + b"\x03\x03\x02" + ts(OLD, num(s.options, 12, 4)))

@@ -1,0 +1,54 @@
+"""SACK and what follows from it allocates nothing."""
+
+from hal.faults import Faults
+
+from .end import End
+from .proof import nothing
+from .world import World
+
+KB = 1 << 10
+
+
+class _Wide:
+    """Windows of 20 segments."""
+
+    TCP_WND = 29_200
+    TCP_SND_BUF = 29_200
+    TCP_SND_QUEUELEN = 40
+    NUM_TCP_SEG = 48
+    PBUF_RAM_SIZE = 64
+    PBUF_REF_SIZE = 80
+    PBUF_POOL_SIZE = 40
+    TCP_OOSEQ_MAX = 20
+
+
+class _Stamped(_Wide):
+    TCP_TIMESTAMPS = True
+
+
+def _both_ways(turn, config, **faults):
+    """Both ends send 128 KB over a bad network."""
+
+    def setup():
+        w = World(Faults(**faults), turn, config, seed=turn + 31)
+        w.serve(End(total=128 * KB))
+        end = w.client(End(total=128 * KB))
+
+        def run():
+            w.connect(end)
+            assert w.run(w.all_done, 3_600_000), "it did not end"
+            w.settle()
+
+        return run, w.check
+
+    nothing(setup)
+
+
+def test_losses_and_reordering():
+    for turn in range(3):
+        _both_ways(turn, _Wide, loss=20, reorder=30, reorder_ms=7, delay_ms=10)
+
+
+def test_with_timestamps():
+    for turn in range(3):
+        _both_ways(turn, _Stamped, loss=20, duplicate=30, reorder=30, reorder_ms=7, delay_ms=10)
