@@ -53,6 +53,7 @@ TCP_WINDOW_SCALE = True  # RFC 7323 section 2: windows above 65,535, ours or the
 TCP_TIMESTAMPS = False  # RFC 7323 section 3: 12 bytes more in each segment
 TCP_SACK = True  # RFC 2018: tell what has come early (TCP_OOSEQ_MAX > 0), and hear of it
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
+TCP_CHALLENGES_PER_S = 20  # answers to what may be an attack, on average (RFC 5961 section 7)
 TCP_UTO = False  # RFC 5482: tell the peer of a user timeout, and take its own, within these:
 TCP_UTO_MIN = 100_000
 TCP_UTO_MAX = 3_600_000
@@ -81,7 +82,7 @@ def load(user=None):
     other; the message names the remedy. Allocates; for set-up.
     """
     cfg = Config()
-    names = [k for k in globals() if k.isupper()]
+    names = [k for k in globals() if k.isupper() and k[0] != "_"]
     for k in names:
         setattr(cfg, k, globals()[k])
     for k in dir(user) if user is not None else ():
@@ -133,6 +134,7 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (lambda c: c.TCP_CHALLENGES_PER_S > 0, "raise TCP_CHALLENGES_PER_S to 1 or more"),
     (
         lambda c: 0 < c.TCP_KEEP_IDLE <= 1 << 28 and 0 < c.TCP_KEEP_INTVL <= 1 << 28,
         "TCP_KEEP_IDLE and TCP_KEEP_INTVL must be above 0 and at most 2^28 ms: three days",

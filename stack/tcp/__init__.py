@@ -25,6 +25,7 @@ Where to read on:
     rexmit.py   all timers                          recovery.py  losses, found and repaired
     keep.py     keep-alive                          uto.py     the user timeout
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
+    blind.py    attacks by guessing, and ICMP errors
     options.py  window scaling, timestamps          seg.py     the segment being processed
     state.py    the state machine                   pcb.py     what is known of a connection
     header.py   the wire format, control segments   isn.py     initial sequence numbers
@@ -32,11 +33,14 @@ Where to read on:
 """
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
-from . import count, header, pcb, state
-from .pcb import NREGS
+# isort: off
+from . import count, seg, newreno, cubic, cc
+from . import options, header, pcb, state
+from . import recovery, ecn, isn, keep, sack
+from . import write as _write, output as _output  # the functions of these names come last
+from . import text, rexmit, ack, cookie, opening, input
 
-# isort: split
-from . import ack
+# isort: on
 from .api import (
     abort,
     accept,
@@ -66,6 +70,6 @@ from .api import (
 from .info import INFO, info
 from .keep import keepalive
 from .output import output
-from .pcb import local_port, remote_port
+from .pcb import NREGS, local_port, remote_port
 from .state import NAMES as STATES
 from .write import COPY, MORE, URGENT, write, write_pbuf
