@@ -47,7 +47,7 @@ _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
-_UTO_DUE = const(47)
+_UTO_DUE = const(49)
 _SND_NXT = const(1)
 _PORTS = const(32)
 

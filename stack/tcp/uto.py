@@ -26,7 +26,7 @@ _USER_MS = const(17)
 _WAIT_UNA = const(18)
 _WAIT_AT = const(19)
 _ADV_UTO = const(31)
-_UTO_DUE = const(47)
+_UTO_DUE = const(49)
 _UTO_OWN = const(48)
 _ESTABLISHED = const(4)
 
