@@ -50,6 +50,8 @@ TCP_SYNACKMAXRTX = 5  # and for a SYN,ACK, whose connection nobody waits for
 TCP_WINDOW_SCALE = True  # RFC 7323 section 2: windows above 65,535, ours or the peer's
 TCP_TIMESTAMPS = False  # RFC 7323 section 3: 12 bytes more in each segment
 TCP_SACK = True  # RFC 2018: tell what has come early (TCP_OOSEQ_MAX > 0), and hear of it
+TCP_RACK = True  # RFC 8985: with SACK, losses are found by time, and probes tell of the last
+TCP_FRTO = True  # RFC 5682: find out whether a timeout was spurious, and undo it
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
 TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
 

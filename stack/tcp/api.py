@@ -37,7 +37,7 @@ def init(net):
     """Make the pcbs, pools and counters, and take TCP segments. Allocates; for set-up."""
     net.tcp_count = stats.new(count.NAMES)
     net.stats["tcp"] = (count.NAMES, net.tcp_count)
-    timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll)
+    timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll, rexmit.on_loss)
     net.tcp = pcbs_.Tcp(net, timeouts)
     net.tcp.iss = isn.choose
     net.tcp.t_clock = Timer(options.keep, net)

@@ -5,7 +5,8 @@ NAMES = tuple(
         "rx tx rst_rx rst_tx rexmit timeout fast_rexmit probe dup_ack ooseq bad_len bad_hlen "
         "bad_cksum group no_pcb not_acceptable bad_ack challenge no_ack no_pbuf no_mem busy "
         "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
-        "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback"
+        "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback "
+        "sacked_seg bad_sack dsack_rx reneged lost_seg reordered tlp spurious"
     ).split()
 )
 (
@@ -49,4 +50,12 @@ NAMES = tuple(
     ECE_RX,
     ECN_CUT,
     ECN_FALLBACK,
+    SACKED_SEG,
+    BAD_SACK,
+    DSACK_RX,
+    RENEGED,
+    LOST_SEG,
+    REORDERED,
+    TLP,
+    SPURIOUS,
 ) = range(len(NAMES))
