@@ -25,6 +25,7 @@ class Faults:
     loss, duplicate, corrupt, reorder: how many of 1000 frames. A corrupted frame has one bit
         flipped behind its Ethernet header; ARP is spared, as it has no checksum of its own (on
         a real wire the FCS guards it). A reordered one comes `reorder_ms` late.
+    mark: how many of 1000 ECN-capable packets a router marks CE (RFC 3168 section 5).
     delay_ms, jitter_ms: delay_ms plus 0..jitter_ms at random, which never reorders.
     rate_bps: the link's speed, 16000 or more, or 0 for no limit; behind `queue_bytes` of waiting
         frames the next one is dropped.
@@ -41,12 +42,14 @@ class Faults:
         jitter_ms=0,
         rate_bps=0,
         queue_bytes=16384,
+        mark=0,
     ):
         if rate_bps and rate_bps < 16000:
             raise ValueError("wire: rate_bps=%d is below 16000" % rate_bps)
         self.loss = loss
         self.duplicate = duplicate
         self.corrupt = corrupt
+        self.mark = mark
         self.reorder = reorder
         self.reorder_ms = reorder_ms
         self.delay_ms = delay_ms

@@ -100,10 +100,8 @@ class Stream:
     def start(self, pool):
         """Receive into `pool`, all of whose pbufs must be free."""
         self.pool = pool
-        p = pool.head
-        while p is not None:
+        for p in pool.items:
             self._views[p] = memoryview(p.buf)[LEAD:]
-            p = p.next
         self._readable()  # the first ipoll() allocates what the others use
 
     def link(self):

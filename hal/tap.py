@@ -91,10 +91,8 @@ class Tap:
     def start(self, pool):
         """Receive into `pool`, all of whose pbufs must be free."""
         self.pool = pool
-        p = pool.head
-        while p is not None:
+        for p in pool.items:
             self._views[p] = (memoryview(p.buf)[LEAD:], self._rest)
-            p = p.next
 
     def link(self):
         """Return True: a TAP's link is up while it is open."""

@@ -11,9 +11,13 @@ The stack never asks for the time and never blocks: whoever owns the loop passes
 
 from array import array
 
-from . import arp, err, eth, icmp, ipv4, netif, pbuf, stats, tcp, timer, udp
+from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, tcp, timer, udp
 from .config import load as limits
 from .kernel import prf, reg_add, reg_load, reg_store
+from .mpy import const
+
+_BEFORE = const(0x20000000)  # a bit of the difference of two times (timer.py)
+_WRAP = const(0x3FFFFFFF)
 
 
 class Stack:
@@ -41,6 +45,13 @@ class Stack:
                 prf(self._secret, k, self._secret, self._bytes, 0, 4, self._work)
         self.now = 0
         self.stats = {}
+        names = (eth, arp, ipv4, icmp, udp, tcp.count)
+        hot.init(
+            self,
+            sum(len(layer.NAMES) for layer in names)
+            + cfg.TCP_HASH_SIZE
+            + cfg.NUM_TCP_PCB * tcp.NREGS,
+        )
         self.netifs = []
         self.default_netif = None
         self.timers = timer.Timers()
@@ -63,7 +74,8 @@ class Stack:
         Returns the ms until the next timer is due: call again then, or when a frame arrives; 0 if
         frames may still be waiting. Allocates nothing.
         """
-        self.now = self.timers.now = now
+        timers = self.timers
+        self.now = timers.now = now
         more = False
         budget = self.cfg.RX_BUDGET
         for nif in self.netifs:
@@ -75,8 +87,9 @@ class Stack:
                 nif.input(p, nif)
             else:
                 more = True
-        self.timers.run(now)
-        return 0 if more else self.timers.next_in()
+        if not (now - timers.at) & _BEFORE:
+            timers.run(now)
+        return 0 if more else (timers.at - now) & _WRAP
 
     def prf(self, out, i, buf, off, n):
         """out[i] = kernel.prf, keyed by the stack's secret, of n bytes at buf[off]."""

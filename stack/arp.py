@@ -14,7 +14,7 @@ An entry's life, driven by its own timer:
                    +-- ARP_MAX_TRIES unanswered --> FREE <-------------------+
 """
 
-from . import eth, stats
+from . import eth, hot
 from .err import ERR_MEM, OK
 from .kernel import copy, find, ip4_class, reg_add, same
 from .mpy import const
@@ -139,8 +139,7 @@ class Table:
 
 def init(net):
     """Give the stack its ARP counters, and take the frames. Allocates; for set-up."""
-    net.arp_count = stats.new(NAMES)
-    net.stats["arp"] = (NAMES, net.arp_count)
+    net.arp_count = hot.counters(net, "arp", NAMES)
     eth.register(net, _ETHERTYPE, receive)
 
 

@@ -6,8 +6,8 @@
 +-------------------+------------------+------+---------
 """
 
+from . import hot
 from . import netif as _netif
-from . import stats
 from .err import ERR_BUF
 from .kernel import copy, reg_add, same
 from .mpy import const
@@ -31,8 +31,7 @@ BROADCAST = b"\xff\xff\xff\xff\xff\xff"
 def init(net):
     """Give the stack its table of EtherTypes and its counters. Allocates; for set-up."""
     net.eth_types = {}
-    net.eth_count = stats.new(NAMES)
-    net.stats["eth"] = (NAMES, net.eth_count)
+    net.eth_count = hot.counters(net, "eth", NAMES)
     net.rx_group = 0  # is the packet being processed a link-layer multicast or broadcast?
 
 
@@ -64,7 +63,6 @@ def receive(p, netif):
         return _drop(p, count, _NO_PROTO)
     reg_add(count, _RX, 1)
     header(p, -_HLEN)
-    p.netif = netif
     fn(p, netif)
 
 

@@ -7,7 +7,7 @@
 +------+------+------------+------------------------+----------------
 """
 
-from . import ipv4, stats
+from . import hot, ipv4
 from .kernel import copy, reg_add, ticks_add, ticks_diff
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, cksum, free
@@ -42,8 +42,7 @@ _ERRORS = (3, 11, 12)  # unreachable, time exceeded, parameter problem (quench: 
 
 def init(net):
     """Take ICMP packets, and send unreachables for IPv4. Allocates; for set-up."""
-    net.icmp_count = stats.new(NAMES)
-    net.stats["icmp"] = (NAMES, net.icmp_count)
+    net.icmp_count = hot.counters(net, "icmp", NAMES)
     net.icmp_tokens = net.cfg.ICMP_ERRORS_PER_S
     net.icmp_refill = 0
     ipv4.register(net, _PROTO, receive)

@@ -15,7 +15,7 @@ order in which the peer's packets carry them. IPv6 will keep the same interface.
 
 from array import array
 
-from . import stats
+from . import hot
 from .err import ERR_BUF, ERR_IF, ERR_RTE, ERR_VAL
 from .kernel import ip4_check, ip4_class, ip4_header, reg_add, same
 from .mpy import const
@@ -61,8 +61,7 @@ def init(net):
     net.ip4_protos = {}
     net.ip4_errors = {}
     net.ip4_unreachable = None
-    net.ip4_count = stats.new(NAMES)
-    net.stats["ip4"] = (NAMES, net.ip4_count)
+    net.ip4_count = hot.counters(net, "ip4", NAMES)
     net.ip4_id = net.random16()
     net.rx_tos = 0  # of the packet being received: TCP looks for ECN's bits
 

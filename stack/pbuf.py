@@ -36,8 +36,9 @@ class Pbuf:
         self.pool = pool
         self.buf = buf
         self.kind = kind
-        self.off = self.len = self.tot_len = self.ref = 0
-        self.next = self.netif = self.done = self.done_arg = None
+        self.off = self.len = self.tot_len = 0
+        self.ref = 1  # also while it is free: so nothing is to be set when it is not any more
+        self.next = self.done = self.done_arg = None
 
 
 class Pool:
@@ -51,28 +52,24 @@ class Pool:
         self.size = self.avail = self.low = size
         self.bufsize = bufsize
         self.empty = 0
-        self.head = None
-        for _ in range(size):
-            p = Pbuf(self, bytearray(bufsize) if bufsize else None, kind)
-            p.next = self.head
-            self.head = p
+        self.items = [
+            Pbuf(self, bytearray(bufsize) if bufsize else None, kind) for _ in range(size)
+        ]  # the first `avail` of them are free
 
 
 def alloc(pool, off, n):
     """Return a pbuf of `n` bytes at `off`, owned by the caller, or None if the pool is empty or
     off + n exceeds its buffers. The bytes are whatever was there."""
-    p = pool.head
-    if p is None or off + n > pool.bufsize:
+    left = pool.avail - 1
+    if left < 0 or off + n > pool.bufsize:
         pool.empty = (pool.empty + 1) & 0xFFFFFFF
         return None
-    pool.head = p.next
-    pool.avail = n_free = pool.avail - 1
-    if n_free < pool.low:
-        pool.low = n_free
-    p.next = p.netif = None
+    pool.avail = left
+    if left < pool.low:
+        pool.low = left
+    p = pool.items[left]
     p.off = off
     p.len = p.tot_len = n
-    p.ref = 1
     return p
 
 
@@ -102,10 +99,11 @@ def free(p):
     """
     count = 0
     while p is not None:
-        p.ref -= 1
-        if p.ref > 0:
+        if p.ref > 1:
+            p.ref -= 1
             break
         rest = p.next
+        p.next = None
         pool = p.pool
         if p.kind == REF:
             done = p.done
@@ -113,8 +111,7 @@ def free(p):
             p.buf = p.done = p.done_arg = None
             if done is not None:
                 done(arg)
-        p.next = pool.head
-        pool.head = p
+        pool.items[pool.avail] = p
         pool.avail += 1
         count += 1
         p = rest

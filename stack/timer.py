@@ -1,13 +1,20 @@
-"""Timers: a list of those that are running, soonest first. Idle connections cost nothing.
+"""Timers, in a leftist heap: the soonest is its root, starting one costs O(log n) at worst, and
+whether any is due is one comparison with `at`. Idle connections cost nothing.
 
-A timer that is moved later, or stopped, stays where it is in the list: run() looks at its real
+A timer that is moved later, or stopped, stays where it is in the heap: run() looks at its real
 due time when its place comes up. So the two commonest operations are constant-time.
-Nothing here allocates after set-up. Times are 30-bit milliseconds (kernel.ticks_*).
+Nothing here allocates after set-up. Times are 30-bit milliseconds (kernel.ticks_*), and
+`(x - y) & _BEFORE` is not 0 if time x is before y.
 """
 
 from .kernel import ticks_add, ticks_diff
+from .mpy import const
 
-MAX_MS = 0x1FFFFFFF  # the longest delay: 6 days; also "no timer is running"
+MAX_MS = 0x1FFFFFFF  # the longest delay: 6 days; also what poll() returns if no timer is running
+_MAX_MS = const(0x1FFFFFFF)
+_BEFORE = const(0x20000000)
+
+_nil = None  # where the heap ends; so that no child need be compared with None
 
 
 class Timer:
@@ -17,28 +24,33 @@ class Timer:
         self.callback = callback
         self.arg = arg
         self.running = False
-        self.queued = False
         self.due = 0  # when to call back
-        self.place = 0  # the time its place in the list is sorted by: due, or earlier
-        self.next = None
+        self.place = 0  # the time its place in the heap is sorted by: due, or earlier
+        self.rank = 0  # nodes on the way to the nearest end of the heap; 0: it is not in the heap
+        self.up = self.left = self.right = _nil
+
+
+_nil = Timer(None, None)
 
 
 class Timers:
-    """The running timers of one stack. `now` is the time of the last run()."""
+    """The running timers of one stack. `now` is the time of the last poll. Before `at`, which is
+    at most MAX_MS later, run() need not be called: nothing is due."""
 
     def __init__(self):
-        self.head = None
+        self.root = _nil
         self.now = 0
+        self.at = 0
 
     def start(self, t, delay):
         """Let `t` fire `delay` ms (1..MAX_MS) from now, wherever it stood before."""
         t.due = due = ticks_add(self.now, delay)
         t.running = True
-        if t.queued:
-            if ticks_diff(due, t.place) >= 0:
+        if t.rank:
+            if not (due - t.place) & _BEFORE:
                 return
-            self._unlink(t)
-        self._insert(t, due)
+            self._take(t)
+        self._put(t, due)
 
     def stop(self, t):
         """Let `t` not fire. Harmless if it is not running."""
@@ -49,50 +61,79 @@ class Timers:
         return ticks_diff(t.due, self.now)
 
     def run(self, now):
-        """Set the time to `now` and call back every timer that is due. A callback may start and
-        stop any timer."""
+        """Set the time to `now` and call back every timer that is due, the soonest first. A
+        callback may start and stop any timer. Afterwards `at` is later than `now`."""
         self.now = now
-        t = self.head
-        while t is not None and ticks_diff(now, t.place) >= 0:
-            self.head = t.next
-            t.queued = False
+        while not (now - self.at) & _BEFORE:
+            t = self.root
+            if t is _nil:
+                self.at = ticks_add(now, _MAX_MS)
+                return
+            self._take(t)
             if t.running:
-                if ticks_diff(now, t.due) >= 0:
+                if (now - t.due) & _BEFORE:
+                    self._put(t, t.due)
+                else:
                     t.running = False
                     t.callback(t.arg)
-                else:
-                    self._insert(t, t.due)
-            t = self.head
 
-    def next_in(self):
-        """Return the ms until run() is wanted again, 0..MAX_MS."""
-        t = self.head
-        while t is not None and not t.running:
-            t.queued = False
-            self.head = t = t.next
-        if t is None:
-            return MAX_MS
-        return max(0, ticks_diff(t.place, self.now))
-
-    def _insert(self, t, due):
+    def _put(self, t, due):
+        """Put `t` into the heap."""
         t.place = due
-        t.queued = True
-        after = None
-        n = self.head
-        while n is not None and ticks_diff(due, n.place) >= 0:
-            after = n
-            n = n.next
-        t.next = n
-        if after is None:
-            self.head = t
-        else:
-            after.next = t
+        t.rank = 1
+        t.left = t.right = _nil
+        self.root = root = _meld(self.root, t)
+        self.at = root.place
 
-    def _unlink(self, t):
-        n = self.head
-        if n is t:
-            self.head = t.next
-            return
-        while n.next is not t:
-            n = n.next
-        n.next = t.next
+    def _take(self, t):
+        """Take `t` out of the heap: what was below it takes its place. Where that has changed a
+        rank, the nodes above follow, of which there are at most as many as ranks."""
+        nil = _nil
+        up = t.up
+        below = _meld(t.left, t.right)
+        t.rank = 0
+        if up is nil:
+            self.root = below
+            self.at = ticks_add(self.now, _MAX_MS) if below is nil else below.place
+        while up is not nil:
+            rank = up.rank
+            if up.left is t:
+                up.left = up.right
+            _hang(up, below)
+            if up.rank == rank:
+                return
+            t = below = up
+            up = up.up
+
+
+def _meld(a, b):
+    """Return the root of heaps `a` and `b` made one. It walks down the right sides of both, of at
+    most log2(n + 1) nodes each, and up again."""
+    nil = _nil
+    way = nil  # the way back: each node's `right` is the one above it
+    while a is not nil and b is not nil:
+        if (b.place - a.place) & _BEFORE:
+            a, b = b, a
+        rest = a.right
+        a.right = way
+        way = a
+        a = rest
+    heap = b if a is nil else a
+    while way is not nil:
+        up = way.right
+        _hang(way, heap)
+        heap = way
+        way = up
+    heap.up = nil
+    return heap
+
+
+def _hang(t, child):
+    """Let t's children be its left one and `child`: that of the lower rank on the right."""
+    other = t.left
+    if other.rank < child.rank:
+        t.left = child
+        child = other
+    t.right = child
+    t.rank = child.rank + 1
+    t.left.up = child.up = t

@@ -12,7 +12,7 @@
 Addresses are 4 or 16 bytes. All pcbs are made at set-up; nothing here allocates after it.
 """
 
-from . import stats
+from . import hot
 from .err import ERR_ARG, ERR_CONN, ERR_MEM, ERR_RTE, ERR_USE, ERR_VAL, OK
 from .kernel import cksum as _cksum
 from .kernel import copy, reg_add, same
@@ -61,8 +61,7 @@ class UdpPcb:
 
 def init(net):
     """Make the pcbs and counters, and take UDP packets. Allocates; for set-up."""
-    net.udp_count = stats.new(NAMES)
-    net.stats["udp"] = (NAMES, net.udp_count)
+    net.udp_count = hot.counters(net, "udp", NAMES)
     net.udp_pcbs = [UdpPcb(net) for _ in range(net.cfg.NUM_UDP_PCB)]
     for family in net.families.values():
         family.register(net, _PROTO, receive, _icmp_error)

@@ -188,7 +188,7 @@ def pools_full(net):
     assert net.tcp.segs_avail == net.cfg.NUM_TCP_SEG, "segments: %d" % net.tcp.segs_avail
     assert not tcp.pcbs(net), [tcp.state_name(pcb) for pcb in tcp.pcbs(net)]
     assert net.tcp.current is None
-    assert all(bucket is None for bucket in net.tcp.table)
+    assert not any(net.tcp.table)
     assert all(not lpcb.in_use or lpcb.pending == 0 for lpcb in net.tcp.listeners)
 
 

@@ -75,6 +75,17 @@ def reg_set(dst, i, src, j, n):
     dst[i] = (src[j] + n) & 0xFFFFFFFF
 
 
+def reg_raw(regs, i, buf, off):
+    """regs[i] = the 4 bytes at buf[off], as they lie in memory (the first is the lowest)."""
+    regs[i] = buf[off] | buf[off + 1] << 8 | buf[off + 2] << 16 | buf[off + 3] << 24
+
+
+def reg_zero(regs, i, n):
+    """Set the `n` registers from regs[i] on to 0."""
+    for k in range(i, i + n):
+        regs[k] = 0
+
+
 def reg_sum(dst, i, a, j, b, k):
     """dst[i] = a[j] + b[k], modulo 2^32. They may all be the same."""
     dst[i] = (a[j] + b[k]) & 0xFFFFFFFF

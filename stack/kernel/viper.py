@@ -154,6 +154,20 @@ def reg_set(dst: ptr32, i: int, src: ptr32, j: int, n: int):
 
 
 @micropython.viper
+def reg_raw(regs: ptr32, i: int, buf: ptr8, off: int):
+    p = ptr8(int(buf) + off)
+    regs[i] = p[0] | p[1] << 8 | p[2] << 16 | p[3] << 24
+
+
+@micropython.viper
+def reg_zero(regs: ptr32, i: int, n: int):
+    while n > 0:
+        regs[i] = 0
+        i += 1
+        n -= 1
+
+
+@micropython.viper
 def reg_sum(dst: ptr32, i: int, a: ptr32, j: int, b: ptr32, k: int):
     dst[i] = a[j] + b[k]
 

@@ -31,6 +31,7 @@ Where to read on:
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
 from . import count, header, pcb, state
+from .pcb import NREGS
 
 # isort: split
 from . import ack

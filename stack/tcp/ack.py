@@ -26,6 +26,7 @@ _SND_WL1 = const(2)
 _SND_WL2 = const(3)
 _SND_END = const(8)
 _BLOCKS = const(5)
+_ACK_NOW = const(40)
 _ECN_ON = const(2)
 
 
@@ -43,7 +44,7 @@ def answer(pcb):
         reg_add(pcb.net.tcp_count, THROTTLED, 1)
         return
     pcb.answered_at = now
-    pcb.ack_now = True
+    pcb.regs[_ACK_NOW] = 1
 
 
 def process(pcb):

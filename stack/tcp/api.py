@@ -15,7 +15,7 @@ close() or abort(), nor after err has been called. Callbacks:
 Nothing here allocates after set-up.
 """
 
-from .. import stats
+from .. import hot
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
 from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
@@ -30,13 +30,15 @@ from .pcb import local_port
 _PORTS = const(32)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
+_RCV_WND = const(37)
+_RCV_MAX = const(38)
+_ACK_NOW = const(40)
 _any = bytes(16)
 
 
 def init(net):
     """Make the pcbs, pools and counters, and take TCP segments. Allocates; for set-up."""
-    net.tcp_count = stats.new(count.NAMES)
-    net.stats["tcp"] = (count.NAMES, net.tcp_count)
+    net.tcp_count = hot.counters(net, "tcp", count.NAMES)
     timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll, rexmit.on_loss)
     net.tcp = pcbs_.Tcp(net, timeouts)
     net.tcp.iss = isn.choose
@@ -195,14 +197,15 @@ def connect(pcb, ip, port, fn):
 def recved(pcb, n):
     """The application has consumed `n` received bytes: the window opens by as much. The peer is
     told at once if that lets it go on."""
-    total = pcb.rcv_max
-    pcb.rcv_wnd = wnd = min(pcb.rcv_wnd + n, total)
-    shown = reg_diff(pcb.regs, _RCV_ADV, pcb.regs, _RCV_NXT)
+    regs = pcb.regs
+    total = regs[_RCV_MAX]
+    regs[_RCV_WND] = wnd = min(regs[_RCV_WND] + n, total)
+    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
     mss = pcb.mss
     grown = wnd - shown
     if grown >= min(2 * mss, total >> 1) or (shown < mss and grown >= min(mss, total >> 1)):
         if state.ESTABLISHED <= pcb.state <= state.FIN_WAIT_2 and not pcb.fin_seen:
-            pcb.ack_now = True
+            regs[_ACK_NOW] = 1
             output(pcb)
 
 
@@ -244,7 +247,7 @@ def close(pcb):
     if pcb.state == state.CLOSED or pcb.state == state.SYN_SENT:
         pcbs_.release(pcb)
         return OK
-    unread = pcb.refused is not None or pcb.rcv_wnd != pcb.rcv_max
+    unread = pcb.refused is not None or pcb.regs[_RCV_WND] != pcb.regs[_RCV_MAX]
     if unread and state.ESTABLISHED <= pcb.state <= state.CLOSE_WAIT:
         pcb.on_err = None
         abort(pcb)

@@ -42,6 +42,10 @@ _SEG_LEN = const(7)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _LAST_ACK = const(15)
+_RCV_WND = const(37)
+_RCV_MAX = const(38)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
 _SND_NXT = const(1)
 _PORTS = const(32)
 
@@ -64,8 +68,8 @@ def window(pcb, scale):
     """
     regs = pcb.regs
     shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
-    wnd = pcb.rcv_wnd
-    if wnd - shown < min(pcb.mss, pcb.rcv_max >> 1) and shown >= 0:
+    wnd = regs[_RCV_WND]
+    if wnd - shown < min(pcb.mss, regs[_RCV_MAX] >> 1) and shown >= 0:
         if not scale:
             return shown
         wnd = shown
@@ -92,8 +96,7 @@ def emit(pcb, p, seq, i, flags, hlen, up=0):
         p.buf[p.off + 19] = up & 0xFF
     if flags & _ACK:
         reg_set(regs, _LAST_ACK, regs, _RCV_NXT, 0)
-        pcb.ack_now = False
-        pcb.ack_bytes = 0
+        regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
         if pcb.refused is None:
             net.timers.stop(pcb.t_fast)
     _seal(p, key, 0, pcb.alen)

@@ -48,6 +48,7 @@ _IRS = const(7)
 _SND_END = const(8)
 _SND_UP = const(11)
 _RCV_UP = const(12)
+_ACK_NOW = const(40)
 _PORTS = const(32)
 _ECN_ON = const(2)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
@@ -190,11 +191,11 @@ def _syn_sent(pcb, p):
         reg_add(pcb.net.tcp_count, count.IGNORED, 1)
         return False
     _take_syn(pcb, p)
-    pcb.ack_now = True
+    regs[_ACK_NOW] = 1
     if not flags & ACK:  # simultaneous open: our SYN goes again, now with an ACK
         happen(pcb, EV_SYN)
         ecn.asked(pcb)
-        pcb.ack_now = False
+        regs[_ACK_NOW] = 0
         pcb.nrtx = 0
         pcb.snd_wnd = 0  # what is queued waits until our SYN is acknowledged
         reg_set(regs, _SND_WL2, regs, _ISS, 0)  # SEG.ACK meant nothing
@@ -341,7 +342,7 @@ def _answer_unacceptable(pcb, flags):
         ack.answer(pcb)
         return
     sack.old(pcb)
-    pcb.ack_now = True
+    pcb.regs[_ACK_NOW] = 1
 
 
 def _text(pcb, p):

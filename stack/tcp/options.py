@@ -31,6 +31,8 @@ _LAST_ACK = const(15)
 _TS_RECENT = const(13)
 _TS_OFF = const(14)
 _TS_AT = const(16)
+_RCV_WND = const(37)
+_RCV_MAX = const(38)
 _KEY_LEN = const(36)
 
 _HLEN = const(20)
@@ -125,6 +127,7 @@ def offer(pcb):
 def agree(pcb):
     """Take the options in OPT of the peer's SYN: of what we have offered, or would, that is used
     which it has, too."""
+    regs = pcb.regs
     has = OPT[_PRESENT]
     pcb.ws = pcb.ws and has & _HAS_SCALE != 0
     pcb.sack = pcb.sack and has & _HAS_SACK != 0
@@ -133,9 +136,8 @@ def agree(pcb):
         pcb.snd_scale = OPT[_SCALE]
         pcb.rcv_scale = own_scale(pcb.net.cfg)
     else:
-        pcb.rcv_max = pcb.rcv_wnd = min(pcb.rcv_max, 0xFFFF)
+        regs[_RCV_MAX] = regs[_RCV_WND] = min(regs[_RCV_MAX], 0xFFFF)
     if pcb.ts:
-        regs = pcb.regs
         reg_set(regs, _TS_RECENT, OPT, _TSVAL, 0)
         reg_set(regs, _TS_AT, _clock(pcb.net), 0, 0)
         reg_set(regs, _LAST_ACK, SEG, _SEG_SEQ, 0)

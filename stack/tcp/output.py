@@ -20,6 +20,7 @@ _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_UP = const(11)
 _RTT_SEQ = const(9)
+_ACK_NOW = const(40)
 _HLEN = const(20)
 _ECN_ON = const(2)
 _LOST = const(2)
@@ -45,7 +46,7 @@ def output(pcb):
     while seg is not None and _may_send(pcb, seg) and transmit(pcb, seg):
         _sent(pcb, seg)
         seg = pcb.unsent
-    if pcb.ack_now and pcb.state != SYN_SENT:
+    if pcb.regs[_ACK_NOW] and pcb.state != SYN_SENT:
         send_control(pcb, ACK)
     mind_timer(pcb)
     return OK

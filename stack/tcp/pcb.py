@@ -13,14 +13,28 @@ Sequence numbers live in `pcb.regs`, a register file; other files address it by 
    13 TS_RECENT  the peer's timestamp that is echoed, 16 TS_AT when it came (RFC 7323)
    14 TS_OFF     what is added to our clock       15 LAST_ACK  Last.ACK.sent
 
+and what the kernels of the fast path (kernel/fast_plain.py) need to know:
+
+   32 KEY_PEER, 33 KEY_OWN, 34 KEY_PORTS  of an IPv4 connection, as they lie in its packets
+   35 HNEXT      the next connection in the same bucket of the table
+   36 ARMED      1 while text in order may go the fast way (fastpath.arm())
+   37 RCV_WND    what the application has room for   38 RCV_MAX  and has at most
+   39 ACK_BYTES  received and not acknowledged       40 ACK_NOW  1 if an ACK must be sent
+   41 WINDOW     the peer's window, as it lies in its segments while it does not change
+   42 STEP       how much our window's edge moves at least    43 TWICE  two segments
+   44 HEAD_UNTIL, 45 HEAD_LINKS  `pcb.head` is good until then, and while hot's LINKS is that
+   46 SCALE      of the window that we offer
+   50 NEXT_OUT   the next connection that owes an ACK    51 OWES  1 if it is among those
+
 `pcb.key` identifies the connection as its incoming segments carry it: the peer's address, our
 address (`alen` bytes each), and at 32 the peer's port and ours, all in network order.
 """
 
 from array import array
 
+from .. import hot
 from ..err import ERR_CLSD
-from ..kernel import copy, reg_set, same, ticks_add, tuple_hash
+from ..kernel import copy, reg_raw, reg_set, reg_zero, same, ticks_add, tuple_hash
 from ..mpy import const
 from ..pbuf import free as pbuf_free
 from ..timer import Timer
@@ -28,7 +42,18 @@ from .cc import ALGORITHMS
 
 _PORTS = const(32)
 _KEY_LEN = const(36)
-_NREGS = const(17)
+NREGS = 52
+_KEY_PEER = const(32)
+_KEY_OWN = const(33)
+_KEY_PORTS = const(34)
+_HNEXT = const(35)
+_RCV_WND = const(37)
+_RCV_MAX = const(38)
+_NEXT_OUT = const(50)
+_HOT_SEED = const(5)
+_HOT_TABLE = const(6)
+_HOT_TABLE_MASK = const(7)
+_HOT_PCBS = const(8)
 _NCC = const(18)
 _NSB = const(5)
 _LISTEN = const(1)
@@ -52,10 +77,11 @@ class Seg:
 class Pcb:
     """One connection. Made at set-up; `reset()` makes it as new. Times in ms, sizes in bytes."""
 
-    def __init__(self, net, timeouts):
+    def __init__(self, net, timeouts, number, regs):
         self.net = net
+        self.number = number  # its place in the tables of the fast path, from 1
         self.key = bytearray(_KEY_LEN)
-        self.regs = array("I", [0] * _NREGS)
+        self.regs = regs
         n = net.cfg.TCP_OOSEQ_MAX
         self.oo_p = [None] * n  # segments that came out of order, by sequence number
         self.oo_seq = array("I", [0] * n)
@@ -68,15 +94,14 @@ class Pcb:
         ]
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
-        self.hnext = None
         self.reset()
 
     def reset(self):
         """Set every field to that of a fresh, closed connection."""
         cfg = self.net.cfg
         copy(self.key, 0, _zeros, 0, _KEY_LEN)
-        for i in range(_NREGS):
-            self.regs[i] = 0
+        regs = self.regs
+        reg_zero(regs, 0, _NEXT_OUT)
         self.alen = 4
         self.ip = self.net.families[4]
         self.state = 0
@@ -118,10 +143,8 @@ class Pcb:
         self.sent_at = self.timed_at = 0
         self.nrtx = self.backoff = 0
         # receiving
-        self.rcv_wnd = self.rcv_max = cfg.TCP_WND
-        self.ack_now = False
+        regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
         self.answered_at = ticks_add(self.net.now, _LONG_AGO)
-        self.ack_bytes = 0
         self.refused = None
         self.oo_n = self.oo_clock = 0
         self.dup_len = 0  # bytes that came twice, which the peer is to hear of (sack.py)
@@ -145,11 +168,17 @@ class Tcp:
 
     def __init__(self, net, timeouts):
         cfg = net.cfg
-        self.pcbs = [Pcb(net, timeouts) for _ in range(cfg.NUM_TCP_PCB)]
+        self.hot = net.hot
+        self.hot[_HOT_PCBS] = i = hot.part(net, cfg.NUM_TCP_PCB * NREGS)
+        self.pcbs = [
+            Pcb(net, timeouts, k + 1, hot.view(net, i + k * NREGS, NREGS))
+            for k in range(cfg.NUM_TCP_PCB)
+        ]
         self.listeners = [Listener(net) for _ in range(cfg.NUM_TCP_LISTEN)]
-        self.table = [None] * cfg.TCP_HASH_SIZE
-        self.table_mask = cfg.TCP_HASH_SIZE - 1
-        self.hash_seed = net.random16()
+        self.hot[_HOT_TABLE] = i = hot.part(net, cfg.TCP_HASH_SIZE)
+        self.table = hot.view(net, i, cfg.TCP_HASH_SIZE)  # numbers of the first of each bucket
+        self.hot[_HOT_TABLE_MASK] = cfg.TCP_HASH_SIZE - 1
+        self.hot[_HOT_SEED] = net.random16()
         self.segs_free = None
         self.segs_avail = 0
         for _ in range(cfg.NUM_TCP_SEG):
@@ -253,14 +282,15 @@ def seg_free(tcp, seg):
 
 
 def _bucket(tcp, buf, addrs, alen, ports):
-    h = tuple_hash(buf, addrs, 2 * alen, ports, tcp.hash_seed)
-    return h & tcp.table_mask
+    h = tuple_hash(buf, addrs, 2 * alen, ports, tcp.hot[_HOT_SEED])
+    return h & tcp.hot[_HOT_TABLE_MASK]
 
 
 def find(tcp, buf, addrs, alen, ports):
     """Return the pcb of a segment, addresses at buf[addrs], ports at buf[ports]; or None."""
-    pcb = tcp.table[_bucket(tcp, buf, addrs, alen, ports)]
-    while pcb is not None:
+    i = tcp.table[_bucket(tcp, buf, addrs, alen, ports)]
+    while i:
+        pcb = tcp.pcbs[i - 1]
         key = pcb.key
         if (
             same(key, _PORTS, buf, ports, 4)
@@ -268,31 +298,36 @@ def find(tcp, buf, addrs, alen, ports):
             and same(key, 0, buf, addrs, 2 * alen)
         ):
             return pcb
-        pcb = pcb.hnext
+        i = pcb.regs[_HNEXT]
     return None
 
 
 def enhash(pcb):
     """Make the connection one that find() finds."""
     tcp = pcb.net.tcp
-    i = _bucket(tcp, pcb.key, 0, pcb.alen, _PORTS)
-    pcb.hnext = tcp.table[i]
-    tcp.table[i] = pcb
+    key = pcb.key
+    regs = pcb.regs
+    i = _bucket(tcp, key, 0, pcb.alen, _PORTS)
+    regs[_HNEXT] = tcp.table[i]
+    tcp.table[i] = pcb.number
+    if pcb.alen == 4:
+        reg_raw(regs, _KEY_PEER, key, 0)
+        reg_raw(regs, _KEY_OWN, key, 4)
+        reg_raw(regs, _KEY_PORTS, key, _PORTS)
 
 
 def unhash(pcb):
     """Undo enhash(); harmless if it was not done."""
-    table = pcb.net.tcp.table
-    i = _bucket(pcb.net.tcp, pcb.key, 0, pcb.alen, _PORTS)
-    if table[i] is pcb:
-        table[i] = pcb.hnext
-    else:
-        before = table[i]
-        while before is not None and before.hnext is not pcb:
-            before = before.hnext
-        if before is not None:
-            before.hnext = pcb.hnext
-    pcb.hnext = None
+    tcp = pcb.net.tcp
+    regs = pcb.regs
+    at = tcp.table
+    i = _bucket(tcp, pcb.key, 0, pcb.alen, _PORTS)
+    while at[i] and at[i] != pcb.number:
+        at = tcp.pcbs[at[i] - 1].regs
+        i = _HNEXT
+    if at[i]:
+        at[i] = regs[_HNEXT]
+    regs[_HNEXT] = regs[_KEY_PORTS] = 0
 
 
 def find_listener(tcp, buf, addrs, alen, port):

@@ -20,6 +20,8 @@ from .text import offer_again
 
 _SEG_ACK = const(1)
 _RTT_SEQ = const(9)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
 _MAX_BACKOFF = const(8)
 _REORDER = const(1)  # pcb.loss_for
 
@@ -96,8 +98,8 @@ def on_fast(pcb):
         offer_again(pcb)
         if pcb.serial != serial:
             return
-    if pcb.ack_bytes:
-        pcb.ack_now = True
+    if pcb.regs[_ACK_BYTES]:
+        pcb.regs[_ACK_NOW] = 1
     output(pcb)
 
 

@@ -17,6 +17,9 @@ from .state import EV_FIN, end, happen
 _SEG_SEQ = const(0)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
+_RCV_WND = const(37)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
 _OFFER_AGAIN_MS = const(100)
 
 
@@ -30,13 +33,13 @@ def accept(pcb, p, fin):
         sack.duplicate(pcb, 0, min(-ahead, n))
         skip(p, min(-ahead, n))
         n = p.tot_len
-        pcb.ack_now = True
+        regs[_ACK_NOW] = 1
     if n > room:
         reg_add(pcb.net.tcp_count, WINDOW_FULL, 1)
         n = max(room, 0)
         trim(p, n)
         fin = False
-        pcb.ack_now = True
+        regs[_ACK_NOW] = 1
     if ahead > 0:
         _keep(pcb, p, fin)
         _ack_twice(pcb)
@@ -46,7 +49,7 @@ def accept(pcb, p, fin):
         free(p)
         return
     if pcb.oo_n:
-        pcb.ack_now = True
+        regs[_ACK_NOW] = 1
         gap = reg_diff(pcb.oo_seq, 0, regs, _RCV_NXT)
         if n > gap:  # the rest is kept already
             sack.duplicate(pcb, gap - ahead, min(n - gap, pcb.oo_p[0].tot_len))
@@ -69,23 +72,24 @@ def accept(pcb, p, fin):
 def _ack_twice(pcb):
     """Send a duplicate ACK at once (RFC 5681 section 3.2). It carries no data, and goes after an
     ACK that was delayed, or else the sender would not count it."""
-    if pcb.ack_bytes:
+    if pcb.regs[_ACK_BYTES]:
         send_control(pcb, ACK)
     send_control(pcb, ACK)
 
 
 def _deliver(pcb, p, n):
     """Hand `n` bytes in order to the application. Takes ownership of `p`."""
-    reg_add(pcb.regs, _RCV_NXT, n)
+    regs = pcb.regs
+    reg_add(regs, _RCV_NXT, n)
     if pcb.rx_closed:  # RFC 9293 section 3.6.1: nobody will read it, so the peer must know
         free(p)
         send_control(pcb, RST | ACK)
         end(pcb, ERR_ABRT)
         return
-    pcb.rcv_wnd -= n
-    pcb.ack_bytes = n = pcb.ack_bytes + n
+    regs[_RCV_WND] -= n
+    regs[_ACK_BYTES] = n = regs[_ACK_BYTES] + n
     if n >= 2 * pcb.mss:  # RFC 9293 section 3.8.6.3: at least every second full segment
-        pcb.ack_now = True
+        regs[_ACK_NOW] = 1
     elif not pcb.t_fast.running:
         pcb.net.timers.start(pcb.t_fast, pcb.net.cfg.TCP_DELACK)
     if pcb.refused is not None:
@@ -122,7 +126,7 @@ def _offer(pcb, p):
     refused `p` and the pcb is still there: then the caller owns `p`."""
     fn = pcb.on_recv
     if fn is None:
-        pcb.rcv_wnd += p.tot_len
+        pcb.regs[_RCV_WND] += p.tot_len
         free(p)
         return True
     serial = pcb.serial
@@ -164,7 +168,7 @@ def _finish(pcb):
     """The peer's FIN is next in order (RFC 9293 section 3.10.7.4, "eighth"). It is acknowledged at
     once, but changes the state only behind the data that the application has refused so far."""
     reg_add(pcb.regs, _RCV_NXT, 1)
-    pcb.ack_now = True
+    pcb.regs[_ACK_NOW] = 1
     pcb.fin_seen = True
     while pcb.oo_n:  # nothing can follow a FIN
         free(_take(pcb))

@@ -52,6 +52,8 @@ def test_registers():
                 k.reg_add(a, i, 1461)
                 k.reg_store(buf, 1, a, i)
                 k.reg_load(a, i, buf, 1)
+                k.reg_raw(a, i, buf, 1)
+                k.reg_zero(a, i, 1)
                 k.reg_set(a, i, b, i, 0)
             k.reg_add(b, i, 0x3FFFFFFF)
             k.reg_add(b, i, -0x3FFFFFFF)

@@ -160,10 +160,10 @@ def test_the_wire_as_a_switch():
 
         def check():
             assert min(_events) > 0 and wire.idle()
-            counts = [sum(port.counters[i] for port in wire.ports) for i in range(15)]
+            counts = [sum(port.counters[i] for port in wire.ports) for i in range(16)]
             names = wire.ports[0].stats[0]
-            for i in range(15):
-                assert counts[i] or names[i] in ("rx_error", "dropped"), names[i]
+            for i in range(16):
+                assert counts[i] or names[i] in ("rx_error", "dropped", "marked"), names[i]
 
         return run, check
 

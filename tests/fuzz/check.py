@@ -56,10 +56,8 @@ def _datagram(app, u, p, addr, off, port):
 def poison(net, value):
     """Fill the free buffers of all pools with bytes of `value`."""
     for pool in (net.pool, net.ram):
-        p = pool.head
-        while p is not None:
+        for p in pool.items[: pool.avail]:
             p.buf[:] = bytes((value,)) * len(p.buf)
-            p = p.next
 
 
 def bounded(lab):
@@ -99,7 +97,6 @@ def connections(net):
             bytes(pcb.key),
             list(pcb.regs),
             pcb.snd_wnd,
-            pcb.rcv_wnd,
             pcb.mss,
             pcb.oo_n,
             pcb.queued,

@@ -6,6 +6,7 @@ from hal.faults import Faults, Random
 from hal.wire import Wire
 from stack import pbuf
 from stack.err import ERR_MEM, ERR_VAL, OK
+from tests.packets import ARP, IP4, b16, checksum, ether, ip4
 
 A = bytes((2, 0, 0, 0, 0, 1))
 B = bytes((2, 0, 0, 0, 0, 2))
@@ -249,6 +250,34 @@ def test_corruption_flips_one_bit_behind_the_header():
         assert flipped == 1
         pbuf.free(p)
     assert net.count(0, "corrupted") == 200
+    net.end()
+
+
+def test_marks_are_for_packets_that_are_capable():
+    """And leave the IP checksum right (RFC 3168 section 5)."""
+    net = Net()
+    net.wire.set_faults(Faults(mark=1000))
+    for kind, tos, marked in (
+        (IP4, 0x00, 0x00),
+        (IP4, 0xB9, 0xBB),
+        (IP4, 0x02, 0x03),
+        (IP4, 0x03, 0x03),
+        (ARP, 0x02, 0x02),
+    ):
+        for ident in range(0, 65536, 97):
+            packet = ip4(6, bytes(20), tos=tos)
+            packet = packet[:4] + b16(ident) + packet[6:10] + b"\0\0" + packet[12:]
+            packet = packet[:10] + b16(checksum(packet[:20])) + packet[12:]
+            p = pbuf.alloc(net.ram, 2, 60)
+            pbuf.take(p, ether(packet, kind), 0, 54)
+            net.wire.ports[0].tx(p)
+            pbuf.free(p)
+            net.wire.tick(0)
+            p = net.wire.ports[1].rx()
+            assert p.buf[17] == marked
+            assert kind == ARP or checksum(bytes(p.buf[16:36])) == 0
+            pbuf.free(p)
+    assert net.count(0, "marked") == 2 * 676
     net.end()
 
 

@@ -112,15 +112,11 @@ class World:
 def assert_full(net):
     """Assert that every pool of `net` is full, and that no connection or timer of one is left."""
     for pool in (net.pool, net.ram, net.refs):
-        n = 0
-        p = pool.head
-        while p is not None:
-            n += 1
-            p = p.next
+        n = len(set(map(id, pool.items)))
         assert pool.avail == pool.size == n, (pool.kind, pool.avail, n, pool.size)
     assert net.tcp.segs_avail == net.cfg.NUM_TCP_SEG, net.tcp.segs_avail
     for pcb in net.tcp.pcbs:
         assert not pcb.in_use
         assert not (pcb.t_rexmit.running or pcb.t_fast.running)
         assert not (pcb.t_life.running or pcb.t_poll.running)
-    assert all(pcb is None for pcb in net.tcp.table)
+    assert not any(net.tcp.table)

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROWS = (
     "mpy",
     "config err stats",
-    "kernel",
+    "kernel hot",
     "pbuf timer",
     "netif",
     "eth arp ipv4 ipv6 nd icmp6 mld icmp igmp",

@@ -173,7 +173,8 @@ def test_tcp_connection(options):
     lab, app, _ = peer.listening()
     them = Scripted(lab)
     (answer,) = them.send("S", options=options)
-    scale = [("NOP", None), ("WScale", 0)] if options is OPTIONS else []
+    nop = ("NOP", None)
+    scale = [nop, ("WScale", 0), nop, nop, ("SAckOK", b"")] if options is OPTIONS else []
     assert answer.flags == "SA" and answer.options == [("MSS", 1460)] + scale
     assert answer.ack == them.seq
     assert them.send("A") == []

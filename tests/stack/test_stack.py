@@ -80,6 +80,7 @@ def test_poll_serves_each_netif():
 
 def test_poll_says_when_the_next_timer_is_due():
     lab = Lab()
+    lab.wait(5000)  # the first look, when the clock wraps
     assert lab.poll() == timer.MAX_MS
     fired = []
     t = timer.Timer(fired.append, "now")
@@ -130,11 +131,11 @@ def test_stats_hold_every_protocol():
 def test_an_empty_receive_pool_drops_and_recovers():
     lab = Lab(PBUF_POOL_SIZE=5)
     pool = lab.net.pool
-    head, avail = pool.head, pool.avail
-    pool.head, pool.avail = None, 0
+    avail = pool.avail
+    pool.avail = 0
     lab.put(PING)
     assert lab.driver.stats[1][0] == 1 and lab.count("icmp", "rx") == 0
-    pool.head, pool.avail = head, avail
+    pool.avail = avail
     lab.put(PING)
     assert lab.count("icmp", "echo") == 1
     pools_full(lab.net)

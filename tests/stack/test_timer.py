@@ -27,29 +27,43 @@ class Log:
     def run(self, ms):
         self.timers.run(ticks_add(self.start, ms))
 
+    def next_in(self):
+        return ticks_diff(self.timers.at, self.timers.now)
+
     def queued(self):
-        """Return the names in the list, in order, and check its flags and order."""
-        names = []
-        t = self.timers.head
-        while t is not None:
-            assert t.queued
-            if t.next is not None:
-                assert ticks_diff(t.next.place, t.place) >= 0
-            assert ticks_diff(t.due, t.place) >= 0 or not t.running
-            names.append(t.arg)
-            t = t.next
+        """Return the names in the heap, soonest first, and check that it is one: leftist."""
+        found = []
+        self._walk(self.timers.root, found)
+        found.sort(key=lambda t: ticks_diff(t.place, self.start))
+        names = [t.arg for t in found]
         for name in self.t:
-            assert self.t[name].queued == (name in names), name
+            assert (self.t[name].rank > 0) == (name in names), name
+        if found:
+            assert self.timers.at == found[0].place
         return names
+
+    def _walk(self, t, found):
+        """Note the nodes below `t`, and return how many."""
+        if not t.rank:
+            return 0
+        found.append(t)
+        assert ticks_diff(t.due, t.place) >= 0 or not t.running
+        n = 1
+        for child in (t.left, t.right):
+            if child.rank:
+                assert child.up is t and ticks_diff(child.place, t.place) >= 0
+            n += self._walk(child, found)
+        assert t.rank == t.right.rank + 1 <= t.left.rank + 1
+        assert n >= (1 << t.rank) - 1, "so a right side is no longer than log2(n + 1)"
+        return n
 
 
 def test_new_timer_is_idle():
     t = Timer(None, None)
-    assert not t.running and not t.queued
+    assert not t.running and not t.rank
     timers = Timers()
-    assert timers.now == 0
     timers.run(5)
-    assert timers.next_in() == MAX_MS and timers.now == 5
+    assert timers.at == 5 + MAX_MS and timers.now == 5
 
 
 def test_start_fires_once_when_due():
@@ -74,12 +88,12 @@ def test_start_many_fire_in_order():
     assert log.fired == [("b", 10), ("e", 20), ("c", 30), ("f", 40), ("a", 50), ("d", 60)]
 
 
-def test_start_same_time_fires_in_order_of_starting():
+def test_start_same_time_all_fire():
     log = Log("abc")
     for name in "bca":
         log.go(name, 5)
     log.run(5)
-    assert [n for n, _ in log.fired] == ["b", "c", "a"]
+    assert sorted(n for n, _ in log.fired) == ["a", "b", "c"]
 
 
 def test_run_late_fires_all_that_are_due():
@@ -92,7 +106,7 @@ def test_run_late_fires_all_that_are_due():
     assert log.queued() == ["c"]
 
 
-def test_start_again_later_moves_without_moving_in_the_list():
+def test_start_again_later_moves_without_moving_in_the_heap():
     log = Log("ab")
     log.go("a", 10)
     log.go("b", 20)
@@ -113,9 +127,9 @@ def test_start_again_sooner_moves_at_once():
         log.go(name, delay)
     log.go("c", 5)
     assert log.queued() == ["c", "a", "b"]
-    log.go("b", 7)  # from the end of the list
+    log.go("b", 7)
     assert log.queued() == ["c", "b", "a"]
-    log.go("c", 4)  # the head itself
+    log.go("c", 4)  # the root itself
     assert log.queued() == ["c", "b", "a"]
     log.run(10)
     assert [n for n, _ in log.fired] == ["c", "b", "a"]
@@ -127,7 +141,9 @@ def test_stop_then_run_forgets_it():
     log.go("b", 20)
     log.timers.stop(log.t["a"])
     log.timers.stop(log.t["a"])
-    assert log.timers.next_in() == 20
+    assert log.next_in() <= 20
+    log.run(10)
+    assert log.queued() == ["b"] and log.next_in() == 10
     log.run(20)
     assert log.fired == [("b", 20)] and log.queued() == []
 
@@ -135,7 +151,7 @@ def test_stop_then_run_forgets_it():
 def test_stop_idle_timer():
     log = Log("a")
     log.timers.stop(log.t["a"])
-    assert log.timers.next_in() == MAX_MS
+    assert log.next_in() == MAX_MS
     log.go("a", 1)
     log.run(1)
     log.timers.stop(log.t["a"])
@@ -190,32 +206,30 @@ def test_callback_starts_another_sooner():
     log.go("a", 10)
     log.go("b", 100)
     log.run(10)
-    assert log.timers.next_in() == 1
+    assert log.next_in() == 1
     log.run(11)
     assert log.fired == [("a", 10), ("b", 11)]
 
 
 def test_next_in_counts_down():
     log = Log("ab")
-    assert log.timers.next_in() == MAX_MS
+    assert log.next_in() == MAX_MS
     log.go("a", 100)
     log.go("b", 40)
-    assert log.timers.next_in() == 40
+    assert log.next_in() == 40
     log.run(30)
-    assert log.timers.next_in() == 10
+    assert log.next_in() == 10
     log.run(45)
-    assert log.timers.next_in() == 55
-    log.timers.now = ticks_add(log.start, 200)  # late: due, not negative
-    assert log.timers.next_in() == 0
+    assert log.next_in() == 55
 
 
 def test_next_in_is_never_late():
     log = Log("ab")
     log.go("a", 10)
     log.go("a", 50)
-    assert 0 < log.timers.next_in() <= 50
+    assert 0 < log.next_in() <= 50
     log.run(10)
-    assert log.timers.next_in() == 40
+    assert log.next_in() == 40
 
 
 def test_left_of_running_timer():
@@ -236,7 +250,7 @@ def test_clock_wraps_while_timers_run():
         log.run(ms)
     assert log.fired == [("a", 10), ("b", 25), ("c", 26), ("d", 40)]
     log.go("a", 5)
-    assert log.timers.next_in() == 5
+    assert log.next_in() == 5
 
 
 def test_longest_delay():
@@ -253,28 +267,43 @@ def test_longest_delay():
 
 
 def test_against_a_model():
-    """Random starts and stops fire as a list of due times says."""
+    """Random starts and stops fire as a list of due times says, and in their order."""
     seed = 7
-    for before in (0, 200):
-        names = "abcdefgh"
+    for size, before in ((8, 0), (8, 200), (100, 150)):
+        names = [i for i in range(size)]
         log = Log(names, before)
         due = {}
         for ms in range(400):
-            expected = sorted(n for n in due if due[n] <= ms)
-            for n in expected:
-                del due[n]
+            expected = sorted([due.pop(n), n] for n in names if n in due and due[n] <= ms)
             log.fired = []
             log.run(ms)
-            assert sorted(n for n, _ in log.fired) == expected, ms
+            assert sorted([at, n] for n, at in log.fired) == expected, ms
             log.queued()
-            seed = (seed * 1103515245 + 12345) & 0x7FFFFFFF
-            name = names[seed >> 8 & 7]
-            if seed >> 12 & 3 == 0:
-                log.timers.stop(log.t[name])
-                due.pop(name, None)
-            else:
-                delay = 1 + (seed >> 16) % 40
-                log.go(name, delay)
-                due[name] = ms + delay
-            if due:
-                assert log.timers.next_in() <= min(due.values()) - ms
+            for _ in range(size >> 2):
+                seed = (seed * 1103515 + 12345) & 0xFFFFFF
+                name = (seed >> 4) % size
+                if seed >> 14 & 3 == 0:
+                    log.timers.stop(log.t[name])
+                    due.pop(name, None)
+                else:
+                    delay = 1 + (seed >> 16) % 40
+                    log.go(name, delay)
+                    due[name] = ms + delay
+                if due:
+                    assert 0 < log.next_in() <= min(due.values()) - ms
+
+
+def test_late_run_keeps_the_order():
+    seed = 3
+    for _ in range(20):
+        log = Log([i for i in range(60)], 100)
+        delays = {}
+        for name in range(60):
+            seed = (seed * 1103515 + 12345) & 0xFFFFFF
+            delays[name] = 1 + (seed >> 8) % 200
+            log.go(name, delays[name])
+        log.run(150)
+        fired = [delays[n] for n, _ in log.fired]
+        assert fired == sorted(d for d in delays.values() if d <= 150)
+        log.run(200)
+        assert len(log.fired) == 60

@@ -266,6 +266,16 @@ def test_reg_arithmetic_at_every_edge():
             same_as_plain("reg_sum", regs, 1, regs, 0, array("I", [v]), 0)
 
 
+def test_reg_raw_and_reg_zero():
+    rng = Random(31)
+    buf = bytearray(b"\xfe\xdc\xba\x98\x76\x54\x32\x10")
+    for off in range(5):
+        same_as_plain("reg_raw", rng.regs(3), 1, buf, off)
+    for i in range(5):
+        for n in range(5 - i):
+            same_as_plain("reg_zero", rng.regs(5), i, n)
+
+
 def test_reg_diff_at_every_pair_of_edges():
     for a in EDGES:
         for b in EDGES:

@@ -13,11 +13,11 @@ DATA = bytes(range(250))
 def no_ram(lab):
     """Empty the pool of header pbufs; return what fills it again."""
     ram = lab.net.ram
-    head, avail = ram.head, ram.avail
-    ram.head, ram.avail = None, 0
+    avail = ram.avail
+    ram.avail = 0
 
     def fill():
-        ram.head, ram.avail = head, avail
+        ram.avail = avail
 
     return fill
 
