@@ -55,7 +55,7 @@ repl: setup ## Type Python on the emulated microcontroller.
 test: setup lint ## Run every test that can run here.
 	@$(PYTHON) -m pytest $(ARGS)
 
-bench: setup ## Count instructions per packet, beside lwIP's.
+bench: setup ## Count instructions per packet, beside lwIP's and MicroPython's socket.
 	@$(PYTHON) -m tests.bench $(ARGS)
 
 lint: setup ## Check the style.
@@ -68,7 +68,7 @@ format: setup ## Put the sources into the project's style.
 
 clean: ## Remove what was built.
 	@rm -rf build/obj build/log build/mpy-cross build/micropython build/micropython32 \
-		build/firmware.elf build/frozen.list build/mpy_dir
+		build/firmware.elf build/frozen.list build/mpy_dir build/peers
 
 distclean: ## Remove what was built and what was downloaded.
 	@rm -rf build .venv .pytest_cache .ruff_cache .hypothesis
@@ -86,9 +86,11 @@ build/packages: tools/packages.sh
 		"Check that the Python package index can be reached, then run make again." tools/venv.sh
 	@touch $@
 
-build/micropython-src/lwpy.stamp: tools/fetch_micropython.sh build/packages
+# An edit of the script is no reason to fetch anew: the package is what it was.
+build/micropython-src/lwpy.stamp: | tools/fetch_source.sh build/packages
 	@$(STEP) source "fetching MicroPython's source" \
-		"Check the network, or set MPY_DIR to a checkout of MicroPython." tools/fetch_micropython.sh build
+		"Check the network, or set MPY_DIR to a checkout of MicroPython." \
+		tools/fetch_source.sh micropython build
 	@touch $@
 
 # Another MPY_DIR makes everything out of date.
@@ -125,3 +127,5 @@ build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py MICROPY_HEAP_SIZE=1048576 \
 		USER_C_MODULES=$(CURDIR)/$(BOARD_DIR)
 	@install build/obj/$(BOARD)/firmware.elf $@
+
+include tests/bench/peers/peers.mk

@@ -11,7 +11,7 @@ The stack never asks for the time and never blocks: whoever owns the loop passes
 
 from array import array
 
-from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, tcp, timer, udp
+from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer, udp
 from .config import load as limits
 from .kernel import prf, reg_add, reg_load, reg_store
 from .mpy import const
@@ -45,18 +45,27 @@ class Stack:
                 prf(self._secret, k, self._secret, self._bytes, 0, 4, self._work)
         self.now = 0
         self.stats = {}
-        names = (eth, arp, ipv4, icmp, udp, tcp.count)
-        hot.init(
-            self,
-            sum(len(layer.NAMES) for layer in names)
-            + cfg.TCP_HASH_SIZE
-            + cfg.NUM_TCP_PCB * tcp.NREGS,
-        )
+        self.hot = None
+        if cfg.TCP_TINY:  # what is not used need not be imported: that, too, takes memory
+            from . import tcp_tiny as tcp
+        else:
+            from . import tcp
+
+            names = (eth, arp, ipv4, icmp, udp, tcp.count)
+            hot.init(
+                self,
+                sum(len(layer.NAMES) for layer in names)
+                + cfg.TCP_HASH_SIZE
+                + cfg.NUM_TCP_PCB * tcp.NREGS,
+            )
+        self.tcp_api = tcp
         self.netifs = []
         self.default_netif = None
         self.timers = timer.Timers()
         self.pool = pbuf.Pool(cfg.PBUF_POOL_SIZE, cfg.PBUF_POOL_BUFSIZE, pbuf.POOL)
-        self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
+        self.ram = self.pool
+        if cfg.PBUF_RAM_SIZE:
+            self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
         self.refs = pbuf.Pool(cfg.PBUF_REF_SIZE, 0, pbuf.REF)
         self.families = {ipv4.ALEN: ipv4}
         for layer in (eth, arp, ipv4, icmp, udp, tcp):

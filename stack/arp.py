@@ -49,6 +49,7 @@ PENDING = 1
 STABLE = 2
 STALE = 3
 PROBING = 4
+_WORTH = b"\x00\x02\x03\x01\x03"  # of an entry in each state, when a place is needed
 
 _DEFEND_INTERVAL_MS = const(10_000)  # RFC 5227 section 1.1
 
@@ -108,18 +109,15 @@ class Table:
 
     def claim(self, ip, off):
         """Return the index of an entry for the address at ip[off], now in its record: a free one,
-        or a stale, or else the next in turn."""
-        i = -1
-        for k in range(self.size):
-            if self.state[k] == FREE:
+        or a stale, or one that nobody has answered for, or else any; of these the next in turn.
+        So forged addresses do not drive out neighbours that are there."""
+        i = k = self.victim
+        for _ in range(self.size):
+            if _WORTH[self.state[k]] < _WORTH[self.state[i]]:
                 i = k
-                break
-            if self.state[k] == STALE:
-                i = k
-        if i < 0:
-            i = self.victim
-            self.victim = (i + 1) % self.size
+            k = (k + 1) % self.size
         if self.state[i] != FREE:
+            self.victim = (i + 1) % self.size
             reg_add(self.netif.net.arp_count, _EVICTED, 1)
             self.release(i)
         copy(self.records, i * _RECORD, ip, off, 4)

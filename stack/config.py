@@ -9,7 +9,7 @@ Sizes are bytes, times milliseconds.
 # IP header on a 4-byte boundary. A header pbuf holds all headers, or a small copied send.
 PBUF_POOL_SIZE = 16
 PBUF_POOL_BUFSIZE = 1536
-PBUF_RAM_SIZE = 32
+PBUF_RAM_SIZE = 32  # 0: headers, too, come from the receive pool
 PBUF_RAM_BUFSIZE = 128
 PBUF_REF_SIZE = 32
 
@@ -30,6 +30,7 @@ ICMP_ERRORS_PER_S = 10  # unreachables sent (RFC 1812 section 4.3.2.8); 0 sends 
 NUM_UDP_PCB = 8
 
 # TCP (RFC 9293)
+TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
 NUM_TCP_PCB = 8
 NUM_TCP_LISTEN = 4
 NUM_TCP_SEG = 24  # segments sent and not acknowledged, of all connections together
@@ -40,6 +41,7 @@ TCP_SND_BUF = 5840  # bytes queued for one connection
 TCP_SND_QUEUELEN = 12  # segments queued for one connection
 TCP_OOSEQ_MAX = 6  # out-of-order segments kept for one connection; 0 keeps none
 TCP_BACKLOG = 4  # connections that wait for their handshake, of one listener
+TCP_SYN_COOKIES = 1  # RFC 4987: 0 off, 1 if there is no room for half-open ones, 2 always
 TCP_MSL = 30_000  # TIME_WAIT lasts twice this
 TCP_RTO_INIT = 1_000  # RFC 6298
 TCP_RTO_MIN = 300
@@ -67,7 +69,8 @@ class Config:
 
 
 def load(user=None):
-    """Return a Config of the defaults above, overridden by the attributes of `user`.
+    """Return a Config of the defaults above, overridden by the attributes of `user`; or `user`
+    itself, if it has all of them.
 
     Raises ValueError for an upper-case name that is no limit, and for limits that contradict each
     other; the message names the remedy. Allocates; for set-up.
@@ -84,6 +87,8 @@ def load(user=None):
     for test, remedy in _RULES:
         if not test(cfg):
             raise ValueError("config: " + remedy)
+    if all(hasattr(user, k) for k in names):
+        return user  # complete, as config_tiny is: a copy would take memory
     return cfg
 
 
@@ -103,7 +108,7 @@ _RULES = (
         "TCP_WND is more than the receive pool holds: lower it, or raise PBUF_POOL_SIZE",
     ),
     (
-        lambda c: c.TCP_WND <= 65535 or c.TCP_WINDOW_SCALE,
+        lambda c: c.TCP_WND <= 65535 or (c.TCP_WINDOW_SCALE and not c.TCP_TINY),
         "TCP_WND needs window scaling above 65535: lower it, or set TCP_WINDOW_SCALE",
     ),
     (lambda c: c.TCP_WND >= c.TCP_MSS, "TCP_WND must hold a segment: raise it to TCP_MSS"),
@@ -115,6 +120,10 @@ _RULES = (
     (
         lambda c: c.TCP_HASH_SIZE & (c.TCP_HASH_SIZE - 1) == 0 and c.TCP_HASH_SIZE > 0,
         "make TCP_HASH_SIZE a power of two",
+    ),
+    (
+        lambda c: c.TCP_SYN_COOKIES in (0, 1, 2),
+        "TCP_SYN_COOKIES is 0 (off), 1 (when there is no room) or 2 (always)",
     ),
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),

@@ -175,7 +175,8 @@ class App:
         tcp.recv(pcb, _recv)
         tcp.sent(pcb, _sent)
         tcp.err(pcb, _err)
-        tcp.urgent(pcb, _urgent)
+        if hasattr(tcp, "urgent"):
+            tcp.urgent(pcb, _urgent)
 
     def _then(self, name, pcb):
         fn = self.on.get(name)
@@ -257,7 +258,7 @@ def connecting(app=None, to=80, wnd=WND, **limits):
     app.attach(pcb)
     assert tcp.connect(pcb, PEER, to, connected) == OK
     lab.poll()
-    peer = Peer(lab, port=to, to=num(pcb.key, 34, 2), wnd=wnd)
+    peer = Peer(lab, port=to, to=tcp.local_port(pcb), wnd=wnd)
     peer.expect(SYN | ECE | CWR if lab.net.cfg.TCP_ECN == 2 else SYN, seq=0)
     return lab, app, peer
 

@@ -3,14 +3,16 @@
 On a PC: see firmware/boards/PC/board.py. Try it with `nc 10.0.2.15 7`.
 """
 
-from stack import tcp
 from stack.err import OK
 
 PORT = 7
+tcp = None  # the stack's own: stack.tcp, or stack.tcp_tiny
 
 
 def start(net):
     """Listen on PORT. Allocates; for set-up."""
+    global tcp
+    tcp = net.tcp_api
     pcb = tcp.new(net)
     tcp.bind(pcb, None, PORT)
     tcp.accept(tcp.listen(pcb), accept)

@@ -12,7 +12,7 @@ A request without a body ends with an empty line, so its end is in the last four
 no header is looked at, whatever its length.
 """
 
-from .. import pbuf, tcp
+from .. import pbuf
 from ..err import ERR_ABRT, ERR_MEM, OK
 from ..kernel import same
 from ..mpy import const
@@ -64,6 +64,7 @@ class _Slot:
 
     def __init__(self, server, size):
         self.server = server
+        self.tcp = server.tcp
         self.line = bytearray(_LINE)
         self.own = bytearray(size)  # a live body, unchanged until it is acknowledged
         self.open(None)
@@ -80,6 +81,7 @@ class Server:
     """A web server on `port`. Made by serve()."""
 
     def __init__(self, net, routes, served=None):
+        self.tcp = net.tcp_api
         self.served = served
         self.routes = []
         for path, resource in routes.items():
@@ -105,6 +107,7 @@ def serve(net, routes, port=80, served=None):
     Raises ValueError if the port cannot be had or a path is too long. Allocates; for set-up.
     Example: firmware/examples/web.py.
     """
+    tcp = net.tcp_api
     pcb = tcp.new(net)
     if pcb is None or tcp.bind(pcb, None, port) != OK:
         raise ValueError("http: port %d is in use, or no TCP pcb is left (NUM_TCP_PCB)" % port)
@@ -118,6 +121,7 @@ def serve(net, routes, port=80, served=None):
 
 
 def _accept(server, pcb, err):
+    tcp = server.tcp
     for slot in server.slots:
         if slot.pcb is None:
             slot.open(pcb)
@@ -137,7 +141,7 @@ def _recv(slot, pcb, p, err):
         if slot.head is None or (slot.fin and slot.acked == slot.total):
             return _close(slot)
         return OK
-    tcp.recved(pcb, p.tot_len)
+    slot.tcp.recved(pcb, p.tot_len)
     if slot.head is None:
         _read(slot, p)
         resource = _decide(slot)
@@ -158,14 +162,14 @@ def _sent(slot, pcb, n):
     for other in slot.server.slots:  # what is free now may be what another one waits for
         if other.stalled and other is not slot:
             _pump(other)
-            tcp.output(other.pcb)
+            slot.tcp.output(other.pcb)
     return err
 
 
 def _poll(slot, pcb):
     slot.idle += 1
     if slot.idle > _PATIENCE:
-        tcp.abort(pcb)
+        slot.tcp.abort(pcb)
         return ERR_ABRT
     if slot.head is not None and not slot.fin:
         _pump(slot)
@@ -179,6 +183,7 @@ def _err(slot, err):
 
 def _close(slot):
     """Give the slot back and let the stack end the connection. Returns OK, or ERR_ABRT."""
+    tcp = slot.tcp
     pcb = slot.pcb
     slot.pcb = None
     slot.stalled = False
@@ -257,6 +262,7 @@ def _respond(slot, resource):
 
 def _pump(slot):
     """Queue as much of the response as there is room for, and the FIN behind it."""
+    tcp = slot.tcp
     pcb = slot.pcb
     slot.stalled = True
     first = len(slot.head)

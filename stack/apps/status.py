@@ -18,8 +18,6 @@ from array import array
 
 from ..kernel import copy, reg_store, ticks_diff
 from ..mpy import const
-from ..tcp import state
-from ..tcp.pcb import local_port, remote_port
 from ..timer import Timer
 
 _HOUR = const(3_600_000)
@@ -47,7 +45,7 @@ class Status:
                 "counters": [[name, list(names)] for name, names, _ in tables],
                 "pools": ["receive", "header", "reference"],
                 "connections": len(pcbs),
-                "states": list(state.NAMES),
+                "states": list(net.tcp_api.state.NAMES),
             }
         ).encode()
         n = 1 + len(extra) + sum(n for _, n in self.files) + 4 * len(self.pools) + 8 * len(pcbs)
@@ -80,8 +78,9 @@ class Status:
     def _connection(self, buf, off, pcb):
         off = self._put(buf, off, pcb.state if pcb.in_use else 0)
         off = self._put(buf, off, pcb.alen)
-        off = self._put(buf, off, local_port(pcb))
-        off = self._put(buf, off, remote_port(pcb))
+        tcp = self.net.tcp_api
+        off = self._put(buf, off, tcp.local_port(pcb))
+        off = self._put(buf, off, tcp.remote_port(pcb))
         copy(buf, off, _zeros, 0, _ADDR)
         copy(buf, off, pcb.key, 0, pcb.alen)
         return off + _ADDR

@@ -19,6 +19,7 @@
 
 Where to read on:
     input.py    a segment arrives: RFC 9293 section 3.10.7, step by step
+    opening.py  it belongs to no connection: a SYN, or a SYN cookie's ACK (cookie.py)
     ack.py      what its acknowledgment brings      text.py    its data, put in order, and FIN
     write.py    what the application queues         output.py  how it is sent
     rexmit.py   all timers                          recovery.py  losses, found and repaired
@@ -30,7 +31,7 @@ Where to read on:
 """
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
-from . import count, header, pcb, state
+from . import count, frto, header, pcb, rack, state
 from .pcb import NREGS
 
 # isort: split
@@ -60,4 +61,5 @@ from .api import (
     urgent,
 )
 from .output import output
+from .pcb import local_port, remote_port
 from .write import COPY, MORE, URGENT, write, write_pbuf

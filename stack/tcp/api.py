@@ -21,7 +21,7 @@ from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
-from . import cc, count, ecn, input, isn, options, rexmit, state, text, write
+from . import cc, count, ecn, input, isn, opening, options, rexmit, state, text, write
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output
@@ -182,7 +182,7 @@ def connect(pcb, ip, port, fn):
     pcb.netif = netif
     pcb.mss = options.own_mss(pcb)
     options.offer(pcb)
-    input.begin(pcb)
+    opening.begin(pcb)
     ecn.ask(pcb)
     result = write.queue_syn(pcb)
     if result != OK:

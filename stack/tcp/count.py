@@ -6,6 +6,7 @@ NAMES = tuple(
         "bad_cksum group no_pcb not_acceptable bad_ack challenge no_ack no_pbuf no_mem busy "
         "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
         "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback "
+        "cookies_sent cookies_ok cookies_bad evicted "
         "sacked_seg bad_sack dsack_rx reneged lost_seg reordered tlp spurious"
     ).split()
 )
@@ -50,6 +51,10 @@ NAMES = tuple(
     ECE_RX,
     ECN_CUT,
     ECN_FALLBACK,
+    COOKIES_SENT,
+    COOKIES_OK,
+    COOKIES_BAD,
+    EVICTED,
     SACKED_SEG,
     BAD_SACK,
     DSACK_RX,

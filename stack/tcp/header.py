@@ -123,7 +123,7 @@ def send_control(pcb, flags):
     if flags & _RST:
         reg_add(net.tcp_count, RST_TX, 1)
     hlen = _HLEN
-    if pcb.ts or pcb.sack:
+    if pcb.ts or pcb.sack or flags & _SYN:
         hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
         p.len = p.tot_len = hlen
     if flags == _ACK:

@@ -3,16 +3,15 @@
 receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 ACK (ack.py),
                          |                   6 URG, 7 text and 8 FIN (text.py)
                          +-> _syn_sent
-                         +-> _listen         a SYN makes a connection
-                         +-> header.refuse   nobody is there
+                         +-> opening.py      a SYN makes a connection, or nobody is there
 """
 
 from ..err import ERR_CLSD, ERR_MEM, ERR_RST, ERR_RTE, OK
-from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, tcp_parse
+from ..kernel import reg_add, reg_diff, reg_load, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, count, ecn, options, recovery, sack, text, write
+from . import ack, count, ecn, opening, options, recovery, sack, text
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
@@ -31,7 +30,6 @@ from .state import (
 
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
-_SEG_WND = const(2)
 _SEG_UP = const(3)
 _SEG_FLAGS = const(4)
 _SEG_HLEN = const(5)
@@ -39,17 +37,12 @@ _SEG_DATA_LEN = const(6)
 _SEG_LEN = const(7)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
-_SND_WL1 = const(2)
 _SND_WL2 = const(3)
 _ISS = const(4)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
-_IRS = const(7)
-_SND_END = const(8)
-_SND_UP = const(11)
 _RCV_UP = const(12)
 _ACK_NOW = const(40)
-_PORTS = const(32)
 _ECN_ON = const(2)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
 _RTO_AFTER_LOST_SYN = const(3000)  # RFC 6298, 5.7
@@ -72,9 +65,10 @@ def receive(p, netif, addrs, alen):
         end(pcb, ERR_CLSD)
         pcb = None
     if pcb is None:
-        _no_connection(net, p, netif, addrs, alen)
-        free(p)
-        return
+        pcb = opening.no_connection(net, p, netif, addrs, alen)
+        if pcb is None:
+            free(p)
+            return
     net.tcp.current = pcb
     serial = pcb.serial
     taken = _syn_sent(pcb, p) if pcb.state == SYN_SENT else _synchronized(pcb, p, netif, addrs)
@@ -88,84 +82,6 @@ def receive(p, netif, addrs, alen):
 def _drop(p, counts, why):
     reg_add(counts, why, 1)
     free(p)
-
-
-def _no_connection(net, p, netif, addrs, alen):
-    """Offer the segment to a listener, or refuse it (RFC 9293 sections 3.10.7.1, 3.10.7.2)."""
-    at = p.off + 2
-    lpcb = pcbs.find_listener(net.tcp, p.buf, addrs, alen, p.buf[at] << 8 | p.buf[at + 1])
-    flags = SEG[_SEG_FLAGS]
-    if lpcb is None or flags & ACK:
-        reg_add(net.tcp_count, count.NO_PCB, 1)
-        refuse(p, netif, addrs, alen)
-    elif flags & SYN and not flags & RST:
-        _listen(lpcb, p, netif, addrs, alen)
-    else:
-        reg_add(net.tcp_count, count.IGNORED, 1)
-
-
-def _listen(lpcb, p, netif, addrs, alen):
-    """A SYN for a listener: make a connection and answer SYN,ACK. Without room the SYN is dropped:
-    the peer will send it again. Text that comes with the SYN is left to be sent again, too."""
-    net = lpcb.net
-    if lpcb.pending >= lpcb.backlog:
-        reg_add(net.tcp_count, count.BACKLOG_FULL, 1)
-        return
-    pcb = pcbs.alloc(net)
-    if pcb is None:
-        reg_add(net.tcp_count, count.NO_PCB_FREE, 1)
-        return
-    pcb.alen = alen
-    pcb.ip = net.families[alen]
-    pcb.netif = netif
-    copy(pcb.key, 0, p.buf, addrs, 2 * alen)
-    copy(pcb.key, _PORTS, p.buf, p.off, 4)
-    pcbs.enhash(pcb)
-    pcb.arg = lpcb.arg
-    pcb.cc = lpcb.cc
-    pcb.listener = lpcb
-    lpcb.pending += 1
-    happen(pcb, EV_SYN)
-    options.offer(pcb)
-    _take_syn(pcb, p)
-    ecn.asked(pcb)
-    begin(pcb)
-    if write.queue_syn(pcb) != OK:
-        end(pcb, ERR_MEM)
-        return
-    reg_add(net.tcp_count, count.OPEN_PASSIVE, 1)
-    output(pcb)
-
-
-def begin(pcb):
-    """Choose ISS and set what is sent from it. The addresses and ports are known."""
-    pcb.net.tcp.iss(pcb)
-    regs = pcb.regs
-    for i in (_SND_UNA, _SND_NXT, _SND_END, _SND_UP):
-        reg_set(regs, i, regs, _ISS, 0)
-    recovery.start(pcb)
-
-
-def _take_syn(pcb, p):
-    """Take the peer's SYN: IRS, RCV.NXT, its options, the first window. SEG.SEQ moves past it."""
-    regs = pcb.regs
-    offered = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)  # by our SYN, if it was first
-    reg_set(regs, _IRS, SEG, _SEG_SEQ, 0)
-    reg_add(SEG, _SEG_SEQ, 1)
-    reg_set(regs, _RCV_NXT, SEG, _SEG_SEQ, 0)
-    reg_set(regs, _RCV_ADV, SEG, _SEG_SEQ, offered)
-    reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, 0)
-    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
-    options.agree(pcb)
-    pcb.mss = options.send_mss(pcb)
-    _set_window(pcb, 0)
-
-
-def _set_window(pcb, scale):
-    """Take SEG.WND, in units of 2^scale bytes, as the first."""
-    pcb.snd_wnd = pcb.snd_wnd_max = SEG[_SEG_WND] << scale
-    reg_set(pcb.regs, _SND_WL1, SEG, _SEG_SEQ, 0)
-    reg_set(pcb.regs, _SND_WL2, SEG, _SEG_ACK, 0)
 
 
 def _syn_sent(pcb, p):
@@ -190,7 +106,8 @@ def _syn_sent(pcb, p):
     if not flags & SYN:
         reg_add(pcb.net.tcp_count, count.IGNORED, 1)
         return False
-    _take_syn(pcb, p)
+    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
+    opening.take_syn(pcb)
     regs[_ACK_NOW] = 1
     if not flags & ACK:  # simultaneous open: our SYN goes again, now with an ACK
         happen(pcb, EV_SYN)
@@ -303,7 +220,7 @@ def _synchronized(pcb, p, netif, addrs):
             refuse(p, netif, addrs, pcb.alen)
             return False
         reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
-        _set_window(pcb, pcb.snd_scale)
+        opening.first_window(pcb, pcb.snd_scale)
         if not _opened(pcb):
             return False
     serial = pcb.serial

@@ -15,10 +15,13 @@ _KEY_LEN = const(36)
 
 def choose(pcb):
     """Set the pcb's ISS register. Its addresses and ports are known. Allocates nothing."""
-    net = pcb.net
-    now = net.now
+    at(pcb, pcb.net.now)
+
+
+def at(pcb, now):
+    """Set the pcb's ISS register to what choose() does at the time `now`."""
     regs = pcb.regs
-    net.prf(regs, _ISS, pcb.key, 0, _KEY_LEN)
+    pcb.net.prf(regs, _ISS, pcb.key, 0, _KEY_LEN)
     # now << 8 has up to 38 bits: its low 29 first, then the next three, each worth 2^29
     reg_add(regs, _ISS, (now & 0x1FFFFF) << 8)
     for _ in range(now >> 21 & 7):

@@ -166,9 +166,14 @@ def paws(pcb, flags):
 
 def round_trip(pcb):
     """Return the ms since the segment was sent whose timestamp SEG echoes (RFC 7323 section 4)."""
+    return reg_diff(tsval(pcb), 1, OPT, _TSECR)
+
+
+def tsval(pcb):
+    """Return the register file whose register 1 is the TSval of a segment sent now."""
     clock = _clock(pcb.net)
     reg_sum(clock, 1, clock, 0, pcb.regs, _TS_OFF)
-    return reg_diff(clock, 1, OPT, _TSECR)
+    return clock
 
 
 def _clock(net):
@@ -190,15 +195,13 @@ def put(pcb, buf, at, flags, room=_MOST):
     if flags & _SYN:
         at = _put_syn(pcb, buf, at)
     if pcb.ts and not flags & _RST:
-        clock = _clock(pcb.net)
-        reg_sum(clock, 1, clock, 0, pcb.regs, _TS_OFF)
         buf[at] = buf[at + 1] = 1
         if pcb.sack and flags & _SYN:
             buf[at] = 4
             buf[at + 1] = 2
         buf[at + 2] = 8
         buf[at + 3] = 10
-        reg_store(buf, at + 4, clock, 1)
+        reg_store(buf, at + 4, tsval(pcb), 1)
         reg_store(buf, at + 8, pcb.regs, _TS_RECENT)  # 0 in a first SYN
         at += _TS_LEN
     if pcb.sack and not flags & _NO_SACK:

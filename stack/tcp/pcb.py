@@ -175,6 +175,10 @@ class Tcp:
             for k in range(cfg.NUM_TCP_PCB)
         ]
         self.listeners = [Listener(net) for _ in range(cfg.NUM_TCP_LISTEN)]
+        self.ghost = None  # cookie.py
+        self.cookie_slot = -1  # when the last one was sent
+        if cfg.TCP_SYN_COOKIES:
+            self.ghost = Pcb(net, timeouts, 0, array("I", [0] * NREGS))
         self.hot[_HOT_TABLE] = i = hot.part(net, cfg.TCP_HASH_SIZE)
         self.table = hot.view(net, i, cfg.TCP_HASH_SIZE)  # numbers of the first of each bucket
         self.hot[_HOT_TABLE_MASK] = cfg.TCP_HASH_SIZE - 1

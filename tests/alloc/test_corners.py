@@ -169,7 +169,7 @@ def test_no_ref_pbuf():
 def test_no_pcb_for_a_syn():
     def setup():
         end = End()
-        s = _listening(end)
+        s = _listening(end, TCP_SYN_COOKIES=0)
         frames = [_syn(port) for port in range(1, 20)]
 
         def run():

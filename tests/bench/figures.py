@@ -1,35 +1,39 @@
-"""The units of the benchmark, and what others need for them (quoted; see QUOTED)."""
+"""The units of the benchmark, and the goals for them."""
 
 from . import peer
 
-QUOTED = (
-    "lwIP: C lwIP 2.2.1, gcc -Os, raw API, software checksums; socket: MicroPython 1.25's socket "
-    "over the same lwIP, with readinto(). Both on this emulated board, with the Linux kernel as "
-    "the peer. Quoted from the project's design notes, not measured by this run."
-)
-
 
 class Row:
-    """name; unit and n: what peer.Play plays, how often; lwip, socket: their instructions."""
+    """name; unit and n: what peer.Play plays, how often; lwip, socket: the goals, at most so many
+    times their instructions; program: what peers/server.py runs for it."""
 
-    def __init__(self, name, unit, n, lwip=None, socket=None):
+    def __init__(self, name, unit, n, lwip=None, socket=None, program="idle"):
         self.name = name
         self.unit = unit
         self.n = n
-        self.lwip = lwip
-        self.socket = socket
+        self.goals = {"lwip": lwip, "socket": socket}
+        self.program = program
 
 
-RECEIVE = Row("TCP receive, 1,460-byte segment", peer.tcp_receive(4), 400, 5819, 14256)
-SEND = Row("TCP send, 1,460-byte segment", peer.tcp_send, 400, 6491, 8612)
-UDP_64 = Row("UDP echo, 64 bytes", peer.udp_echo(64), 200, 1817, 13171)
-UDP_1472 = Row("UDP echo, 1,472 bytes", peer.udp_echo(1472), 200, 9561, 38582)
-ICMP = Row("ICMP echo, 56 bytes", peer.icmp_echo, 200, 1346, 1446)
-CONNECT = Row("TCP connect, accept, close", peer.connect_close, 60, 7468, 13970)
-HTTP = Row("HTTP GET of 200 bytes", peer.http_get, 60, 10423, 22624)
+RECEIVE = Row("TCP receive, 1,460-byte segment", peer.tcp_receive(4), 400, 2.0, 1.0, "receive")
+SEND = Row("TCP send, 1,460-byte segment", peer.tcp_send, 400, 1.5, 1.0, "send")
+UDP_64 = Row("UDP echo, 64 bytes", peer.udp_echo(64), 200, 4.0, 1.0, "echo")
+UDP_1472 = Row("UDP echo, 1,472 bytes", peer.udp_echo(1472), 200, 1.5, 1.0, "echo")
+ICMP = Row("ICMP echo, 56 bytes", peer.icmp_echo, 200, 3.0)
+CONNECT = Row("TCP connect, accept, close", peer.connect_close, 60, None, 1.0, "connect")
+HTTP = Row("HTTP GET of 200 bytes", peer.http_get, 60, None, 1.0, "http")
 ROWS = (RECEIVE, SEND, UDP_64, UDP_1472, ICMP, CONNECT, HTTP)
 
 # For the notes below the table.
-ONE_BY_ONE = Row("TCP receive, one segment in each poll", peer.tcp_receive(1), 400)
+ONE_BY_ONE = Row(
+    "TCP receive, one segment in each poll", peer.tcp_receive(1), 400, None, None, "receive"
+)
 IDLE = Row("a poll that finds nothing", peer.idle, 200)
 EXTRA = (ONE_BY_ONE, IDLE)
+RECV = Row("TCP receive with recv()", peer.tcp_receive(4), 400, None, 1.0, "recv")  # socket only
+
+# A segment received, with so many connections open that get segments in turn. All on a stack that
+# has room for the most.
+SPREAD = {n: Row(f"{n} connections", peer.tcp_receive_spread(n), 1024) for n in (4, 32, 256)}
+SPREAD_LIMITS = "NUM_TCP_PCB = 256; TCP_HASH_SIZE = 512"
+SPREAD_GOAL = 0.05

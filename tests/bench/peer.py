@@ -189,23 +189,47 @@ def tcp_receive(per_poll):
     return unit
 
 
+def tcp_receive_spread(connections):
+    def unit(play, n):
+        """The machine receives `n` segments of 1,460 bytes, on so many connections in turn: two
+        segments each of two connections in a poll. All the others are idle."""
+        open_ = [Connection(play, 5001) for _ in range(connections)]
+        for c in open_:
+            yield from c.open(False)
+        for i in range(-connections // 2, n // 4):
+            pair = [open_[2 * i % connections], open_[(2 * i + 1) % connections]]
+            frames = [c.segment(ACK | PSH, DATA[:MSS]) for c in pair for _ in range(2)]
+            sent = yield Batch(*frames, counts=i >= 0)
+            for c in pair:
+                c.take(f for f in sent if num(f, 36, 2) == c.own)
+                assert c.acked == c.seq, "not acknowledged"
+            play.units += 4 * (i >= 0)
+        for c in open_:
+            yield from c.reset()
+
+    return unit
+
+
 def tcp_send(play, n):
-    """The machine sends `n` segments of 1,460 bytes; two ACKs, of two segments each, in a poll."""
+    """The machine sends `n` segments of 1,460 bytes. Each poll takes an ACK for every second
+    segment that is not acknowledged; for one that is alone, too."""
     c = Connection(play, 5002)
     yield from c.open(False)
-    counts = False
-    due = c.ack - len(c.data)
-    for i in range(8 + n // 4):
-        have = len(c.data) // MSS
-        assert len(c.data) % MSS == 0 and c.data == (DATA[:MSS] * have)[: len(c.data)]
-        if counts:
-            play.units += have
+    acked = c.ack - len(c.data)
+    polls = 0
+    while play.units < n:
+        new = len(c.data) // MSS
+        assert c.data == DATA[:MSS] * new
+        play.units += new * (polls > 16)
         c.data = b""
-        counts = i >= 8
-        half = (due + have // 2 * MSS) & 0xFFFFFFFF
-        due = (due + have * MSS) & 0xFFFFFFFF
-        c.take((yield Batch(c.segment(ACK, ack=half), c.segment(ACK, ack=due), counts=counts)))
-    play.units += len(c.data) // MSS
+        have = (c.ack - acked & 0xFFFFFFFF) // MSS
+        assert have, "nothing is sent"
+        acks = [acked + i * MSS & 0xFFFFFFFF for i in range(2, have + 1, 2)]
+        acks = acks or [acked + MSS & 0xFFFFFFFF]
+        acked = acks[-1]
+        frames = [c.segment(ACK, ack=ack) for ack in acks]
+        c.take((yield Batch(*frames, counts=polls >= 16)))
+        polls += 1
     yield from c.reset()
 
 

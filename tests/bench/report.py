@@ -6,7 +6,15 @@ from . import figures
 from .memory import ram_rows
 from .profile import LAYERS, LOOP
 
-_TOP = 12
+MET, MISSED, OPEN = "met", "missed", "-"
+
+_TOP = 8
+_WHO = (
+    "lwpy: this stack, called back. C lwIP: its raw API, gcc -Os, software checksums. socket: "
+    "MicroPython's own, over the same lwIP, received with readinto(). All in this run, on the "
+    "same emulated board, fed with the same frames in the same order by the same script. A goal "
+    "is the highest ratio that meets it. heap: bytes allocated per unit, of lwpy and of socket."
+)
 
 
 def head(command, version):
@@ -33,67 +41,139 @@ def table(titles, rows):
 
 
 def _n(value):
-    return f"{value:,.0f}"
+    return "-" if value is None else f"{value:,.0f}"
 
 
-def text(found, ram, flash, profiles):
-    """Return everything that is printed. See __main__.measure() and memory for what is given."""
+def _x(value):
+    return "-" if value is None else f"{value:.1f}"
+
+
+class Found:
+    """What was measured. `figures`: {"lwpy": {row: [Result of each boot]}, ...}, with "lwip" and
+    "socket" if they were there; `unlocked`: the same of lwpy, with the heap unlocked;
+    `socket_heap`: {row: bytes per unit}; `gc_pause`: see machine.py; `spread`: {connections:
+    Result}; `ram`, `flash`: see memory.py; `profiles`: {row: Profile}."""
+
+    def __init__(self):
+        self.figures = {}
+        self.unlocked = {}
+        self.socket_heap = {}
+        self.gc_pause = None
+        self.spread = {}
+        self.ram = self.flash = None
+        self.profiles = {}
+
+    def mean(self, who, row):
+        """Return the mean instructions of `row`, or None if `who` has not done it."""
+        runs = self.figures.get(who, {}).get(row)
+        return statistics.mean(r.instructions for r in runs) if runs else None
+
+    def heap(self, row):
+        """Return the most bytes of the heap that one unit of ours has used."""
+        runs = self.figures["lwpy"][row] + self.unlocked.get(row, [])
+        return max(abs(r.heap) for r in runs)
+
+    def ratio(self, who, row):
+        other = self.mean(who, row)
+        return self.mean("lwpy", row) / other if other else None
+
+    def verdict(self, row):
+        """Return MET, MISSED, or OPEN if there is no peer to compare with."""
+        ratios = [(self.ratio(who, row), goal) for who, goal in row.goals.items() if goal]
+        if self.heap(row) or any(ratio and ratio > goal for ratio, goal in ratios):
+            return MISSED
+        return OPEN if any(ratio is None for ratio, _ in ratios) else MET
+
+
+def text(found):
+    """Return everything that is printed."""
     parts = [_figures(found), _notes(found)]
-    if profiles:
-        parts.append(_layers(profiles))
-        if figures.RECEIVE in profiles:
-            parts.append(_hot(profiles[figures.RECEIVE]))
-    parts += [_ram(*ram), _flash(*flash)]
+    if found.spread:
+        parts.append(_spread(found.spread))
+    if found.profiles:
+        parts.append(_layers(found.profiles))
+        parts += [_hot(row, profile) for row, profile in found.profiles.items()]
+    parts += [_ram(*found.ram), _flash(*found.flash)]
     return "\n".join(parts)
 
 
 def _figures(found):
     rows = []
-    for row, (runs, unlocked) in found.items():
+    for row in found.figures["lwpy"]:
         if row in figures.EXTRA:
             continue
-        mean = statistics.mean(r.instructions for r in runs)
-        heap = max(abs(r.heap) for r in (*runs, unlocked))
-        rows.append(
-            (
-                row.name,
-                _n(mean),
-                f"{runs[0].frames_per_poll:.0f}",
-                _n(row.lwip),
-                f"{mean / row.lwip:.1f}",
-                _n(row.socket),
-                f"{mean / row.socket:.1f}",
-                f"{heap:.0f}",
-            )
-        )
-    titles = ["unit", "instructions", "frames a poll", "lwIP", "ratio", "socket", "ratio", "heap"]
+        cells = [row.name, _n(found.mean("lwpy", row)), _n(found.heap(row))]
+        for who in ("lwip", "socket"):
+            cells += [_n(found.mean(who, row)), _x(found.ratio(who, row)), _x(row.goals[who])]
+        rows.append([*cells, _n(found.socket_heap.get(row)), found.verdict(row)])
+    titles = "unit|lwpy|heap|C lwIP|ratio|goal|socket|ratio|goal|heap|goals".split("|")
     return table(titles, rows)
 
 
 def _notes(found):
-    lines = ["heap: bytes allocated per unit. " + figures.QUOTED]
-    spread = 0
-    locked = unlocked = 0
-    for runs, free in found.values():
-        values = [r.instructions for r in runs]
-        spread = max(spread, (max(values) - min(values)) / min(values))
-        locked += sum(values) / len(values)
-        unlocked += free.instructions
-    runs = len(next(iter(found.values()))[0])
-    lines.append(
-        f"Boots measured: {runs}; they differ by {100 * spread:.3f} % at most. The heap is "
-        "locked, as main.py has it; unlocked, MicroPython takes the frames of larger functions "
-        f"from the heap and gives them back: {100 * (unlocked / locked - 1):.0f} % more."
-    )
-    lines.append(
-        "There are no idle polls in these figures. A poll that takes several frames shares its "
-        "own cost among them."
-    )
+    lines = [_WHO, _method(found), *_longest(found)]
+    recv = found.mean("socket", figures.RECV)
+    if recv:
+        lines.append(
+            f"With recv() instead of readinto(), socket needs {_n(recv)} a segment, and "
+            f"{_n(found.socket_heap[figures.RECV])} bytes of the heap."
+        )
     for row in figures.EXTRA:
-        if row in found:
-            mean = statistics.mean(r.instructions for r in found[row][0])
-            lines.append(f"{row.name[0].upper()}{row.name[1:]}: {_n(mean)}.")
+        if row in found.figures["lwpy"]:
+            lines.append(
+                f"{row.name[0].upper()}{row.name[1:]}: lwpy {_n(found.mean('lwpy', row))}, C lwIP "
+                f"{_n(found.mean('lwip', row))}, socket {_n(found.mean('socket', row))}."
+            )
     return "\n\n".join(lines) + "\n"
+
+
+def _method(found):
+    """Return what was measured how often, and how much it differs."""
+    difference = 0
+    for runs in (r for rows in found.figures.values() for r in rows.values()):
+        values = [r.instructions for r in runs]
+        difference = max(difference, (max(values) - min(values)) / min(values))
+    ours = found.figures["lwpy"]
+    locked = sum(found.mean("lwpy", row) for row in ours)
+    unlocked = sum(runs[0].instructions for runs in found.unlocked.values())
+    return (
+        f"Boots measured: {len(next(iter(ours.values())))}; they differ by {100 * difference:.1f} "
+        "% at most. lwpy's heap is locked, as main.py has it; unlocked, MicroPython takes the "
+        "frames of larger functions from the heap and gives them back: "
+        f"{100 * (unlocked / locked - 1):.0f} % more. There are no idle polls in these figures. A "
+        "poll that takes several frames shares its own cost among them."
+    )
+
+
+def _longest(found):
+    """Return lines on the longest time that nothing else can run."""
+    lines = []
+    for who, name in (("lwpy", "lwpy"), ("lwip", "C lwIP")):
+        if who in found.figures:
+            runs = {row: max(r.longest for r in rs) for row, rs in found.figures[who].items()}
+            row = max(runs, key=runs.get)
+            lines.append(f"Longest single poll of {name}: {_n(runs[row])} ({row.name}).")
+    if found.gc_pause:
+        size, pause = found.gc_pause
+        lines.append(
+            f"Longest pause of MicroPython's collector, which lwpy never calls: {_n(pause)}, with "
+            f"{_n(size)} bytes of small live objects."
+        )
+    return lines
+
+
+def _spread(spread):
+    rows = [(_n(n), _n(r.instructions), _n(r.longest)) for n, r in spread.items()]
+    costs = [r.instructions for r in spread.values()]
+    difference = max(costs) / min(costs) - 1
+    verdict = MET if difference <= figures.SPREAD_GOAL else MISSED
+    note = (
+        "Segments of 1,460 bytes, of all connections in turn, on a stack with "
+        f"{figures.SPREAD_LIMITS}. They differ by {100 * difference:.1f} %; the goal is "
+        f"{100 * figures.SPREAD_GOAL:.0f} %: {verdict}.\n"
+    )
+    titles = ["connections open", "instructions of a segment", "longest poll"]
+    return table(titles, rows) + "\n" + note
 
 
 def _layers(profiles):
@@ -118,12 +198,12 @@ def _layers(profiles):
     )
 
 
-def _hot(profile):
+def _hot(row, profile):
     rows = [
         (f"{path} {function}", _n(count), f"{100 * count / profile.total:.1f} %")
         for (path, function), count in profile.functions()[:_TOP]
     ]
-    return table(["TCP receive: the most expensive functions", "instructions", "share"], rows)
+    return table([f"{row.name}: its most expensive functions", "instructions", "share"], rows)
 
 
 def _ram(parts, counts):

@@ -9,9 +9,8 @@ Every byte received is compared with the one sent. Runs on every interpreter.
 """
 
 from hal.faults import Random
-from stack import pbuf, tcp
+from stack import pbuf
 from stack.err import ERR_CONN, ERR_MEM, OK
-from stack.tcp.pcb import local_port, remote_port
 
 _PERIOD = 4093  # a prime: no multiple of it is one of a segment's length
 
@@ -50,6 +49,7 @@ class End:
     def attach(self, pcb):
         """Be the application of `pcb`."""
         self.pcb = pcb
+        self.tcp = tcp = pcb.net.tcp_api
         tcp.arg(pcb, self)
         tcp.recv(pcb, _on_recv)
         tcp.sent(pcb, _on_sent)
@@ -60,6 +60,7 @@ class End:
         """Write what there is room for; after the last byte, half-close; after the other's, too,
         close."""
         pcb = self.pcb
+        tcp = self.tcp
         while self.written < self.limit:
             if self.next_n == 0:
                 self.next_n = 1 + self.random.below(self.chunk)
@@ -77,7 +78,7 @@ class End:
     def _write(self, n):
         """Write `n` bytes, or half of it, or half of that, as the pools allow. Return how many."""
         while n:
-            err = tcp.write(self.pcb, self.out, self.written % _PERIOD, n)
+            err = self.tcp.write(self.pcb, self.out, self.written % _PERIOD, n)
             if not err:
                 break
             assert err == ERR_MEM, err
@@ -100,7 +101,7 @@ class End:
         n = self.unread
         self.unread = 0
         if n and not self.over():
-            tcp.recved(self.pcb, n)
+            self.tcp.recved(self.pcb, n)
             self.push()
 
     def over(self):
@@ -126,7 +127,7 @@ def _on_recv(end, pcb, p, err):
     if end.holding:
         end.unread += n
     else:
-        tcp.recved(pcb, n)
+        end.tcp.recved(pcb, n)
     return OK
 
 
@@ -159,6 +160,7 @@ class Server:
         self.i = i
         self.port = port
         self.flows = {}
+        tcp = w.nets[i].tcp_api
         pcb = tcp.new(w.nets[i])
         tcp.arg(pcb, self)
         assert tcp.bind(pcb, None, port) == OK
@@ -167,7 +169,8 @@ class Server:
 
 
 def _on_accept(server, pcb, err):
-    flow = server.flows.pop((pcb.key[3], remote_port(pcb)), None)
+    port = pcb.net.tcp_api.remote_port(pcb)
+    flow = server.flows.pop((pcb.key[3], port), None)
     if flow is None:
         return ERR_CONN
     flow.b.attach(pcb)
@@ -182,6 +185,7 @@ class Flow:
     def __init__(self, w, i, server, total_a, total_b, chunk=3000, seed=1):
         self.a = End(total_a, OUT, BACK, chunk, seed)
         self.b = End(total_b, BACK, OUT, chunk, seed + 1)
+        tcp = w.nets[i].tcp_api
         pcb = tcp.new(w.nets[i])
         self.a.attach(pcb)
         self.start = w.clock()
@@ -191,7 +195,7 @@ class Flow:
             tcp.close(pcb)
             return
         assert err == OK, err
-        server.flows[(i + 1, local_port(pcb))] = self
+        server.flows[(i + 1, tcp.local_port(pcb))] = self
 
     def over(self):
         """Have both ends closed or failed?"""

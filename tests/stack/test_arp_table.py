@@ -148,6 +148,24 @@ def test_stale_entries_go_before_fresh_ones():
     lab.end()
 
 
+def test_neighbours_stay_when_nobody_answers_for_others():
+    lab = silent_lab(ARP_TABLE_SIZE=4)
+    for i in (10, 11):
+        learn(lab, host(i), station(i))
+    for i in range(20, 40):
+        send(lab, host(i))
+    assert lab.count("arp", "evicted") == 18
+    lab.frames.clear()
+    for i in (10, 11):
+        send(lab, host(i))
+        assert lab.take().dst == station(i)
+    learn(lab, host(12), station(12))
+    learn(lab, host(13), station(13))
+    learn(lab, host(14), station(14))  # and now one of those four must go
+    assert lab.count("arp", "evicted") == 21
+    lab.end()
+
+
 def test_without_a_pbuf_the_request_is_made_good_by_the_next():
     lab = silent_lab()
     lab.put(PING)

@@ -67,6 +67,7 @@ def test_load_contradictions_name_the_remedy():
         ("NUM_TCP_SEG", {"TCP_SND_QUEUELEN": config.NUM_TCP_SEG + 1}),
         ("TCP_HASH_SIZE", {"TCP_HASH_SIZE": 0}),
         ("TCP_HASH_SIZE", {"TCP_HASH_SIZE": 12}),
+        ("TCP_SYN_COOKIES", {"TCP_SYN_COOKIES": 3}),
         ("TCP_CC", {"TCP_CC": "vegas"}),
         ("TCP_IW", {"TCP_IW": 0}),
         ("TCP_IW", {"TCP_IW": 11}),

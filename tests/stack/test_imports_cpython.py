@@ -12,12 +12,12 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROWS = (
     "mpy",
-    "config err stats",
+    "config config_tiny err stats",
     "kernel hot",
     "pbuf timer",
     "netif",
     "eth arp ipv4 ipv6 nd icmp6 mld icmp igmp",
-    "udp raw tcp",
+    "udp raw tcp tcp_tiny",
     "dhcp dns mdns sntp",
     "api",
     "apps",

@@ -202,7 +202,7 @@ def test_err_may_open_a_new_connection():
     peer.send(RST)
     lab.poll()
     assert is_in(lab, "SYN_SENT") and app.log == ["err %d" % ERR_RST]
-    again = Peer(lab, port=80, to=app.pcb.key[34] << 8 | app.pcb.key[35])
+    again = Peer(lab, port=80, to=tcp.local_port(app.pcb))
     again.expect(SYN, seq=0)
     app.on.clear()
     lab.end()

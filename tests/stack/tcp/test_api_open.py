@@ -222,7 +222,7 @@ def test_connect_without_memory():
     ram.avail = avail
     assert tcp.connect(pcb, PEER, 80, None) == OK, "try again"
     lab.poll()
-    Peer(lab, port=80, to=pcb.key[34] << 8 | pcb.key[35]).expect(SYN, seq=0)
+    Peer(lab, port=80, to=tcp.local_port(pcb)).expect(SYN, seq=0)
     lab.end()
 
 
@@ -232,7 +232,7 @@ def test_connect_picks_ports_that_are_unique_and_cannot_be_guessed():
     for _ in range(40):
         pcb = tcp.new(lab.net)
         assert tcp.connect(pcb, PEER, 80, None) == OK
-        ports.append(pcb.key[34] << 8 | pcb.key[35])
+        ports.append(tcp.local_port(pcb))
     steps = set(b - a for a, b in zip(ports, ports[1:]))
     assert len(set(ports)) == 40 and len(steps) > 30, "RFC 6056"
     assert all(49152 <= port <= 65535 for port in ports)
@@ -241,7 +241,7 @@ def test_connect_picks_ports_that_are_unique_and_cannot_be_guessed():
 
 def test_connect_from_a_port_in_use_by_the_same_connection():
     lab, app, peer = opened()
-    port = app.pcb.key[34] << 8 | app.pcb.key[35]
+    port = tcp.local_port(app.pcb)
     pcb = tcp.new(lab.net)
     assert tcp.bind(pcb, None, port) == OK
     assert tcp.connect(pcb, PEER, 80, None) == ERR_USE
@@ -283,7 +283,7 @@ def test_connect_to_a_station_that_comes_up_late():
     lab.wait(2500)
     lab.arp = True
     lab.wait(5000)
-    peer = Peer(lab, port=80, to=pcb.key[34] << 8 | pcb.key[35])
+    peer = Peer(lab, port=80, to=tcp.local_port(pcb))
     peer.expect(SYN, seq=0)
     peer.send(SYN | ACK)
     assert app.log == ["connected"]

@@ -212,7 +212,7 @@ def test_listen_offers_what_the_link_holds():
 
 
 def test_listen_backlog_full():
-    lab, app, lpcb = listening(backlog=2)
+    lab, app, lpcb = listening(backlog=2, TCP_SYN_COOKIES=0)
     peers = [Peer(lab, port=1000 + i) for i in range(3)]
     for peer in peers:
         peer.send(SYN, seq=0)
@@ -227,7 +227,7 @@ def test_listen_backlog_full():
 
 
 def test_listen_no_pcb_free():
-    lab, app, _ = listening(NUM_TCP_PCB=2)
+    lab, app, _ = listening(NUM_TCP_PCB=2, TCP_SYN_COOKIES=0)
     peers = [Peer(lab, port=1000 + i) for i in range(3)]
     for peer in peers:
         peer.send(SYN, seq=0)

@@ -1,16 +1,18 @@
 #!/bin/bash
-# Unpack Debian's source package of MicroPython (trixie, 1.25) into build/micropython-src.
+# fetch_source.sh PACKAGE BUILD_DIR: unpack Debian's source package (trixie) of that name, such as
+# micropython (1.25) or lwip (2.2), into BUILD_DIR/PACKAGE-src.
 #
-# apt runs on a state of its own under build/apt, so the system's sources and lists stay as they
+# apt runs on a state of its own under BUILD_DIR/apt, so the system's sources and lists stay as they
 # are and no root is needed. Mirror and keyring are the ones this machine already uses; apt checks
 # the signatures as always.
 set -eu
-build=${1:?usage: fetch_micropython.sh BUILD_DIR}
+package=${1:?usage: fetch_source.sh PACKAGE BUILD_DIR}
+build=${2:?usage: fetch_source.sh PACKAGE BUILD_DIR}
 suite=trixie
 
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
-apt=$build/apt
+apt=$build/apt/$package
 . /etc/os-release
 
 # The mirror is where the running release itself comes from.
@@ -51,8 +53,8 @@ options=(
 )
 cd "$apt/src"
 apt-get "${options[@]}" update
-apt-get "${options[@]}" source --download-only micropython
+apt-get "${options[@]}" source --download-only "$package"
 
 # Apt has checked the archive's signature and the hashes of these files.
-rm -rf "$build/micropython-src"
-dpkg-source --no-check --no-copy -x micropython_*.dsc "$build/micropython-src"
+rm -rf "$build/$package-src"
+dpkg-source --no-check --no-copy -x "$package"_*.dsc "$build/$package-src"

@@ -1,0 +1,171 @@
+"""How a connection begins (RFC 9293 sections 3.10.7.1 and 3.10.7.2): a segment that belongs to
+none, and what our SYN and the peer's set in a pcb.
+
+no_connection --> _listen           a SYN for a listener: a half-open connection, or a cookie
+             |--> _take_cookie      the ACK of a cookie (cookie.py)
+             +--> header.refuse     nobody is there
+"""
+
+from ..err import ERR_MEM, OK
+from ..kernel import copy, reg_add, reg_diff, reg_set
+from ..mpy import const
+from . import cookie, count, ecn, options, recovery, write
+from . import pcb as pcbs
+from .header import ACK, RST, SEG, SYN, refuse
+from .output import output
+from .state import EV_SYN, end, happen
+
+_SEG_SEQ = const(0)
+_SEG_ACK = const(1)
+_SEG_WND = const(2)
+_SEG_FLAGS = const(4)
+_SEG_HLEN = const(5)
+_SEG_LEN = const(7)
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_SND_WL1 = const(2)
+_SND_WL2 = const(3)
+_ISS = const(4)
+_RCV_NXT = const(5)
+_RCV_ADV = const(6)
+_IRS = const(7)
+_SND_END = const(8)
+_SND_UP = const(11)
+_RCV_UP = const(12)
+_PORTS = const(32)
+
+
+def no_connection(net, p, netif, addrs, alen):
+    """Offer the segment to a listener, or refuse it. Returns None, or the connection whose
+    handshake it ends."""
+    at = p.off + 2
+    lpcb = pcbs.find_listener(net.tcp, p.buf, addrs, alen, p.buf[at] << 8 | p.buf[at + 1])
+    flags = SEG[_SEG_FLAGS]
+    if lpcb is not None and flags & (SYN | RST | ACK) == ACK and cookie.expected(net):
+        return _take_cookie(lpcb, p, netif, addrs, alen)
+    if lpcb is None or flags & ACK:
+        reg_add(net.tcp_count, count.NO_PCB, 1)
+        refuse(p, netif, addrs, alen)
+    elif flags & SYN and not flags & RST:
+        _listen(lpcb, p, netif, addrs, alen)
+    else:
+        reg_add(net.tcp_count, count.IGNORED, 1)
+    return None
+
+
+def _listen(lpcb, p, netif, addrs, alen):
+    """A SYN for a listener: make a connection and answer SYN,ACK. Without room a cookie answers
+    it, or it is dropped: the peer will send it again. Text that comes with the SYN is left to be
+    sent again, too."""
+    net = lpcb.net
+    pcb = _half_open(lpcb)
+    kept = pcb is not None
+    if not kept:
+        if not cookie.wanted(net):
+            return
+        pcb = cookie.ghost(net)
+    _adopt(pcb, lpcb, p, netif, addrs, alen)
+    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
+    take_syn(pcb)
+    ecn.asked(pcb)
+    if not kept:
+        cookie.answer(pcb)
+        return
+    _wait(pcb, lpcb)
+    begin(pcb)
+    if write.queue_syn(pcb) != OK:
+        end(pcb, ERR_MEM)
+        return
+    reg_add(net.tcp_count, count.OPEN_PASSIVE, 1)
+    output(pcb)
+
+
+def _half_open(lpcb):
+    """Return a pcb for one more connection that is half open, or None."""
+    net = lpcb.net
+    if net.cfg.TCP_SYN_COOKIES == cookie.ALWAYS:
+        return None
+    if lpcb.pending >= lpcb.backlog:
+        reg_add(net.tcp_count, count.BACKLOG_FULL, 1)
+        return None
+    pcb = pcbs.alloc(net)
+    if pcb is None:
+        reg_add(net.tcp_count, count.NO_PCB_FREE, 1)
+    return pcb
+
+
+def _adopt(pcb, lpcb, p, netif, addrs, alen):
+    """Make a fresh pcb the listener's, for the segment in `p`."""
+    pcb.alen = alen
+    pcb.ip = lpcb.net.families[alen]
+    pcb.netif = netif
+    copy(pcb.key, 0, p.buf, addrs, 2 * alen)
+    copy(pcb.key, _PORTS, p.buf, p.off, 4)
+    pcb.arg = lpcb.arg
+    pcb.cc = lpcb.cc
+    happen(pcb, EV_SYN)
+    options.offer(pcb)
+
+
+def _wait(pcb, lpcb):
+    """The adopted pcb waits for its handshake to end, where find() finds it."""
+    pcbs.enhash(pcb)
+    pcb.listener = lpcb
+    lpcb.pending += 1
+
+
+def _take_cookie(lpcb, p, netif, addrs, alen):
+    """An ACK for a listener that has sent cookies: make the connection whose SYN it tells of, and
+    return it; or None. A segment with text is not refused, which may have overtaken the ACK: both
+    come again."""
+    net = lpcb.net
+    ghost = cookie.ghost(net)
+    _adopt(ghost, lpcb, p, netif, addrs, alen)
+    m = cookie.check(ghost)
+    if m < 0:
+        if not SEG[_SEG_LEN]:
+            refuse(p, netif, addrs, alen)
+        return None
+    pcb = cookie.room(net)
+    if pcb is None:
+        reg_add(net.tcp_count, count.NO_PCB_FREE, 1)
+        return None
+    _adopt(pcb, lpcb, p, netif, addrs, alen)
+    _wait(pcb, lpcb)
+    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
+    marks = cookie.recall(m)
+    take_syn(pcb)
+    cookie.resume(pcb, marks)
+    reg_add(net.tcp_count, count.OPEN_PASSIVE, 1)
+    return pcb
+
+
+def begin(pcb):
+    """Choose ISS and set what is sent from it. The addresses and ports are known."""
+    pcb.net.tcp.iss(pcb)
+    regs = pcb.regs
+    for i in (_SND_UNA, _SND_NXT, _SND_END, _SND_UP):
+        reg_set(regs, i, regs, _ISS, 0)
+    recovery.start(pcb)
+
+
+def take_syn(pcb):
+    """Take the peer's SYN: IRS, RCV.NXT, its options in OPT, the first window. SEG.SEQ moves past
+    it."""
+    regs = pcb.regs
+    offered = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)  # by our SYN, if it was first
+    reg_set(regs, _IRS, SEG, _SEG_SEQ, 0)
+    reg_add(SEG, _SEG_SEQ, 1)
+    reg_set(regs, _RCV_NXT, SEG, _SEG_SEQ, 0)
+    reg_set(regs, _RCV_ADV, SEG, _SEG_SEQ, offered)
+    reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, 0)
+    options.agree(pcb)
+    pcb.mss = options.send_mss(pcb)
+    first_window(pcb, 0)
+
+
+def first_window(pcb, scale):
+    """Take SEG.WND, in units of 2^scale bytes, as the first."""
+    pcb.snd_wnd = pcb.snd_wnd_max = SEG[_SEG_WND] << scale
+    reg_set(pcb.regs, _SND_WL1, SEG, _SEG_SEQ, 0)
+    reg_set(pcb.regs, _SND_WL2, SEG, _SEG_ACK, 0)

@@ -1,0 +1,2 @@
+# What the socket peer has frozen in.
+module("server.py", "..")
