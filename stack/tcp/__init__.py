@@ -31,11 +31,14 @@ Where to read on:
 """
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
-from . import count, frto, header, pcb, rack, state
+from . import count, sack
+
+# isort: split
+from . import frto, header, pcb, rack, state
 from .pcb import NREGS
 
 # isort: split
-from . import ack
+from . import ack, cookie
 from .api import (
     abort,
     accept,
