@@ -17,6 +17,7 @@ _RECOVER = const(10)
 _MAX_WINDOW = const(0xFFFFF)
 _SACKED = const(1)
 _EVER = const(8)
+_WAS = const(16)
 
 
 def start(pcb):
@@ -129,8 +130,8 @@ def _lose_all(pcb):
         reg_add(pcb.net.tcp_count, RENEGED, 1)
     timely = pcb.rack
     while seg is not None:
+        if seg.marks & _SACKED:
+            scoreboard.mark(pcb, seg, seg.marks & _EVER | _WAS)
         if seg is pcb.unacked or not timely or rack.left(pcb, seg) <= 0:
             scoreboard.lose(pcb, seg)
-        elif seg.marks & _SACKED:
-            scoreboard.mark(pcb, seg, seg.marks & _EVER)
         seg = seg.next

@@ -24,7 +24,7 @@ _RECOVER = const(10)
 _BLOCKS = const(5)
 _BLOCK = const(6)
 _SACKED = const(1)
-_EVER = const(8)
+_KEPT = const(24)  # scoreboard.EVER and WAS
 _DUP_THRESH = const(3)
 
 
@@ -75,9 +75,9 @@ def _take_block(pcb, k, n):
             return
         if at >= 0 and at + scoreboard.size(seg) <= n and not seg.marks & _SACKED:
             rack.delivered(pcb, seg)
-            if not seg.marks & _EVER and reg_diff(seg.r, 0, regs, _RECOVER) < 0:
+            if not seg.marks & _KEPT and reg_diff(seg.r, 0, regs, _RECOVER) < 0:
                 pcb.original = True
-            scoreboard.mark(pcb, seg, seg.marks & _EVER | _SACKED)
+            scoreboard.mark(pcb, seg, seg.marks & _KEPT | _SACKED)
             reg_add(pcb.net.tcp_count, SACKED_SEG, 1)
         seg = seg.next
 
@@ -101,6 +101,7 @@ def on_ack(pcb, acked, sacked, plain):
         scoreboard.count_above(pcb)
     regs = pcb.regs
     if (pcb.recovering or pcb.losing) and reg_diff(regs, _SND_UNA, regs, _RECOVER) >= 0:
+        acked = acked if pcb.losing else 0
         _recovered(pcb)
     if pcb.recovering:
         _reduce_in_proportion(pcb, delivered, acked and pcb.lost <= was_lost)

@@ -2,6 +2,7 @@
 
     SACKED   the receiver has it (RFC 2018)      LOST   it is taken to be lost
     AGAIN    it has been sent again since then   EVER   it was sent again at some time
+    WAS      it was SACKED, before a timeout
 
     sent --> SACKED                        pcb.sacked   bytes that are SACKED
       |        ^                           pcb.lost     bytes that wait to be sent again
@@ -19,10 +20,11 @@ SACKED = 1
 LOST = 2
 AGAIN = 4
 EVER = 8
+WAS = 16
 _SACKED = const(1)
 _LOST = const(2)
 _AGAIN = const(4)
-_EVER = const(8)
+_KEPT = const(24)  # EVER and WAS
 _STATE = const(7)
 _FIN_SYN = const(3)
 
@@ -77,7 +79,7 @@ def pipe(pcb):
 def lose(pcb, seg):
     """The segment is lost, or what was sent in its place."""
     reg_add(pcb.net.tcp_count, LOST_SEG, 1)
-    mark(pcb, seg, seg.marks & _EVER | _LOST)
+    mark(pcb, seg, seg.marks & _KEPT | _LOST)
 
 
 def find_all(pcb):
@@ -85,7 +87,7 @@ def find_all(pcb):
     seg = pcb.unacked
     while seg is not None:
         if seg.marks & _STATE == _LOST:
-            mark(pcb, seg, seg.marks & _EVER)
+            mark(pcb, seg, seg.marks & _KEPT)
         seg = seg.next
 
 
