@@ -1,5 +1,10 @@
 """What can go wrong on a virtual wire (wire.py), and the generator that decides when."""
 
+from stack.mpy import const
+
+_TOS = const(15)  # of an IPv4 packet, in its frame
+_IP_CKSUM = const(24)
+
 
 class Random:
     """Wichmann and Hill's generator (1982): three 15-bit ones, so no product exceeds 2^23."""
@@ -56,3 +61,19 @@ class Faults:
         self.jitter_ms = jitter_ms
         self.byte_ns = 8_000_000_000 // rate_bps if rate_bps else 0
         self.limit_us = min(queue_bytes * self.byte_ns // 1000, 500_000_000)
+
+
+def mark(buf, off):
+    """Mark the frame at buf[off] CE, as a router may, if it is an IPv4 packet and ECN-capable.
+    Returns whether it was. Allocates nothing."""
+    tos = buf[off + _TOS]
+    if buf[off + 12] != 8 or buf[off + 13] or (tos & 3) not in (1, 2):
+        return False
+    buf[off + _TOS] = tos | 3
+    at = off + _IP_CKSUM
+    total = (buf[at] << 8 | buf[at + 1]) ^ 0xFFFF
+    total += 3 - (tos & 3)  # RFC 1624: the checksum follows the header's change
+    total = ((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF
+    buf[at] = total >> 8
+    buf[at + 1] = total & 0xFF
+    return True

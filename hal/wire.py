@@ -22,7 +22,7 @@ from stack.mpy import const
 from stack.pbuf import LEAD, alloc, copy_partial
 
 from . import GATHER
-from .faults import Faults, Random
+from .faults import Faults, Random, mark
 
 NAMES = (
     "rx tx rx_nobuf rx_error rx_long tx_error "
@@ -56,8 +56,6 @@ _MIN_FRAME = const(60)
 _MAX_FRAME = const(1514)
 _WIRE_EXTRA = const(24)  # preamble, FCS and the gap between frames, in byte times
 _MAC_TABLE = const(16)
-_TOS = const(17)  # of an IPv4 packet in a slot
-_IP_CKSUM = const(26)
 FOREVER_MS = 0x1FFFFFFF
 
 
@@ -273,7 +271,7 @@ class Wire:
         f = src.faults
         if self._hit(f.loss):
             return self._drop(src, s, _LOST, LOST)
-        if self._hit(f.mark) and _mark(s.buf):
+        if self._hit(f.mark) and mark(s.buf, LEAD):
             reg_add(src.counters, _MARKED, 1)
         if self._hit(f.corrupt) and not (s.buf[LEAD + 12] == 8 and s.buf[LEAD + 13] == 6):
             self._flip(s)
@@ -367,17 +365,3 @@ class Wire:
             self.head = s
         else:
             after.next = s
-
-
-def _mark(buf):
-    """Mark the packet of a slot CE, if it is IPv4 and ECN-capable. Returns whether it was."""
-    tos = buf[_TOS]
-    if buf[LEAD + 12] != 8 or buf[LEAD + 13] or (tos & 3) not in (1, 2):
-        return False
-    buf[_TOS] = tos | 3
-    total = (buf[_IP_CKSUM] << 8 | buf[_IP_CKSUM + 1]) ^ 0xFFFF
-    total += 3 - (tos & 3)  # RFC 1624: the checksum follows the header's change
-    total = ((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF
-    buf[_IP_CKSUM] = total >> 8
-    buf[_IP_CKSUM + 1] = total & 0xFF
-    return True

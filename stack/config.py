@@ -56,6 +56,10 @@ TCP_RACK = True  # RFC 8985: with SACK, losses are found by time, and probes tel
 TCP_FRTO = True  # RFC 5682: find out whether a timeout was spurious, and undo it
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
 TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
+TCP_KEEP_IDLE = 7_200_000  # what tcp.keepalive() does if it is not told (RFC 1122 section 4.2.3.6)
+TCP_KEEP_INTVL = 75_000
+TCP_KEEP_CNT = 9
+TCP_KEEP_GARBAGE = False  # a probe carries a byte, for peers that answer to nothing else
 
 # TCP's congestion control (tcp/cc.py), and ECN (tcp/ecn.py)
 TCP_CC = "newreno"  # or "cubic" (RFC 9438); tcp.congestion() chooses for one connection
@@ -128,5 +132,10 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (
+        lambda c: 0 < c.TCP_KEEP_IDLE <= 1 << 28 and 0 < c.TCP_KEEP_INTVL <= 1 << 28,
+        "TCP_KEEP_IDLE and TCP_KEEP_INTVL must be above 0 and at most 2^28 ms: three days",
+    ),
+    (lambda c: c.TCP_KEEP_CNT >= 1, "raise TCP_KEEP_CNT to 1 or more"),
     (lambda c: 0 < c.TCP_DELACK < 500, "TCP_DELACK must be above 0 and below 500 ms (RFC 1122)"),
 )

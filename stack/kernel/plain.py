@@ -91,6 +91,11 @@ def reg_sum(dst, i, a, j, b, k):
     dst[i] = (a[j] + b[k]) & 0xFFFFFFFF
 
 
+def reg_sub(dst, i, a, j, b, k):
+    """dst[i] = a[j] - b[k], modulo 2^32. They may all be the same."""
+    dst[i] = (a[j] - b[k]) & 0xFFFFFFFF
+
+
 def reg_diff(a, i, b, j):
     """Return a[i] - b[j] as a signed 32-bit difference, clamped to -(2^30-1)..2^30-1.
 

@@ -173,6 +173,11 @@ def reg_sum(dst: ptr32, i: int, a: ptr32, j: int, b: ptr32, k: int):
 
 
 @micropython.viper
+def reg_sub(dst: ptr32, i: int, a: ptr32, j: int, b: ptr32, k: int):
+    dst[i] = a[j] - b[k]
+
+
+@micropython.viper
 def reg_diff(a: ptr32, i: int, b: ptr32, j: int) -> int:
     d = a[i] - b[j]
     if -0x3FFFFFFF <= d and d <= 0x3FFFFFFF:

@@ -22,12 +22,12 @@ Where to read on:
     opening.py  it belongs to no connection: a SYN, or a SYN cookie's ACK (cookie.py)
     ack.py      what its acknowledgment brings      text.py    its data, put in order, and FIN
     write.py    what the application queues         output.py  how it is sent
-    rexmit.py   all timers                          recovery.py  losses, found and repaired
+    rexmit.py   all timers    keep.py  keep-alive   recovery.py  losses, found and repaired
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
     options.py  window scaling, timestamps          seg.py     the segment being processed
     state.py    the state machine                   pcb.py     what is known of a connection
     header.py   the wire format, control segments   isn.py     initial sequence numbers
-    api.py      this module's functions
+    api.py      this module's functions             info.py    the connection's numbers
 """
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
@@ -55,6 +55,7 @@ from .api import (
     new,
     pcbs,
     poll,
+    quickack,
     recv,
     recved,
     sent,
@@ -63,6 +64,9 @@ from .api import (
     state_name,
     urgent,
 )
+from .info import INFO, info
+from .keep import keepalive
 from .output import output
 from .pcb import local_port, remote_port
+from .state import NAMES as STATES
 from .write import COPY, MORE, URGENT, write, write_pbuf

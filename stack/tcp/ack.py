@@ -26,6 +26,7 @@ _SND_WL1 = const(2)
 _SND_WL2 = const(3)
 _SND_END = const(8)
 _BLOCKS = const(5)
+_DUP_ACKS = const(26)
 _ACK_NOW = const(40)
 _ECN_ON = const(2)
 
@@ -74,6 +75,7 @@ def process(pcb):
         plain = same_wnd and SEG[_SEG_LEN] == 0
         if plain:
             reg_add(pcb.net.tcp_count, DUP_ACK, 1)
+            reg_add(regs, _DUP_ACKS, 1)
         if pcb.sack or plain:
             _react(pcb, 0, sacked, plain and not OPT[_BLOCKS])
     return True

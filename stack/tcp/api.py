@@ -32,7 +32,9 @@ _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_WND = const(37)
 _RCV_MAX = const(38)
+_ACK_BYTES = const(39)
 _ACK_NOW = const(40)
+_QUICK = const(30)
 _any = bytes(16)
 
 
@@ -103,6 +105,15 @@ def nagle_disable(pcb):
 def nagle_enable(pcb):
     """Collect small writes while data is unacknowledged (RFC 9293 section 3.7.4). The default."""
     pcb.nodelay = False
+
+
+def quickack(pcb, on):
+    """Acknowledge all text at once (TCP_QUICKACK), or delay ACKs (RFC 9293 section 3.8.6.3; the
+    default) so that they go with data or with another ACK. It stays as it is set."""
+    pcb.regs[_QUICK] = 1 if on else 0
+    if on and pcb.regs[_ACK_BYTES]:
+        pcb.regs[_ACK_NOW] = 1
+        output(pcb)
 
 
 def congestion(pcb, name):

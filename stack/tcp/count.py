@@ -7,6 +7,7 @@ NAMES = tuple(
         "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
         "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback "
         "cookies_sent cookies_ok cookies_bad evicted "
+        "keep_probe "
         "sacked_seg bad_sack dsack_rx reneged lost_seg reordered tlp spurious"
     ).split()
 )
@@ -55,6 +56,7 @@ NAMES = tuple(
     COOKIES_OK,
     COOKIES_BAD,
     EVICTED,
+    KEEP_PROBE,
     SACKED_SEG,
     BAD_SACK,
     DSACK_RX,

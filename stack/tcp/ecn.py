@@ -24,6 +24,7 @@ _BOTH = const(0xC0)
 _ECT0 = const(2)
 _CE = const(3)
 _SEG_FLAGS = const(4)
+_N_CE = const(29)
 
 OFF = 0
 ASKED = 1  # our SYN has asked, the answer is not here
@@ -102,6 +103,7 @@ def arrived(pcb):
     net = pcb.net
     if net.rx_tos & _CE == _CE:
         reg_add(net.tcp_count, CE_RX, 1)
+        reg_add(pcb.regs, _N_CE, 1)
         pcb.ece = _ECE
 
 

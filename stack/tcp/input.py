@@ -42,6 +42,7 @@ _ISS = const(4)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_UP = const(12)
+_HEARD = const(24)
 _ACK_NOW = const(40)
 _ECN_ON = const(2)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
@@ -70,6 +71,7 @@ def receive(p, netif, addrs, alen):
             free(p)
             return
     net.tcp.current = pcb
+    pcb.regs[_HEARD] = net.now
     serial = pcb.serial
     taken = _syn_sent(pcb, p) if pcb.state == SYN_SENT else _synchronized(pcb, p, netif, addrs)
     if not taken:

@@ -20,6 +20,7 @@ _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_UP = const(11)
 _RTT_SEQ = const(9)
+_REXMITS = const(25)
 _ACK_NOW = const(40)
 _HLEN = const(20)
 _ECN_ON = const(2)
@@ -112,6 +113,7 @@ def transmit(pcb, seg):
     again = reg_diff(seg.r, 0, regs, _SND_NXT) < 0
     if again:
         reg_add(pcb.net.tcp_count, REXMIT, 1)
+        reg_add(regs, _REXMITS, 1)
         seg.marks |= _EVER
     elif pcb.ecn == _ECN_ON and seg.len:
         send = ecn.emit_new

@@ -13,6 +13,11 @@ Sequence numbers live in `pcb.regs`, a register file; other files address it by 
    13 TS_RECENT  the peer's timestamp that is echoed, 16 TS_AT when it came (RFC 7323)
    14 TS_OFF     what is added to our clock       15 LAST_ACK  Last.ACK.sent
 
+   20 KEEP_IDLE, 21 KEEP_INTVL  ms    22 KEEP_CNT, 23 KEEP_SENT  probes (keep.py)
+   24 HEARD      when a segment came last, ms
+   25 REXMITS, 26 DUP_ACKS, 27 SACKED, 28 REORDERED, 29 CE  how often (info.py)
+   30 QUICK      1 if all text is acknowledged at once
+
 and what the kernels of the fast path (kernel/fast_plain.py) need to know:
 
    32 KEY_PEER, 33 KEY_OWN, 34 KEY_PORTS  of an IPv4 connection, as they lie in its packets

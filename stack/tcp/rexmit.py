@@ -3,7 +3,7 @@ TIME_WAIT, the application's poll.
 
     t_rexmit  something is unacknowledged: retransmit; or the window is closed: probe (`probing`)
     t_fast    an ACK is delayed, or the application has refused data: try again
-    t_life    TIME_WAIT ends, or a FIN_WAIT_2 that nobody owns
+    t_life    TIME_WAIT ends, or a FIN_WAIT_2 that nobody owns; until then keep-alive (keep.py)
     t_poll    call the application
     t_loss    RACK's, beside t_rexmit: a reordering window, or a tail loss probe
 """
@@ -11,11 +11,11 @@ TIME_WAIT, the application's poll.
 from ..err import ERR_CLSD, ERR_TIMEOUT
 from ..kernel import reg_add, reg_diff, ticks_diff
 from ..mpy import const
-from . import options, recovery, sack_recovery
+from . import keep, options, recovery, sack_recovery
 from .count import GAVE_UP, TIMEOUT
 from .header import SEG
 from .output import output, probe_tail, push_or_probe, requeue, retransmit_first
-from .state import SYN_RCVD, SYN_SENT, end
+from .state import SYN_RCVD, SYN_SENT, dying, end
 from .text import offer_again
 
 _SEG_ACK = const(1)
@@ -68,7 +68,7 @@ def on_rexmit(pcb):
     pcb.backoff = min(pcb.backoff + 1, _MAX_BACKOFF)
     if not pcb.probing:
         reg_add(pcb.net.tcp_count, TIMEOUT, 1)
-        if opening or pcb.unacked.len > pcb.snd_wnd:
+        if opening or pcb.unacked is None or pcb.unacked.len > pcb.snd_wnd:
             requeue(pcb)
         if pcb.snd_wnd > 0 or opening:
             recovery.on_timeout(pcb, pcb.nrtx == 1)
@@ -104,8 +104,12 @@ def on_fast(pcb):
 
 
 def on_life(pcb):
-    """t_life fired: both sides have closed, or nobody owns the connection. Forget it."""
-    end(pcb, ERR_CLSD)
+    """t_life fired: both sides have closed, or nobody owns the connection: forget it. Or it has
+    been quiet."""
+    if dying(pcb):
+        end(pcb, ERR_CLSD)
+    else:
+        keep.on_quiet(pcb)
 
 
 def on_poll(pcb):

@@ -75,6 +75,11 @@ def end(pcb, err):
         fn(arg, err)
 
 
+def dying(pcb):
+    """Is t_life what will end the connection: in TIME_WAIT, or in FIN_WAIT_2 without an owner?"""
+    return pcb.state == TIME_WAIT or (pcb.state == FIN_WAIT_2 and pcb.rx_closed)
+
+
 def linger(pcb):
     """Stay in TIME_WAIT for twice the MSL from now (RFC 9293 section 3.3.2)."""
     net = pcb.net

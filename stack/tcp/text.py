@@ -20,6 +20,7 @@ _RCV_ADV = const(6)
 _RCV_WND = const(37)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
+_QUICK = const(30)
 _OFFER_AGAIN_MS = const(100)
 
 
@@ -88,7 +89,7 @@ def _deliver(pcb, p, n):
         return
     regs[_RCV_WND] -= n
     regs[_ACK_BYTES] = n = regs[_ACK_BYTES] + n
-    if n >= 2 * pcb.mss:  # RFC 9293 section 3.8.6.3: at least every second full segment
+    if n >= 2 * pcb.mss or regs[_QUICK]:  # RFC 9293 section 3.8.6.3: every second full segment
         regs[_ACK_NOW] = 1
     elif not pcb.t_fast.running:
         pcb.net.timers.start(pcb.t_fast, pcb.net.cfg.TCP_DELACK)

@@ -1,14 +1,14 @@
 """`make bench`: instructions, heap, flash and RAM of the stack on an emulated Cortex-M3, beside
-those of C lwIP and of MicroPython's socket over it.
+those of C lwIP and of MicroPython's socket over it; and its speed on a PC, beside PyTCP's.
 
-    python -m tests.bench [--boots 3] [--no-peers] [--no-profile] [--write] [--only NAME]
+    python -m tests.bench [--boots 3] [--no-peers] [--no-pc] [--no-profile] [--write] [--only NAME]
 
 QEMU runs with -icount shift=0: an instruction takes 1 ns, so a timer at 25 MHz ticks every 40. The
 machine runs the firmware's stack on the LAN9118 driver, with the heap locked, and reads the timer
 before and after each net.poll() that has frames waiting; peer.py is the other end of the wire, and
 device.py what runs on the machine. The same peer plays the same frames with firmwares of C lwIP
-and of MicroPython's socket (peers/). It needs no root, and no network but to fetch the peers'
-sources once.
+and of MicroPython's socket (peers/). All that needs no root, and no network but to fetch the
+peers' sources once. For the PC's part see pc.py.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 
 from emulator.qemu import FIRMWARE, QEMU
 
-from . import figures, machine, memory, profile, report
+from . import figures, machine, memory, pc, profile, report
 from .build import BuildError, build
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -79,11 +79,26 @@ def measure_profiles(rows, elf):
         return {}
 
 
+def measure_pc(rounds):
+    """Return what pc.measure() does, and what was measured; None if that cannot be done here."""
+    try:
+        python, version = pc.pytcp()
+        names, note = ("lwpy", "pytcp"), f"PyTCP {version}"
+    except BuildError as e:
+        python, names, note = sys.executable, ("lwpy",), f"no PyTCP: {e}"
+    try:
+        return pc.measure(python, names, rounds), note
+    except pc.PcError as e:
+        print(f"No figures of the PC: {e}", file=sys.stderr)
+        return None
+
+
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--boots", type=int, default=3, help="each repeats every figure")
     parser.add_argument("--no-peers", action="store_true", help="leave out lwIP and socket")
+    parser.add_argument("--no-pc", action="store_true", help="leave out the PC")
     parser.add_argument("--no-profile", action="store_true", help="leave out where they go")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}, too")
     parser.add_argument("--only", default="", help="only units whose name contains this")
@@ -100,6 +115,8 @@ def main():
         measure_peers(found, rows, args.boots)
     if not only:
         found.spread = measure_spread(args.elf)
+    if not only and not args.no_pc:
+        found.pc = measure_pc(args.boots)
     with machine.bench(elf=args.elf) as b:
         found.ram = memory.ram(b.console)
     found.flash = memory.flash(args.elf)

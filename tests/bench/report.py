@@ -1,5 +1,6 @@
 """The benchmark's tables, as text that is Markdown as well."""
 
+import platform
 import statistics
 
 from . import figures
@@ -52,7 +53,8 @@ class Found:
     """What was measured. `figures`: {"lwpy": {row: [Result of each boot]}, ...}, with "lwip" and
     "socket" if they were there; `unlocked`: the same of lwpy, with the heap unlocked;
     `socket_heap`: {row: bytes per unit}; `gc_pause`: see machine.py; `spread`: {connections:
-    Result}; `ram`, `flash`: see memory.py; `profiles`: {row: Profile}."""
+    Result}; `pc`: what pc.measure() returns, and of what; `ram`, `flash`: see memory.py;
+    `profiles`: {row: Profile}."""
 
     def __init__(self):
         self.figures = {}
@@ -61,6 +63,7 @@ class Found:
         self.gc_pause = None
         self.spread = {}
         self.ram = self.flash = None
+        self.pc = None
         self.profiles = {}
 
     def mean(self, who, row):
@@ -90,6 +93,8 @@ def text(found):
     parts = [_figures(found), _notes(found)]
     if found.spread:
         parts.append(_spread(found.spread))
+    if found.pc:
+        parts.append(_pc(*found.pc))
     if found.profiles:
         parts.append(_layers(found.profiles))
         parts += [_hot(row, profile) for row, profile in found.profiles.items()]
@@ -173,6 +178,25 @@ def _spread(spread):
         f"{100 * figures.SPREAD_GOAL:.0f} %: {verdict}.\n"
     )
     titles = ["connections open", "instructions of a segment", "longest poll"]
+    return table(titles, rows) + "\n" + note
+
+
+def _pc(speeds, note):
+    rows = []
+    for way in dict.fromkeys(way for way, _ in speeds):
+        ours, theirs = speeds[way, "lwpy"], speeds.get((way, "pytcp"))
+        cells = [way, f"{ours.mbps:.2f}", _n(ours.cpu_us)]
+        if theirs:
+            cells += [f"{theirs.mbps:.2f}", _n(theirs.cpu_us)]
+            cells += [f"{ours.mbps / theirs.mbps:.1f}", f"{theirs.cpu_us / ours.cpu_us:.1f}"]
+        rows.append(cells + ["-"] * (7 - len(cells)))
+    titles = "on a PC, through a TAP|lwpy, MB/s|us|PyTCP, MB/s|us|faster|cheaper".split("|")
+    note = (
+        f"CPython {platform.python_version()} -O, Linux at the other end, one connection, windows "
+        f"of 64 KB; {note}. us: microseconds of processor time for 1,460 bytes and all that "
+        "belongs to them. Faster, cheaper: so many times. Seconds of a PC, so only the ratios "
+        "mean something.\n"
+    )
     return table(titles, rows) + "\n" + note
 
 

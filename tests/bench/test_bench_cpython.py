@@ -7,7 +7,7 @@ import pytest
 
 from emulator.qemu import FIRMWARE
 
-from . import figures, memory, peer, profile, report
+from . import figures, memory, pc, peer, profile, report
 from .__main__ import heap
 from .elf import ROOT
 from .machine import bench, gc_pause, lwip, modlwip
@@ -71,6 +71,15 @@ def test_a_collection_takes_as_long_as_there_is_to_keep(micropython_socket):
     assert size > 90_000 and pause > size
 
 
+def test_a_pc_is_measured():
+    try:
+        speeds = pc.measure(seconds=0.3)
+    except pc.PcError as e:
+        pytest.skip(str(e))
+    assert len(speeds) == 2
+    assert all(speed.mbps > 0 and speed.cpu_us > 0 for speed in speeds.values())
+
+
 def test_a_unit_costs_the_same_twice(machine):
     first, second = (machine.run(peer.udp_echo(64), 50).instructions for _ in range(2))
     assert abs(first - second) < first / 100
@@ -112,7 +121,14 @@ def test_the_tables(machine):
         theirs.instructions /= times
         found.figures = {"lwpy": {row: ours}, "lwip": {row: [theirs]}}
         assert found.ratio("lwip", row) == times and found.verdict(row) == verdict
+    speed = pc.Speed(2.0, 100.0)
+    found.pc = {(way, name): speed for way in pc.WAYS for name in pc.PROGRAMS}, "PyTCP 2"
     del found.figures["lwip"]
     assert found.verdict(row) == report.OPEN, "nothing to compare with"
     text = report.text(found)
-    assert "receive pool, 16 pbufs" in text and "stack/tcp" in text and "met" in text
+    assert (
+        "receive pool, 16 pbufs" in text
+        and "stack/tcp" in text
+        and "met" in text
+        and "PyTCP 2" in text
+    )

@@ -69,8 +69,13 @@ class Lwpy:
         }
         options.update(more)
         script = ROOT / "tests/tap/server.py"
-        self.process = spawn(lab, interpreter, [script, json.dumps(options)], subprocess.PIPE)
+        self.process = spawn(lab, interpreter, [script], subprocess.PIPE)
+        self._say(options)
         assert self._reply(_START_S) == "ready"
+
+    def _say(self, what):
+        self.process.stdin.write(json.dumps(what).encode() + b"\n")
+        self.process.stdin.flush()
 
     def _reply(self, seconds):
         fd = self.process.stdout.fileno()
@@ -88,8 +93,7 @@ class Lwpy:
 
     def call(self, *command):
         """Send a command of server.py and return the reply."""
-        self.process.stdin.write(json.dumps(command).encode() + b"\n")
-        self.process.stdin.flush()
+        self._say(command)
         return self._reply(_REPLY_S)
 
     def log(self, n, seconds=20):

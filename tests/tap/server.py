@@ -1,6 +1,7 @@
 """lwpy on a TAP interface, serving services.py, told what to do by lines of JSON on stdin.
 
-    python tests/tap/server.py '{"ip": "10.77.0.2/24", ...}'     or micropython, by way of a bridge
+    python tests/tap/server.py          or micropython, by way of a bridge
+    {"ip": "10.77.0.2", ...}            the first line: its options
 
 Each line ["command", argument...] gets one line in reply; the end of stdin ends the program, so
 that it never outlives the test. lwpy.py is the other end.
@@ -121,4 +122,4 @@ def open_driver(options):
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(json.loads(sys.stdin.readline()))

@@ -35,3 +35,13 @@ build/peers/socket.elf: build/mpy-cross build/lwip-src/lwpy.stamp $(PEER_FILES) 
 		USER_C_MODULES=$(CURDIR)/$(PEERS) \
 		LWPY_GLUE=$(CURDIR)/$(BOARD_DIR)/glue MICROPY_PY_LWIP=1 LWIP_DIR=$(LWIP)/src
 	@install build/obj/socket/firmware.elf $@
+
+# PyTCP for the comparison on the PC, in a virtual environment of its own. Version 3 needs Python
+# 3.14, and its API is another.
+
+build/peers/pytcp/lwpy.stamp: $(PEERS)/peers.mk build/packages
+	@$(STEP) pytcp "installing PyTCP for the benchmark" \
+		"Check that the Python package index can be reached; or leave it out." \
+		sh -c 'python3 -m venv build/peers/pytcp && \
+			build/peers/pytcp/bin/pip install --disable-pip-version-check "PyTCP<3"'
+	@touch $@

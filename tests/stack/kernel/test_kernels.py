@@ -264,6 +264,8 @@ def test_reg_arithmetic_at_every_edge():
             same_as_plain("reg_set", regs, 0, regs, 1, n)
             same_as_plain("reg_set", regs, 1, regs, 1, n)
             same_as_plain("reg_sum", regs, 1, regs, 0, array("I", [v]), 0)
+            for name in ("reg_sum", "reg_sub"):
+                same_as_plain(name, regs, 1, array("I", [n & 0xFFFFFFFF]), 0, regs, 1)
 
 
 def test_reg_raw_and_reg_zero():

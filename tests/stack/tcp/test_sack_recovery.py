@@ -162,7 +162,7 @@ def test_what_is_sent_again_is_lost_and_the_timer_tells():
     assert segments(c) == [0] and c.pcb.cwnd == MSS and c.pcb.losing
     assert sack(c, (6, 10), ack=4) == [12, 13], "F-RTO wants to know"
     assert sack(c, (6, 10), (12, 13))[:1] == [4] and c.count("spurious") == 0
-    sack(c, ack=12)
+    sack(c, ack=13)
     assert not c.pcb.losing and c.pcb.gone == 0
     c.end()
 

@@ -52,6 +52,24 @@ def test_every_second_full_segment_is_acknowledged_at_once():
     c.end()
 
 
+def test_quickack_acknowledges_everything_at_once():
+    c = Conn()
+    c.text(0, 100)
+    tcp.quickack(c.pcb, True)
+    assert c.acks() == [100]  # what waited does not any more
+    c.text(100, 101)
+    c.text(101, 200)
+    assert c.acks() == [101, 200]
+    tcp.quickack(c.pcb, False)
+    c.text(200, 300)
+    assert c.acks() == []
+    c.lab.wait(40)
+    assert c.acks() == [300]
+    tcp.quickack(c.pcb, True)
+    assert c.acks() == []
+    c.end()
+
+
 def test_ack_rides_on_data():
     c = Conn()
     c.text(0, 100)

@@ -1,0 +1,104 @@
+"""Connections that say nothing allocate nothing: keep-alive, and who reads their numbers."""
+
+from array import array
+
+from stack import tcp
+from stack.err import ERR_TIMEOUT, OK
+
+from .end import End, push
+from .proof import nothing
+from .world import World, count
+
+DAY = 86_400_000
+
+
+def test_keep_alive_for_days():
+    """With and without the byte of garbage, past the wrap of the clock."""
+    for garbage in (False, True):
+
+        class Limits:
+            TCP_KEEP_GARBAGE = garbage
+
+        def setup():
+            w = World(config=Limits)
+            server = w.serve(End(total=100))
+            end = w.client(End(total=100))
+            end.stay = server.stay = True
+            numbers = array("I", [0] * len(tcp.INFO))
+
+            def run():
+                w.connect(end)
+                w.run(None, 1000)
+                assert tcp.keepalive(end.pcb) == tcp.keepalive(server.pcb) == OK
+                tcp.poll(end.pcb, None, 0)
+                tcp.poll(server.pcb, None, 0)
+                for _ in range(13):
+                    w.run(None, DAY)
+                tcp.info(end.pcb, numbers)
+                end.stay = server.stay = False
+                push(end)
+                push(server)
+                assert w.run(w.all_done)
+                w.settle()
+
+            def check():
+                w.check()
+                assert numbers[tcp.INFO.index("acked")] == 100
+                assert count(w.a.stats["tcp"], "keep_probe") >= 77
+
+            return run, check
+
+        nothing(setup)
+
+
+def test_keep_alive_finds_out():
+    """The cable is cut, with and without pbufs for probes."""
+
+    def setup():
+        w = World()
+        w.serve(End(last=True))
+        end = w.client(End(expect=ERR_TIMEOUT))
+        end.stay = True
+
+        def run():
+            w.connect(end)
+            w.run(None, 1000)
+            tcp.keepalive(end.pcb, 1000, 100, 5)
+            w.wire.ports[1].up = False
+            pool = w.a.ram
+            avail = pool.avail
+            pool.avail = 0
+            w.run(None, 1150)
+            pool.avail = avail
+            w.run(None, 1000)
+
+        def check():
+            assert end.err == ERR_TIMEOUT
+            assert count(w.a.stats["tcp"], "gave_up") == 1
+
+        return run, check
+
+    nothing(setup)
+
+
+def test_quickack():
+    def setup():
+        w = World()
+        server = w.serve(End())
+        end = w.client(End(total=10))
+        end.stay = True
+
+        def run():
+            w.connect(end)
+            w.run(None, 10)
+            tcp.quickack(server.pcb, True)
+            end.total = 500
+            end.stay = False
+            push(end)
+            tcp.output(end.pcb)
+            assert w.run(w.all_done), "it did not end"
+            w.settle()
+
+        return run, w.check
+
+    nothing(setup)
