@@ -71,7 +71,7 @@ def process(pcb):
         sack_recovery.take(pcb)
     if acked:
         _advance(pcb, acked, sacked)
-    elif pcb.unacked is not None:
+    elif pcb.unacked is not None or pcb.tlp:
         plain = same_wnd and SEG[_SEG_LEN] == 0
         if plain:
             reg_add(pcb.net.tcp_count, DUP_ACK, 1)

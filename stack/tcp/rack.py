@@ -126,7 +126,7 @@ def detect(pcb):
     if wait:
         pcb.loss_for = _REORDER
         pcb.net.timers.start(pcb.t_loss, wait)
-    elif pcb.loss_for == _REORDER:
+    elif pcb.loss_for == _REORDER or pcb.sacked:
         quiet(pcb)
 
 

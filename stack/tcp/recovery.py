@@ -116,6 +116,7 @@ def on_timeout(pcb, first):
     if pcb.unacked is None:  # a closed window, or a connection that opens
         return
     frto.start(pcb, first)
+    rack.quiet(pcb)
     pcb.losing = True
     _lose_all(pcb)
     reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_NXT, 0)

@@ -97,6 +97,7 @@ def on_ack(pcb, acked, sacked, plain):
         if pcb.tlp and rack.probe_lost(pcb, acked, plain) and not pcb.recovering:
             _reduce(pcb, acked)
             pcb.cwnd = min(pcb.cwnd, pcb.ssthresh)
+            acked = 0
     else:
         scoreboard.count_above(pcb)
     regs = pcb.regs

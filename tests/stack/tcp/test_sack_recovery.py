@@ -36,12 +36,12 @@ def flight(cwnd=10, queued=20, **more):
     return c
 
 
-def option(*blocks):
-    """Return a SACK option of blocks in segments of our stream."""
+def option(*blocks, base=0):
+    """Return a SACK option of blocks in segments of our stream from `base` on."""
     found = b""
     for first, end in blocks:
         for at in (first, end):
-            found += b32((ISS + 1 + int(at * MSS)) & 0xFFFFFFFF)
+            found += b32((ISS + 1 + base + int(at * MSS)) & 0xFFFFFFFF)
     return b"\x01\x01\x05" + bytes((2 + len(found),)) + found
 
 
@@ -50,7 +50,7 @@ def sack(c, *blocks, ack=None):
     segments sent upon it."""
     if ack is not None:
         c.ack = c.base + ack * MSS
-    c.send(opts=option(*blocks) if blocks else b"")
+    c.send(opts=option(*blocks, base=c.base) if blocks else b"")
     return segments(c)
 
 
