@@ -111,3 +111,11 @@ class Stack:
         self.prf(self._rand, 1, self._bytes, 0, 4)
         reg_store(self._bytes, 0, self._rand, 1)
         return self._bytes[0] << 8 | self._bytes[1]
+
+    def random_port(self):
+        """Return 1024..65535: an ephemeral port that nobody can guess, and from another call
+        another, if it is taken (RFC 6056 sections 3.2 and 3.3.2)."""
+        port = 0
+        while port < 1024:
+            port = self.random16()
+        return port

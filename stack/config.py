@@ -55,6 +55,7 @@ TCP_SACK = True  # RFC 2018: tell what has come early (TCP_OOSEQ_MAX > 0), and h
 TCP_RACK = True  # RFC 8985: with SACK, losses are found by time, and probes tell of the last
 TCP_FRTO = True  # RFC 5682: find out whether a timeout was spurious, and undo it
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
+TCP_CHALLENGES_PER_S = 20  # answers to what may be an attack, on average (RFC 5961 section 7)
 TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
 TCP_KEEP_IDLE = 7_200_000  # what tcp.keepalive() does if it is not told (RFC 1122 section 4.2.3.6)
 TCP_KEEP_INTVL = 75_000
@@ -80,7 +81,7 @@ def load(user=None):
     other; the message names the remedy. Allocates; for set-up.
     """
     cfg = Config()
-    names = [k for k in globals() if k.isupper()]
+    names = [k for k in globals() if k.isupper() and k[0] != "_"]
     for k in names:
         setattr(cfg, k, globals()[k])
     for k in dir(user) if user is not None else ():
@@ -132,6 +133,7 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (lambda c: c.TCP_CHALLENGES_PER_S > 0, "raise TCP_CHALLENGES_PER_S to 1 or more"),
     (
         lambda c: 0 < c.TCP_KEEP_IDLE <= 1 << 28 and 0 < c.TCP_KEEP_INTVL <= 1 << 28,
         "TCP_KEEP_IDLE and TCP_KEEP_INTVL must be above 0 and at most 2^28 ms: three days",

@@ -14,7 +14,8 @@ from .pbuf import TRANSPORT, alloc, cksum, free
 
 NAMES = tuple(
     (
-        "rx tx echo unreachable_tx error_rx short bad_cksum unknown group no_pcb limited no_pbuf"
+        "rx tx echo unreachable_tx error_rx short bad_cksum unknown group no_pcb limited no_pbuf "
+        "quench"
     ).split()
 )
 _RX = const(0)
@@ -29,6 +30,7 @@ _GROUP = const(8)
 _NO_PCB = const(9)
 _LIMITED = const(10)
 _NO_PBUF = const(11)
+_QUENCH = const(12)
 
 _PROTO = const(1)
 _HLEN = const(8)
@@ -36,8 +38,9 @@ _IP_HLEN = const(20)
 _QUOTE = const(28)  # an IP header without options, and 8 bytes
 _ECHO_REPLY = const(0)
 _UNREACHABLE = const(3)
+_SOURCE_QUENCH = const(4)
 _ECHO_REQUEST = const(8)
-_ERRORS = (3, 11, 12)  # unreachable, time exceeded, parameter problem (quench: RFC 6633)
+_ERRORS = (3, 11, 12)  # unreachable, time exceeded, parameter problem
 
 
 def init(net):
@@ -64,6 +67,8 @@ def receive(p, netif, addrs, alen):
             _echo(p, netif, addrs)
         elif kind in _ERRORS:
             _error(p, net)
+        elif kind == _SOURCE_QUENCH:
+            reg_add(count, _QUENCH, 1)  # ignored (RFC 6633)
         elif kind != _ECHO_REPLY:
             reg_add(count, _UNKNOWN, 1)
     free(p)

@@ -32,6 +32,7 @@ _HLEN = const(8)
 _LEN = const(4)
 _CKSUM = const(6)
 _PORT_UNREACHABLE = const(3)
+_PORT_TRIES = const(16)
 _MAX_DATA = const(65507)  # what the length fields of IPv4 and UDP can say
 
 _any = bytes(16)
@@ -281,10 +282,9 @@ def _taken(net, u, ip, port):
 
 
 def _free_port(net):
-    """Return an unused port of 49152..65535, tried in an order nobody can guess, or 0."""
-    start = net.random16()
-    for i in range(net.cfg.NUM_UDP_PCB + 1):
-        port = 49152 + ((start + i) & 0x3FFF)
+    """Return an unused port that nobody can guess, or 0."""
+    for _ in range(_PORT_TRIES):
+        port = net.random_port()
         if not _taken(net, None, None, port):
             return port
     return 0

@@ -24,6 +24,7 @@ Where to read on:
     write.py    what the application queues         output.py  how it is sent
     rexmit.py   all timers    keep.py  keep-alive   recovery.py  losses, found and repaired
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
+    blind.py    attacks by guessing, and ICMP errors
     options.py  window scaling, timestamps          seg.py     the segment being processed
     state.py    the state machine                   pcb.py     what is known of a connection
     header.py   the wire format, control segments   isn.py     initial sequence numbers
@@ -31,14 +32,14 @@ Where to read on:
 """
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
-from . import count, sack
+# isort: off
+from . import count, seg, newreno, cubic, cc
+from . import sack, options, header, pcb, state
+from . import scoreboard, rack, frto, recovery, sack_recovery, ecn, isn, keep
+from . import write as _write, output as _output  # the functions of these names come last
+from . import text, rexmit, ack, cookie, opening, input
 
-# isort: split
-from . import frto, header, pcb, rack, state
-from .pcb import NREGS
-
-# isort: split
-from . import ack, cookie
+# isort: on
 from .api import (
     abort,
     accept,
@@ -67,6 +68,6 @@ from .api import (
 from .info import INFO, info
 from .keep import keepalive
 from .output import output
-from .pcb import local_port, remote_port
+from .pcb import NREGS, local_port, remote_port
 from .state import NAMES as STATES
 from .write import COPY, MORE, URGENT, write, write_pbuf

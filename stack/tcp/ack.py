@@ -2,19 +2,18 @@
 measured, window updated, congestion control moved on."""
 
 from ..err import ERR_CLSD
-from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
+from ..kernel import reg_add, reg_diff, reg_set
 from ..mpy import const
 from ..pbuf import free, header
 from . import ecn, frto, rack, recovery, sack_recovery, scoreboard
-from .count import BAD_ACK, CHALLENGE, DUP_ACK, FAST_REXMIT, THROTTLED
+from .blind import challenge
+from .count import BAD_ACK, DUP_ACK, FAST_REXMIT
 from .header import FIN, SEG, SYN
 from .output import retransmit_first
 from .pcb import seg_free
 from .rexmit import measure
 from .seg import OPT
 from .state import EV_FIN_ACKED, LAST_ACK, end, happen
-
-_ANSWER_MS = const(500)
 
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
@@ -29,23 +28,6 @@ _BLOCKS = const(5)
 _DUP_ACKS = const(26)
 _ACK_NOW = const(40)
 _ECN_ON = const(2)
-
-
-def challenge(pcb):
-    """Answer a segment that an attacker could have guessed with an ACK (RFC 5961)."""
-    reg_add(pcb.net.tcp_count, CHALLENGE, 1)
-    answer(pcb)
-
-
-def answer(pcb):
-    """ACK a segment that brought nothing, but not each of many (RFC 5961 section 7): two ends that
-    contradict each other would never stop."""
-    now = pcb.net.now
-    if 0 <= ticks_diff(now, pcb.answered_at) < _ANSWER_MS:
-        reg_add(pcb.net.tcp_count, THROTTLED, 1)
-        return
-    pcb.answered_at = now
-    pcb.regs[_ACK_NOW] = 1
 
 
 def process(pcb):

@@ -3,6 +3,7 @@
 NAMES = tuple(
     (
         "rx tx rst_rx rst_tx rexmit timeout fast_rexmit probe dup_ack ooseq bad_len bad_hlen "
+        "challenge_limit icmp_seq "
         "bad_cksum group no_pcb not_acceptable bad_ack challenge no_ack no_pbuf no_mem busy "
         "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
         "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback "
@@ -24,6 +25,8 @@ NAMES = tuple(
     OOSEQ,
     BAD_LEN,
     BAD_HLEN,
+    CHALLENGE_LIMIT,
+    ICMP_SEQ,
     BAD_CKSUM,
     GROUP,
     NO_PCB,

@@ -6,12 +6,12 @@ receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 AC
                          +-> opening.py      a SYN makes a connection, or nobody is there
 """
 
-from ..err import ERR_CLSD, ERR_MEM, ERR_RST, ERR_RTE, OK
-from ..kernel import reg_add, reg_diff, reg_load, reg_set, tcp_parse
+from ..err import ERR_CLSD, ERR_MEM, ERR_RST, OK
+from ..kernel import reg_add, reg_diff, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, count, ecn, opening, options, recovery, sack, text
+from . import ack, blind, count, ecn, opening, options, recovery, sack, text
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
@@ -196,7 +196,7 @@ def _synchronized(pcb, p, netif, addrs):
         return False
     if flags & RST:  # step 2; RFC 5961 section 3
         if reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT):
-            ack.challenge(pcb)
+            blind.challenge(pcb)
         else:
             reg_add(counts, count.RST_RX, 1)
             if pcb.state != FIN_WAIT_2 or not pcb.fin_seen:  # else only refused data is left
@@ -208,7 +208,7 @@ def _synchronized(pcb, p, netif, addrs):
         elif pcb.state == SYN_RCVD and pcb.listener is not None:
             pcbs.release(pcb)
         else:
-            ack.challenge(pcb)
+            blind.challenge(pcb)
         return False
     if not flags & ACK:  # step 5
         reg_add(counts, count.NO_ACK, 1)
@@ -254,11 +254,14 @@ def _answer_unacceptable(pcb, flags):
             ecn.asked(pcb)
         retransmit_first(pcb)
         return
+    if flags & SYN and pcb.state != SYN_RCVD:  # RFC 5961 section 4, whatever its number
+        blind.challenge(pcb)
+        return
     if flags & FIN:
         if pcb.state == TIME_WAIT:
             linger(pcb)
     elif not SEG[_SEG_DATA_LEN]:
-        ack.answer(pcb)
+        blind.answer(pcb)
         return
     sack.old(pcb)
     pcb.regs[_ACK_NOW] = 1
@@ -316,20 +319,3 @@ def _reopens(pcb, p, addrs):
         return False
     tcp.iss(pcb)
     return reg_diff(regs, _ISS, regs, _SND_NXT) > 0
-
-
-def on_icmp(net, buf, addrs, alen, ports, kind, code):
-    """An ICMP error about a segment we sent (RFC 9293 section 3.9.2.2, RFC 5927 section 4).
-
-    Only while opening does it end the connection, and only if it quotes our SYN's number;
-    otherwise it is a soft error: retransmission decides. Returns whether a pcb was concerned.
-    """
-    pcb = pcbs.find(net.tcp, buf, addrs, alen, ports)
-    if pcb is None:
-        return False
-    reg_add(net.tcp_count, count.UNREACHABLE, 1)
-    reg_load(SEG, _SEG_SEQ, buf, ports + 4)
-    hard = kind == 3 and 2 <= code <= 3
-    if hard and pcb.state == SYN_SENT and reg_diff(SEG, _SEG_SEQ, pcb.regs, _ISS) == 0:
-        end(pcb, ERR_RTE)
-    return True

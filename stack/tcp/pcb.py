@@ -195,6 +195,7 @@ class Tcp:
         self.current = None  # the pcb whose segment is being processed
         self.clock = array("I", [0, 0])  # ms since then, of RFC 7323's timestamps; and scratch
         self.clock_at = net.now
+        self.challenge_tokens = self.challenge_refill = 0  # blind.py
         self.iss = None  # fn(pcb) chooses an initial sequence number
 
 

@@ -15,6 +15,7 @@ from .pcb import local_port
 COPY = 1  # the stack copies the bytes, into one pbuf: their memory is free at once
 MORE = 2  # more follows soon: without effect here
 _COPY = const(1)
+_PORT_TRIES = const(16)
 
 _RST = const(0x04)
 _ACK = const(0x10)
@@ -343,14 +344,13 @@ def _collide(key, off, ip):
 
 def _choose_port(pcb):
     """Give the pcb a local port, if it has none, that makes its connection unique and that cannot
-    be guessed (RFC 6056 section 3.3.1). Returns False if there is none."""
+    be guessed. Returns False if none was found."""
     tcp = pcb.net.tcp
     key = pcb.key
     if local_port(pcb):
         return pcbs_.find(tcp, key, 0, 8) is None
-    start = pcb.net.random16()
-    for i in range(len(tcp.pcbs) + len(tcp.listeners) + 1):
-        port = 49152 + ((start + i) & 0x3FFF)
+    for _ in range(_PORT_TRIES):
+        port = pcb.net.random_port()
         _set_local_port(pcb, port)
         if not _taken(pcb.net, pcb, None, port) and pcbs_.find(tcp, key, 0, 8) is None:
             return True

@@ -7,6 +7,7 @@ Each line ["command", argument...] gets one line in reply; the end of stdin ends
 that it never outlives the test. lwpy.py is the other end.
 """
 
+import gc
 import json
 import os
 import select
@@ -59,6 +60,12 @@ def hold(net, on):
     return on
 
 
+def memory(net):
+    """Return how many bytes of the heap are in use; None on CPython."""
+    gc.collect()
+    return gc.mem_alloc() if hasattr(gc, "mem_alloc") else None
+
+
 def abort(net):
     """Abort all connections that are open or opening; return how many."""
     pcbs = [pcb for pcb in tcp.pcbs(net) if tcp.state_name(pcb) != "TIME_WAIT"]
@@ -70,6 +77,7 @@ def abort(net):
 COMMANDS = {
     "abort": abort,
     "state": state,
+    "memory": memory,
     "log": take_log,
     "urgent": lambda net: services.urgent,
     "hold": hold,

@@ -235,7 +235,21 @@ def test_connect_picks_ports_that_are_unique_and_cannot_be_guessed():
         ports.append(tcp.local_port(pcb))
     steps = set(b - a for a, b in zip(ports, ports[1:]))
     assert len(set(ports)) == 40 and len(steps) > 30, "RFC 6056"
-    assert all(49152 <= port <= 65535 for port in ports)
+    assert all(1024 <= port <= 65535 for port in ports)
+    lab.end()
+
+
+def test_connect_tries_another_port():
+    lab, app, peer = opened()
+    mine = tcp.local_port(app.pcb)
+    lab.listen(2000)
+    ports = [mine, 2000, 3000]
+    lab.net.random_port = lambda: ports.pop(0)
+    pcb = tcp.new(lab.net)
+    assert tcp.connect(pcb, PEER, 80, None) == OK and tcp.local_port(pcb) == 3000
+    ports += [mine] * 16
+    other = tcp.new(lab.net)
+    assert tcp.connect(other, PEER, 80, None) == ERR_USE and tcp.local_port(other) == 0
     lab.end()
 
 
