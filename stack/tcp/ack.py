@@ -5,7 +5,7 @@ from ..err import ERR_CLSD
 from ..kernel import reg_add, reg_diff, reg_set
 from ..mpy import const
 from ..pbuf import free, header
-from . import ecn, frto, rack, recovery, sack_recovery, scoreboard
+from . import ecn, frto, mtu, rack, recovery, sack_recovery, scoreboard
 from .blind import challenge
 from .count import BAD_ACK, DUP_ACK, FAST_REXMIT
 from .header import FIN, SEG, SYN
@@ -103,6 +103,8 @@ def _advance(pcb, acked, sacked):
     pcb.nrtx = 0
     pcb.net.timers.stop(pcb.t_rexmit)  # output() starts it anew (RFC 6298, 5.3)
     n = release(pcb)
+    if pcb.hole:
+        mtu.went_through(pcb, acked)
     _react(pcb, acked, sacked, False)
     pcb.pto_due = pcb.rack
     serial = pcb.serial
@@ -137,6 +139,8 @@ def release(pcb):
             if not queue and not seg.marks & scoreboard.SACKED:
                 rack.delivered(pcb, seg)
             scoreboard.drop(pcb, seg, scoreboard.size(seg))
+            if seg.len > pcb.acked_len:
+                pcb.acked_len = seg.len
             pcb.queued -= 1
             seg_free(tcp, seg)
             seg = rest

@@ -11,7 +11,7 @@ TIME_WAIT, the application's poll.
 from ..err import ERR_CLSD, ERR_TIMEOUT
 from ..kernel import reg_add, reg_diff, ticks_diff
 from ..mpy import const
-from . import keep, options, recovery, sack_recovery
+from . import keep, mtu, options, recovery, sack_recovery
 from .count import GAVE_UP, TIMEOUT
 from .header import SEG
 from .output import output, probe_tail, push_or_probe, requeue, retransmit_first
@@ -72,6 +72,7 @@ def on_rexmit(pcb):
             requeue(pcb)
         if pcb.snd_wnd > 0 or opening:
             recovery.on_timeout(pcb, pcb.nrtx == 1)
+            mtu.on_timeout(pcb)
     if pcb.unacked is None:
         push_or_probe(pcb)
     else:
