@@ -38,9 +38,10 @@ from . import count, seg, newreno, cubic, cc
 from . import sack, options, header, pcb, state
 from . import scoreboard, rack, frto, recovery, sack_recovery, ecn, isn, keep
 from . import write as _write, output as _output  # the functions of these names come last
-from . import text, rexmit, ack, cookie, opening, input
+from . import text, rexmit, ack, cookie, opening, fastpath, input
 
 # isort: on
+from ..kernel import tcp_recved as recved
 from .api import (
     abort,
     accept,
@@ -59,7 +60,6 @@ from .api import (
     poll,
     quickack,
     recv,
-    recved,
     sent,
     shutdown,
     sndbuf,
