@@ -31,6 +31,7 @@ _UNKNOWN = const(0x10000000)  # of a round trip
 _PERSIST = const(16)
 _DUP_THRESH = const(3)
 _PTO_MS = const(1000)
+_PTO_LEAST_MS = const(10)
 _MAX_ACK_DELAY_MS = const(200)
 _REORDER = const(1)  # what t_loss is for
 _PROBE = const(2)
@@ -146,7 +147,7 @@ def schedule(pcb):
         return quiet(pcb)
     ms = _PTO_MS
     if pcb.srtt:
-        ms = max(pcb.srtt >> 2, 2)
+        ms = max(pcb.srtt >> 2, _PTO_LEAST_MS)
         if pcb.unacked.next is None:
             ms += _MAX_ACK_DELAY_MS
     timers = pcb.net.timers
