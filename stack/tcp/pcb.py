@@ -13,6 +13,8 @@ Sequence numbers live in `pcb.regs`, a register file; other files address it by 
    13 TS_RECENT  the peer's timestamp that is echoed, 16 TS_AT when it came (RFC 7323)
    14 TS_OFF     what is added to our clock       15 LAST_ACK  Last.ACK.sent
 
+   17 USER_MS    the user timeout, or 0 (uto.py)     18 WAIT_UNA, 19 WAIT_AT  SND.UNA did not
+                move since then    31 ADV_UTO, 48 UTO_OWN, 49 UTO_DUE  what we tell the peer
    20 KEEP_IDLE, 21 KEEP_INTVL  ms    22 KEEP_CNT, 23 KEEP_SENT  probes (keep.py)
    24 HEARD      when a segment came last, ms
    25 REXMITS, 26 DUP_ACKS, 27 SACKED, 28 REORDERED, 29 CE  how often (info.py)

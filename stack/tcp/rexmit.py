@@ -11,7 +11,7 @@ TIME_WAIT, the application's poll.
 from ..err import ERR_CLSD, ERR_TIMEOUT
 from ..kernel import reg_add, reg_diff, ticks_diff
 from ..mpy import const
-from . import keep, mtu, options, recovery, sack_recovery
+from . import keep, mtu, options, recovery, sack_recovery, uto
 from .count import GAVE_UP, TIMEOUT
 from .header import SEG
 from .output import output, probe_tail, push_or_probe, requeue, retransmit_first
@@ -20,6 +20,7 @@ from .text import offer_again
 
 _SEG_ACK = const(1)
 _RTT_SEQ = const(9)
+_USER_MS = const(17)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _MAX_BACKOFF = const(8)
@@ -60,7 +61,8 @@ def on_rexmit(pcb):
     limit = cfg.TCP_MAXRTX
     if opening:
         limit = cfg.TCP_SYNMAXRTX if pcb.listener is None else cfg.TCP_SYNACKMAXRTX
-    if pcb.nrtx >= limit:
+    user_ms = pcb.regs[_USER_MS]
+    if uto.over(pcb) if user_ms else pcb.nrtx >= limit:
         reg_add(pcb.net.tcp_count, GAVE_UP, 1)
         end(pcb, ERR_TIMEOUT)
         return
@@ -79,6 +81,8 @@ def on_rexmit(pcb):
         pcb.timing = pcb.timing and pcb.ts
         retransmit_first(pcb)
     output(pcb)
+    if user_ms:
+        uto.hurry(pcb)
 
 
 def on_loss(pcb):
