@@ -56,6 +56,8 @@ class Stack:
                 + cfg.TCP_HASH_SIZE
                 + cfg.NUM_TCP_PCB * tcp.NREGS,
             )
+            self.sums = [None] * 16  # kernel.rom_sum() remembers: objects, and where in them
+            self.sums_at = array("I", [0] * 48)
         self.tcp_api = tcp
         self.netifs = []
         self.default_netif = None

@@ -12,7 +12,7 @@ frame starts at buf[2]. Driver, pbuf and pcb are the objects that the rest of th
 """
 
 from ..mpy import const
-from .plain import cksum, reg_add, reg_diff, reg_set, reg_store, tuple_hash
+from .plain import cksum, reg_add, reg_diff, reg_set, reg_store, tcp_header, tuple_hash
 
 _IP = const(2)
 _ON = const(4)
@@ -348,6 +348,62 @@ def tcp_recved(pcb, n):
             regs[_ACK_NOW] = 1
         else:
             pcb.net.tcp.open_window(pcb)
+
+
+def rom_sum(net, q):
+    """Return the sum of REF pbuf `q`'s bytes; of an object of type bytes, which nobody can change,
+    it is only made once as long as it is remembered."""
+    buf = q.buf
+    if type(buf) is not bytes:
+        return cksum(buf, q.off, q.len, 0)
+    i = ((q.off >> 2) + q.len) & 15
+    at = net.sums_at
+    if net.sums[i] is not buf or at[3 * i] != q.off or at[3 * i + 1] != q.len:
+        net.sums[i] = buf
+        at[3 * i] = q.off
+        at[3 * i + 1] = q.len
+        at[3 * i + 2] = cksum(buf, q.off, q.len, 0)
+    return at[3 * i + 2]
+
+
+def tcp_emit(pcb, p, seq, i, flags, hlen, up):
+    """Send `p`, whose first `hlen` bytes are to be the header (options are there already), as a
+    segment of the connection with SEG.SEQ = seq[i].
+
+    `up` above 0 is the urgent pointer. Returns as ip.output(). The caller keeps its ownership of
+    `p`. If the segment carries an ACK, no other need be sent.
+    """
+    net = pcb.net
+    key = pcb.key
+    regs = pcb.regs
+    wnd = tcp_window(regs, pcb.mss, 0 if flags & 2 else pcb.rcv_scale)
+    buf = p.buf
+    off = p.off
+    tcp_header(buf, off, key, 32, seq, i, regs, _RCV_NXT, hlen << 10 | flags, wnd)
+    if up:
+        buf[off + 13] |= 0x20
+        buf[off + 18] = up >> 8
+        buf[off + 19] = up & 0xFF
+    if flags & 0x10:
+        reg_set(regs, _LAST_ACK, regs, _RCV_NXT, 0)
+        regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
+        if pcb.t_fast.running and pcb.refused is None:
+            net.timers.stop(pcb.t_fast)
+    acc = cksum(buf, off, p.len, cksum(key, 0, 2 * pcb.alen, p.tot_len + 6))
+    q = p.next
+    odd = p.len & 1
+    while q is not None:
+        s = rom_sum(net, q) if q.kind == 2 else cksum(q.buf, q.off, q.len, 0)
+        if odd:  # this pbuf's bytes sit one off the 16-bit grid
+            s = (s & 0xFF) << 8 | s >> 8
+        acc = acc + s
+        odd ^= q.len & 1
+        q = q.next
+    acc = cksum(buf, 0, 0, acc) ^ 0xFFFF
+    buf[off + 16] = acc >> 8
+    buf[off + 17] = acc & 0xFF
+    _count(net.hot, net.hot[_TCP] + 1)
+    return pcb.ip.output(net, p, key, 0, 6, pcb.ttl, pcb.tos, pcb.netif)
 
 
 def ack_frame(hot, c, buf, what):

@@ -13,6 +13,7 @@ from . import cksum  # the fastest there is
 
 _NONE = None  # as objects, which viper's own None and 0 are not
 _OK = 0
+_BYTES = bytes
 
 _IP = const(2)
 _ON = const(4)
@@ -377,6 +378,101 @@ def tcp_recved(pcb, n: int):
         regs[_ACK_NOW] = 1
     else:
         pcb.net.tcp.open_window(pcb)
+
+
+@micropython.viper
+def rom_sum(net, q) -> int:
+    buf = q.buf
+    off = int(q.off)
+    n = int(q.len)
+    if type(buf) is not _BYTES:
+        return int(cksum(buf, off, n, 0))
+    i = ((off >> 2) + n) & 15
+    at = ptr32(int(ptr8(net.sums_at)) + 12 * i)
+    known = net.sums
+    if known[i] is not buf or at[0] != off or at[1] != n:
+        known[i] = buf
+        at[0] = off
+        at[1] = n
+        at[2] = int(cksum(buf, off, n, 0))
+    return at[2]
+
+
+@micropython.viper
+def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
+    net = pcb.net
+    key = pcb.key
+    regs = pcb.regs
+    r = ptr32(regs)
+    scale = 0
+    if flags & 2 == 0:
+        scale = int(pcb.rcv_scale)
+    wnd = int(tcp_window(regs, int(pcb.mss), scale))
+    buf = p.buf
+    off = int(p.off)
+    b = ptr8(int(ptr8(buf)) + off)
+    pair = ptr8(int(ptr8(key)) + 32)
+    b[0] = pair[2]
+    b[1] = pair[3]
+    b[2] = pair[0]
+    b[3] = pair[1]
+    v = ptr32(seq)[i]
+    b[4] = v >> 24
+    b[5] = v >> 16
+    b[6] = v >> 8
+    b[7] = v
+    v = 0
+    if flags & 0x10:
+        v = r[_RCV_NXT]
+        r[_LAST_ACK] = v
+        r[_ACK_NOW] = 0
+        r[_ACK_BYTES] = 0
+        t = pcb.t_fast
+        if t.running and pcb.refused is _NONE:
+            net.timers.stop(t)
+    b[8] = v >> 24
+    b[9] = v >> 16
+    b[10] = v >> 8
+    b[11] = v
+    b[12] = hlen << 2
+    if up:
+        flags |= 0x20
+    b[13] = flags
+    b[14] = wnd >> 8
+    b[15] = wnd
+    b[16] = 0
+    b[17] = 0
+    b[18] = up >> 8
+    b[19] = up
+    n = int(p.len)
+    tot = int(p.tot_len)
+    alen = int(pcb.alen)
+    acc = int(cksum(buf, off, n, int(cksum(key, 0, 2 * alen, tot + 6))))
+    q = p.next
+    odd = n & 1
+    while q is not _NONE:
+        n = int(q.len)
+        if int(q.kind) == 2:
+            s = int(rom_sum(net, q))
+        else:
+            s = int(cksum(q.buf, int(q.off), n, 0))
+        if odd:
+            s = (s & 0xFF) << 8 | s >> 8
+        acc += s
+        odd ^= n & 1
+        q = q.next
+    acc = (acc & 0xFFFF) + (acc >> 16)
+    acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
+    b[16] = acc >> 8
+    b[17] = acc
+    hot = ptr32(net.hot)
+    i = hot[_TCP] + 1
+    hot[i] = hot[i] + 1
+    if alen == 4 and pcb.netif is net.netifs[0]:
+        err = int(ip4_send(net, p, key, 0, int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6))
+        if err <= 0:
+            return err
+    return int(pcb.ip.output(net, p, key, 0, 6, pcb.ttl, pcb.tos, pcb.netif))
 
 
 @micropython.viper

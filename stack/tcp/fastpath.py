@@ -17,6 +17,7 @@ _ON = const(4)
 
 _QUICK = const(30)
 _ARMED = const(36)
+_UTO_DUE = const(49)
 _WINDOW = const(41)
 _STEP = const(42)
 _TWICE = const(43)
@@ -41,6 +42,7 @@ def arm(pcb):
         or pcb.probing
         or pcb.rx_closed
         or pcb.fin_seen
+        or pcb.regs[_UTO_DUE]
     ):
         return
     regs = pcb.regs
