@@ -27,7 +27,7 @@ IP_TTL = 64
 ICMP_ERRORS_PER_S = 10  # unreachables sent (RFC 1812 section 4.3.2.8); 0 sends none
 
 # UDP
-NUM_UDP_PCB = 8
+NUM_UDP_PCB = 8  # 0: there is no UDP
 
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
