@@ -11,6 +11,7 @@ from . import hot, ipv4
 from .kernel import copy, reg_add, ticks_add, ticks_diff
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, cksum, free
+from .pmtu import plateau
 
 NAMES = tuple(
     (
@@ -39,6 +40,7 @@ _QUOTE = const(28)  # an IP header without options, and 8 bytes
 _ECHO_REPLY = const(0)
 _UNREACHABLE = const(3)
 _SOURCE_QUENCH = const(4)
+_TOO_BIG = const(4)  # a code: fragmentation needed, and DF set
 _ECHO_REQUEST = const(8)
 _ERRORS = (3, 11, 12)  # unreachable, time exceeded, parameter problem
 
@@ -110,7 +112,11 @@ def _error(p, net):
     ports = quote + _IP_HLEN
     _swap(buf, quote + 12, 4)  # we are the source of what is quoted; a pcb knows the peer first
     _swap(buf, ports, 2)
-    if not fn(net, buf, quote + 12, ipv4.ALEN, ports, buf[p.off], buf[p.off + 1]):
+    at = p.off
+    mtu = 0
+    if buf[at] == _UNREACHABLE and buf[at + 1] == _TOO_BIG:  # RFC 1191 section 4
+        mtu = buf[at + 6] << 8 | buf[at + 7] or plateau(buf[quote + 2] << 8 | buf[quote + 3])
+    if not fn(net, buf, quote + 12, ipv4.ALEN, ports, buf[at], buf[at + 1], mtu):
         reg_add(count, _NO_PCB, 1)
 
 

@@ -69,8 +69,9 @@ def init(net):
 def register(net, proto, fn, on_error=None):
     """Let fn(p, netif, addrs, alen) have the packets of IP protocol `proto`, and ownership of p:
     p starts at the transport header, p.buf[addrs] holds the peer's and our address, `alen` bytes
-    each. on_error(net, buf, addrs, alen, ports, kind, code) hears of ICMP errors about packets
-    sent: type and code, and where in buf the addresses and ports are, in that same order."""
+    each. on_error(net, buf, addrs, alen, ports, kind, code, mtu) hears of ICMP errors about
+    packets sent: type and code, and where in buf the addresses and ports are, in that same order;
+    `mtu` is what the path takes, if the packet was too big; else 0."""
     net.ip4_protos[proto] = fn
     if on_error is not None:
         net.ip4_errors[proto] = on_error

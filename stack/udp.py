@@ -251,7 +251,7 @@ def _match(net, buf, addrs, alen, local_port, remote_port):
     return best
 
 
-def _icmp_error(net, buf, addrs, alen, ports, kind, code):
+def _icmp_error(net, buf, addrs, alen, ports, kind, code, mtu):
     """Tell the connected pcb whose datagram an ICMP error quotes (RFC 1122 section 4.1.3.3)."""
     remote = buf[ports] << 8 | buf[ports + 1]
     u = _match(net, buf, addrs, alen, buf[ports + 2] << 8 | buf[ports + 3], remote)

@@ -25,6 +25,7 @@ Where to read on:
     rexmit.py   all timers    keep.py  keep-alive   recovery.py  losses, found and repaired
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
     blind.py    attacks by guessing, and ICMP errors
+    mtu.py      the path's MTU, told by ICMP or found out
     options.py  window scaling, timestamps          seg.py     the segment being processed
     state.py    the state machine                   pcb.py     what is known of a connection
     header.py   the wire format, control segments   isn.py     initial sequence numbers

@@ -5,7 +5,7 @@ from ..err import ERR_CLSD
 from ..kernel import reg_add, reg_diff, reg_set
 from ..mpy import const
 from ..pbuf import free, header
-from . import ecn, recovery
+from . import ecn, mtu, recovery
 from .blind import challenge
 from .count import BAD_ACK, DUP_ACK, FAST_REXMIT
 from .header import FIN, SEG, SYN
@@ -81,6 +81,8 @@ def _advance(pcb, acked):
     pcb.nrtx = 0
     pcb.net.timers.stop(pcb.t_rexmit)  # output() starts it anew (RFC 6298, 5.3)
     n = release(pcb)
+    if pcb.hole:
+        mtu.went_through(pcb, acked)
     if recovery.on_ack(pcb, acked):
         retransmit_first(pcb)
     serial = pcb.serial
@@ -110,6 +112,8 @@ def release(pcb):
                 break
             rest = seg.next
             n += seg.len
+            if seg.len > pcb.acked_len:
+                pcb.acked_len = seg.len
             pcb.queued -= 1
             seg_free(tcp, seg)
             seg = rest

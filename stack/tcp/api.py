@@ -15,13 +15,13 @@ close() or abort(), nor after err has been called. Callbacks:
 Nothing here allocates after set-up.
 """
 
-from .. import hot
+from .. import hot, pmtu
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
 from ..kernel import copy, reg_add, reg_diff, same
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
-from . import blind, cc, count, ecn, input, isn, opening, options, rexmit, state, text, write
+from . import blind, cc, count, ecn, input, isn, mtu, opening, options, rexmit, state, text, write
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output
@@ -47,6 +47,8 @@ def init(net):
     net.tcp.iss = isn.choose
     net.tcp.t_clock = Timer(options.keep, net)
     options.start(net)
+    pmtu.init(net)
+    net.pmtu.on_raise.append(mtu.on_raise)
     for family in net.families.values():
         family.register(net, PROTO, input.receive, blind.on_icmp)
 

@@ -8,6 +8,7 @@ number that is under way, and then are a reason to try on (RFC 5927).
 from ..err import ERR_RTE
 from ..kernel import reg_add, reg_diff, reg_load, ticks_add, ticks_diff
 from ..mpy import const
+from . import mtu as path
 from . import pcb as pcbs
 from .count import CHALLENGE, CHALLENGE_LIMIT, ICMP_SEQ, THROTTLED, UNREACHABLE
 from .seg import SEG
@@ -54,13 +55,13 @@ def answer(pcb):
     return True
 
 
-def on_icmp(net, buf, addrs, alen, ports, kind, code):
+def on_icmp(net, buf, addrs, alen, ports, kind, code, mtu):
     """An ICMP error about a segment we sent (RFC 9293 section 3.9.2.2). Returns whether a pcb was
     concerned.
 
     It counts only if SND.UNA =< SEG.SEQ < SND.NXT (RFC 5927 section 4.1). What RFC 1122 calls a
     hard error ends a connection while it is opening. Once it is open no error does: retransmission
-    decides (RFC 5927 section 5.2).
+    decides (RFC 5927 section 5.2). What was too big is sent again in smaller segments (mtu.py).
     """
     pcb = pcbs.find(net.tcp, buf, addrs, alen, ports)
     if pcb is None:
@@ -72,6 +73,8 @@ def on_icmp(net, buf, addrs, alen, ports, kind, code):
         reg_add(net.tcp_count, ICMP_SEQ, 1)
         return True
     reg_add(net.tcp_count, UNREACHABLE, 1)
-    if kind == 3 and 2 <= code <= 3 and pcb.state == SYN_SENT:
+    if mtu:
+        path.too_big(pcb, mtu)
+    elif kind == 3 and 2 <= code <= 3 and pcb.state == SYN_SENT:
         end(pcb, ERR_RTE)
     return True

@@ -3,7 +3,7 @@
 NAMES = tuple(
     (
         "rx tx rst_rx rst_tx rexmit timeout fast_rexmit probe dup_ack ooseq bad_len bad_hlen "
-        "challenge_limit icmp_seq "
+        "challenge_limit icmp_seq mtu_cut mtu_ignored blackhole "
         "bad_cksum group no_pcb not_acceptable bad_ack challenge no_ack no_pbuf no_mem busy "
         "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
         "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback "
@@ -26,6 +26,9 @@ NAMES = tuple(
     BAD_HLEN,
     CHALLENGE_LIMIT,
     ICMP_SEQ,
+    MTU_CUT,
+    MTU_IGNORED,
+    BLACKHOLE,
     BAD_CKSUM,
     GROUP,
     NO_PCB,

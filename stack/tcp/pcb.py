@@ -120,7 +120,8 @@ class Pcb:
         self.queued = 0  # segments in both queues
         self.snd_buf = cfg.TCP_SND_BUF
         self.snd_wnd = self.snd_wnd_max = 0
-        self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
+        self.mss = self.mss_top = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
+        self.acked_len = self.hole = 0  # mtu.py
         self.cc = ALGORITHMS[cfg.TCP_CC]
         self.cwnd = self.ssthresh = self.prior_cwnd = self.prior_ssthresh = 0
         self.bytes_acked = 0  # towards the next step of cwnd

@@ -10,7 +10,7 @@ TIME_WAIT, the application's poll.
 from ..err import ERR_CLSD, ERR_TIMEOUT
 from ..kernel import reg_add, reg_diff, ticks_diff
 from ..mpy import const
-from . import keep, options, recovery
+from . import keep, mtu, options, recovery
 from .count import GAVE_UP, TIMEOUT
 from .header import SEG
 from .output import output, push_or_probe, requeue
@@ -69,6 +69,7 @@ def on_rexmit(pcb):
         requeue(pcb)
         if pcb.snd_wnd > 0 or opening:
             recovery.on_timeout(pcb, pcb.nrtx == 1)
+            mtu.on_timeout(pcb)
     push_or_probe(pcb)
     output(pcb)
 

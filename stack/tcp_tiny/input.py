@@ -501,7 +501,7 @@ def _reopens(pcb, p, addrs):
     return reg_diff(regs, _ISS, regs, _SND_NXT) > 0
 
 
-def on_icmp(net, buf, addrs, alen, ports, kind, code):
+def on_icmp(net, buf, addrs, alen, ports, kind, code, mtu):
     """An ICMP error about a segment we sent (RFC 9293 section 3.9.2.2). It counts if it quotes
     what is under way, and ends only what is opening (RFC 5927). Returns whether a pcb was
     concerned."""

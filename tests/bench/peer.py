@@ -189,15 +189,16 @@ def tcp_receive(per_poll):
     return unit
 
 
-def tcp_receive_spread(connections):
+def tcp_receive_spread(connections, active):
     def unit(play, n):
-        """The machine receives `n` segments of 1,460 bytes, on so many connections in turn: two
-        segments each of two connections in a poll. All the others are idle."""
+        """The machine receives `n` segments of 1,460 bytes, with so many connections open, on the
+        `active` ones in turn: two segments each of two connections in a poll."""
         open_ = [Connection(play, 5001) for _ in range(connections)]
         for c in open_:
             yield from c.open(False)
-        for i in range(-connections // 2, n // 4):
-            pair = [open_[2 * i % connections], open_[(2 * i + 1) % connections]]
+        use = open_[:: connections // active]
+        for i in range(-active // 2, n // 4):
+            pair = [use[2 * i % active], use[(2 * i + 1) % active]]
             frames = [c.segment(ACK | PSH, DATA[:MSS]) for c in pair for _ in range(2)]
             sent = yield Batch(*frames, counts=i >= 0)
             for c in pair:
