@@ -5,7 +5,7 @@
     | hrd 1| pro  | 6 | 4 | op |  sender's MAC  | its IP |  target's MAC  | its IP |
     +------+------+---+---+----+----------------+--------+----------------+--------+
 
-An entry's life, driven by its own timer:
+An entry's life, driven by its deadline (one timer fires at the soonest of a table):
 
     FREE --send--> PENDING --reply--> STABLE --ARP_MAX_AGE--> STALE --use--> PROBING
                    | asks every       ^                       | unused       | used as it is,
@@ -16,7 +16,7 @@ An entry's life, driven by its own timer:
 
 from . import eth, hot
 from .err import ERR_MEM, OK
-from .kernel import copy, find, ip4_class, reg_add, same
+from .kernel import copy, find, ip4_class, reg_add, same, ticks_add, ticks_diff
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, free, ref, trim
 from .timer import Timer
@@ -53,7 +53,9 @@ _WORTH = b"\x00\x02\x03\x01\x03"  # of an entry in each state, when a place is n
 
 _DEFEND_INTERVAL_MS = const(10_000)  # RFC 5227 section 1.1
 
-_RECORD = const(10)  # a record of the table: IP address 4, MAC address 6
+_RECORD = const(11)  # a record of the table: IP address 4, MAC address 6, requests unanswered 1
+_TRIES = const(10)
+_MAX_MS = const(0x1FFFFFFF)
 
 _zeros = bytes(6)
 _multicast = bytearray(b"\x01\x00\x5e\x00\x00\x00")  # RFC 1112 section 6.4
@@ -67,20 +69,28 @@ class Table:
         self.size = size
         self.records = bytearray(size * _RECORD)
         self.state = bytearray(size)
-        self.tries = bytearray(size)
+        self.due = [0] * size
         self.pending = [None] * size
-        self.timers = [Timer(self.expire, i) for i in range(size)]
-        self.defence = Timer(_nothing, None)
+        self.timer = Timer(_run, self)
+        self.defended = ticks_add(netif.net.now, _DEFEND_INTERVAL_MS)
         self.victim = 0
 
+    def start(self, i, ms):
+        """Let entry `i`'s deadline be `ms` from now."""
+        timers = self.netif.net.timers
+        self.due[i] = ticks_add(timers.now, ms)
+        if not self.timer.running or timers.left(self.timer) > ms:
+            timers.start(self.timer, ms)
+
     def expire(self, i):
-        """Let entry `i`'s timer move it on (see the module's diagram)."""
+        """Entry `i`'s deadline moves it on (see the module's diagram)."""
         cfg = self.netif.net.cfg
         state = self.state[i]
         if state == STABLE:
             self.state[i] = STALE
-            self.netif.net.timers.start(self.timers[i], cfg.ARP_MAX_AGE)
-        elif state == STALE or self.tries[i] >= cfg.ARP_MAX_TRIES:
+            hot.forget(self.netif.net)
+            self.start(i, cfg.ARP_MAX_AGE)
+        elif state == STALE or self.records[i * _RECORD + _TRIES] >= cfg.ARP_MAX_TRIES:
             if state == PENDING:
                 reg_add(self.netif.net.arp_count, _UNRESOLVED, 1)
             self.release(i)
@@ -89,9 +99,9 @@ class Table:
 
     def ask(self, i):
         """Ask for entry `i`'s address: everybody, or only the one who had it last."""
-        self.tries[i] += 1
         at = i * _RECORD
-        self.netif.net.timers.start(self.timers[i], self.netif.net.cfg.ARP_RETRY)
+        self.records[at + _TRIES] += 1
+        self.start(i, self.netif.net.cfg.ARP_RETRY)
         if self.state[i] == PROBING:
             _request(self.netif, self.records, at, self.records, at + 4)
         else:
@@ -100,7 +110,7 @@ class Table:
     def release(self, i):
         """Make entry `i` FREE, and its waiting packet, if any."""
         self.state[i] = FREE
-        self.netif.net.timers.stop(self.timers[i])
+        hot.forget(self.netif.net)
         copy(self.records, i * _RECORD, _zeros, 0, 4)
         p = self.pending[i]
         self.pending[i] = None
@@ -126,8 +136,9 @@ class Table:
     def confirm(self, i, mac, off):
         """Record a neighbour's MAC address, and send what waited for it."""
         copy(self.records, i * _RECORD + 4, mac, off, 6)
+        hot.forget(self.netif.net)
         self.state[i] = STABLE
-        self.netif.net.timers.start(self.timers[i], self.netif.net.cfg.ARP_MAX_AGE)
+        self.start(i, self.netif.net.cfg.ARP_MAX_AGE)
         p = self.pending[i]
         self.pending[i] = None
         if p is not None:
@@ -157,14 +168,23 @@ def announce(netif):
 def _defend(netif):
     """Somebody else claims our address: repeat our claim, but not for every one of theirs, or two
     that defend themselves would never stop (RFC 5227 section 2.4 c)."""
-    timers = netif.net.timers
-    if not netif.arp.defence.running:
-        timers.start(netif.arp.defence, _DEFEND_INTERVAL_MS)
+    now = netif.net.now
+    if not 0 <= ticks_diff(now, netif.arp.defended) < _DEFEND_INTERVAL_MS:
+        netif.arp.defended = now
         announce(netif)
 
 
-def _nothing(arg):
-    """The defence timer only tells the time."""
+def _run(table):
+    """The table's timer fired: serve the entries whose deadlines have come."""
+    now = table.netif.net.now
+    soonest = _MAX_MS
+    for i in range(table.size):
+        if table.state[i] != FREE and ticks_diff(now, table.due[i]) >= 0:
+            table.expire(i)
+        if table.state[i] != FREE:
+            soonest = min(soonest, ticks_diff(table.due[i], now))
+    if soonest < _MAX_MS:
+        table.netif.net.timers.start(table.timer, max(soonest, 1))
 
 
 def output(p, netif, dst, off, kind):
@@ -186,7 +206,7 @@ def output(p, netif, dst, off, kind):
     if i < 0:
         i = table.claim(dst, off)
         table.state[i] = PENDING
-        table.tries[i] = 0
+        table.records[i * _RECORD + _TRIES] = 0
         err = _wait(table, i, p)
         table.ask(i)
         return err
@@ -195,9 +215,12 @@ def output(p, netif, dst, off, kind):
         return _wait(table, i, p)
     if state == STALE:
         table.state[i] = PROBING
-        table.tries[i] = 0
+        table.records[i * _RECORD + _TRIES] = 0
         table.ask(i)
-    return eth.send(p, netif, table.records, i * _RECORD + 4, _IP)
+    err = eth.send(p, netif, table.records, i * _RECORD + 4, _IP)
+    if state == STABLE and err == OK:
+        hot.learn(netif, p.buf, p.off)
+    return err
 
 
 def _wait(table, i, p):

@@ -15,6 +15,7 @@ PBUF_REF_SIZE = 32
 
 # Netif and poll
 RX_BUDGET = 8  # frames taken from one driver in one poll
+FASTPATH = True  # what is usual on the first netif goes a short way (kernel/fast_plain.py)
 
 # ARP (RFC 826, RFC 1122 section 2.3.2)
 ARP_TABLE_SIZE = 8
@@ -25,6 +26,11 @@ ARP_MAX_TRIES = 4
 # IPv4
 IP_TTL = 64
 ICMP_ERRORS_PER_S = 10  # unreachables sent (RFC 1812 section 4.3.2.8); 0 sends none
+
+# Path MTUs (pmtu.py)
+PMTU_TABLE_SIZE = 4  # destinations whose path MTU is remembered
+PMTU_MIN = 552  # an IPv4 path is never believed to take less
+PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3)
 
 # UDP
 NUM_UDP_PCB = 8
@@ -52,7 +58,16 @@ TCP_SYNACKMAXRTX = 5  # and for a SYN,ACK, whose connection nobody waits for
 TCP_WINDOW_SCALE = True  # RFC 7323 section 2: windows above 65,535, ours or the peer's
 TCP_TIMESTAMPS = False  # RFC 7323 section 3: 12 bytes more in each segment
 TCP_SACK = True  # RFC 2018: tell what has come early (TCP_OOSEQ_MAX > 0), and hear of it
+TCP_RACK = True  # RFC 8985: with SACK, losses are found by time, and probes tell of the last
+TCP_FRTO = True  # RFC 5682: find out whether a timeout was spurious, and undo it
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
+TCP_PMTUD = True  # smaller segments when a router says so (RFC 1191)
+TCP_BLACKHOLE_RTX = 2  # retransmissions in vain before smaller segments are tried; 0: never
+TCP_BLACKHOLE_MTU = (1280, 576)  # the packets that are tried then, one size after the other
+TCP_CHALLENGES_PER_S = 20  # answers to what may be an attack, on average (RFC 5961 section 7)
+TCP_UTO = False  # RFC 5482: tell the peer of a user timeout, and take its own, within these:
+TCP_UTO_MIN = 100_000
+TCP_UTO_MAX = 3_600_000
 TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
 TCP_KEEP_IDLE = 7_200_000  # what tcp.keepalive() does if it is not told (RFC 1122 section 4.2.3.6)
 TCP_KEEP_INTVL = 75_000
@@ -78,7 +93,7 @@ def load(user=None):
     other; the message names the remedy. Allocates; for set-up.
     """
     cfg = Config()
-    names = [k for k in globals() if k.isupper()]
+    names = [k for k in globals() if k.isupper() and k[0] != "_"]
     for k in names:
         setattr(cfg, k, globals()[k])
     for k in dir(user) if user is not None else ():
@@ -130,9 +145,21 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (lambda c: c.PMTU_TABLE_SIZE > 0, "raise PMTU_TABLE_SIZE to 1 or more"),
+    (lambda c: c.PMTU_MIN >= 128, "raise PMTU_MIN to 128 or more"),
+    (lambda c: 0 < c.PMTU_MAX_AGE < 1 << 29, "PMTU_MAX_AGE must be above 0 and below 2**29"),
+    (
+        lambda c: all(mtu >= c.PMTU_MIN for mtu in c.TCP_BLACKHOLE_MTU),
+        "raise TCP_BLACKHOLE_MTU to PMTU_MIN or more",
+    ),
+    (lambda c: c.TCP_CHALLENGES_PER_S > 0, "raise TCP_CHALLENGES_PER_S to 1 or more"),
     (
         lambda c: 0 < c.TCP_KEEP_IDLE <= 1 << 28 and 0 < c.TCP_KEEP_INTVL <= 1 << 28,
         "TCP_KEEP_IDLE and TCP_KEEP_INTVL must be above 0 and at most 2^28 ms: three days",
+    ),
+    (
+        lambda c: 0 < c.TCP_UTO_MIN <= c.TCP_UTO_MAX <= 1 << 28,
+        "TCP_UTO_MIN must be above 0, TCP_UTO_MAX not below it and at most 2^28 ms",
     ),
     (lambda c: c.TCP_KEEP_CNT >= 1, "raise TCP_KEEP_CNT to 1 or more"),
     (lambda c: 0 < c.TCP_DELACK < 500, "TCP_DELACK must be above 0 and below 500 ms (RFC 1122)"),

@@ -7,14 +7,16 @@
 +------+------+------------+------------------------+----------------
 """
 
-from . import hot, ipv4
+from . import eth, hot, ipv4
 from .kernel import copy, reg_add, ticks_add, ticks_diff
 from .mpy import const
-from .pbuf import TRANSPORT, alloc, cksum, free
+from .pbuf import LEAD, TRANSPORT, alloc, cksum, free
+from .pmtu import plateau
 
 NAMES = tuple(
     (
-        "rx tx echo unreachable_tx error_rx short bad_cksum unknown group no_pcb limited no_pbuf"
+        "rx tx echo unreachable_tx error_rx short bad_cksum unknown group no_pcb limited no_pbuf "
+        "quench"
     ).split()
 )
 _RX = const(0)
@@ -29,15 +31,19 @@ _GROUP = const(8)
 _NO_PCB = const(9)
 _LIMITED = const(10)
 _NO_PBUF = const(11)
+_QUENCH = const(12)
 
+_LEN = const(16)  # of hot
 _PROTO = const(1)
 _HLEN = const(8)
 _IP_HLEN = const(20)
 _QUOTE = const(28)  # an IP header without options, and 8 bytes
 _ECHO_REPLY = const(0)
 _UNREACHABLE = const(3)
+_SOURCE_QUENCH = const(4)
+_TOO_BIG = const(4)  # a code: fragmentation needed, and DF set
 _ECHO_REQUEST = const(8)
-_ERRORS = (3, 11, 12)  # unreachable, time exceeded, parameter problem (quench: RFC 6633)
+_ERRORS = (3, 11, 12)  # unreachable, time exceeded, parameter problem
 
 
 def init(net):
@@ -47,6 +53,8 @@ def init(net):
     net.icmp_refill = 0
     ipv4.register(net, _PROTO, receive)
     net.ip4_unreachable = unreachable
+    if net.hot_used:
+        net.taken[4] = _echoed
 
 
 def receive(p, netif, addrs, alen):
@@ -64,6 +72,8 @@ def receive(p, netif, addrs, alen):
             _echo(p, netif, addrs)
         elif kind in _ERRORS:
             _error(p, net)
+        elif kind == _SOURCE_QUENCH:
+            reg_add(count, _QUENCH, 1)  # ignored (RFC 6633)
         elif kind != _ECHO_REPLY:
             reg_add(count, _UNKNOWN, 1)
     free(p)
@@ -89,6 +99,17 @@ def _echo(p, netif, addrs):
         reg_add(count, _TX, 1)
 
 
+def _echoed(net, p, netif):
+    """frame_check() has made the reply of an echo request, in `p`: send it."""
+    p.off = LEAD
+    p.len = p.tot_len = net.hot[_LEN]
+    if netif.driver.tx(p):
+        reg_add(net.icmp_count, _TX, -1)
+        reg_add(net.ip4_count, _TX, -1)
+        eth.failed(net)
+    free(p)
+
+
 def _error(p, net):
     """Hand an error to the protocol whose packet it quotes (RFC 1122 section 3.2.2)."""
     count = net.icmp_count
@@ -105,7 +126,11 @@ def _error(p, net):
     ports = quote + _IP_HLEN
     _swap(buf, quote + 12, 4)  # we are the source of what is quoted; a pcb knows the peer first
     _swap(buf, ports, 2)
-    if not fn(net, buf, quote + 12, ipv4.ALEN, ports, buf[p.off], buf[p.off + 1]):
+    at = p.off
+    mtu = 0
+    if buf[at] == _UNREACHABLE and buf[at + 1] == _TOO_BIG:  # RFC 1191 section 4
+        mtu = buf[at + 6] << 8 | buf[at + 7] or plateau(buf[quote + 2] << 8 | buf[quote + 3])
+    if not fn(net, buf, quote + 12, ipv4.ALEN, ports, buf[at], buf[at + 1], mtu):
         reg_add(count, _NO_PCB, 1)
 
 

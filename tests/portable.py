@@ -22,7 +22,7 @@ except ImportError:
 
 def run(name, pattern=""):
     """Run the tests of module `name`. Return how many failed."""
-    __import__("stack")  # before imports nest deeper, which takes MicroPython's C stack
+    __import__("stack.tcp")  # before imports nest deeper, which takes MicroPython's C stack
     __import__(name)
     module = sys.modules[name]
     count = {"PASS": 0, "FAIL": 0, "SKIP": 0}

@@ -22,8 +22,11 @@ Where to read on:
     opening.py  it belongs to no connection: a SYN, or a SYN cookie's ACK (cookie.py)
     ack.py      what its acknowledgment brings      text.py    its data, put in order, and FIN
     write.py    what the application queues         output.py  how it is sent
-    rexmit.py   all timers    keep.py  keep-alive   recovery.py  losses, found and repaired
+    rexmit.py   all timers                          recovery.py  losses, found and repaired
+    keep.py     keep-alive                          uto.py     the user timeout
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
+    blind.py    attacks by guessing, and ICMP errors
+    mtu.py      the path's MTU, told by ICMP or found out
     options.py  window scaling, timestamps          seg.py     the segment being processed
     state.py    the state machine                   pcb.py     what is known of a connection
     header.py   the wire format, control segments   isn.py     initial sequence numbers
@@ -31,11 +34,15 @@ Where to read on:
 """
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
-from . import count, header, pcb, state
-from .pcb import NREGS
+# isort: off
+from . import count, seg, newreno, cubic, cc
+from . import sack, options, header, pcb, state
+from . import scoreboard, rack, frto, recovery, sack_recovery, ecn, isn, keep
+from . import write as _write, output as _output  # the functions of these names come last
+from . import text, rexmit, ack, cookie, opening, fastpath, input
 
-# isort: split
-from . import ack
+# isort: on
+from ..kernel import tcp_recved as recved
 from .api import (
     abort,
     accept,
@@ -54,16 +61,16 @@ from .api import (
     poll,
     quickack,
     recv,
-    recved,
     sent,
     shutdown,
     sndbuf,
     state_name,
     urgent,
+    user_timeout,
 )
 from .info import INFO, info
 from .keep import keepalive
 from .output import output
-from .pcb import local_port, remote_port
+from .pcb import NREGS, local_port, remote_port
 from .state import NAMES as STATES
 from .write import COPY, MORE, URGENT, write, write_pbuf

@@ -15,13 +15,29 @@ close() or abort(), nor after err has been called. Callbacks:
 Nothing here allocates after set-up.
 """
 
-from .. import hot
+from .. import hot, pmtu
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
-from ..kernel import copy, reg_add, reg_diff, same
+from ..kernel import copy, reg_add, same
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
-from . import cc, count, ecn, input, isn, opening, options, rexmit, state, text, write
+from . import (
+    blind,
+    cc,
+    count,
+    ecn,
+    fastpath,
+    input,
+    isn,
+    mtu,
+    opening,
+    options,
+    rexmit,
+    state,
+    text,
+    uto,
+    write,
+)
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output
@@ -33,22 +49,32 @@ _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_WND = const(37)
 _RCV_MAX = const(38)
+_ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _QUICK = const(30)
+_MAX_MS = const(0x10000000)  # three days: half of what ticks_diff can tell
 _any = bytes(16)
 
 
 def init(net):
     """Make the pcbs, pools and counters, and take TCP segments. Allocates; for set-up."""
     net.tcp_count = hot.counters(net, "tcp", count.NAMES)
-    timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll)
+    timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll, rexmit.on_loss)
     net.tcp = pcbs_.Tcp(net, timeouts)
     net.tcp.iss = isn.choose
     net.tcp.t_clock = Timer(options.keep, net)
     options.start(net)
+    net.tcp.hold = text.hold
+    net.tcp.output = output
+    net.tcp.open_window = _open_window
+    net.tcp.acknowledge = fastpath.acknowledge
+    net.tcp.delay = fastpath.delay
+    net.taken[2] = input.found
+    pmtu.init(net)
+    net.pmtu.on_raise.append(mtu.on_raise)
     for family in net.families.values():
-        family.register(net, PROTO, input.receive, input.on_icmp)
+        family.register(net, PROTO, input.receive, blind.on_icmp)
 
 
 def new(net):
@@ -65,6 +91,8 @@ def arg(pcb, value):
 def recv(pcb, fn):
     """Call fn(arg, pcb, p, err) for received data. Without it data is read and discarded."""
     pcb.on_recv = fn
+    if fn is None:
+        pcb.regs[_ARMED] = 0
 
 
 def sent(pcb, fn):
@@ -112,9 +140,27 @@ def quickack(pcb, on):
     """Acknowledge all text at once (TCP_QUICKACK), or delay ACKs (RFC 9293 section 3.8.6.3; the
     default) so that they go with data or with another ACK. It stays as it is set."""
     pcb.regs[_QUICK] = 1 if on else 0
+    pcb.regs[_ARMED] = 0
     if on and pcb.regs[_ACK_BYTES]:
         pcb.regs[_ACK_NOW] = 1
         output(pcb)
+
+
+def user_timeout(pcb, ms):
+    """Give the connection up when the peer has acknowledged nothing for `ms` (1 to three days),
+    though there was something to acknowledge (RFC 9293 section 3.8.3); 0: after TCP_MAXRTX
+    retransmissions, the default. err's callback gets ERR_TIMEOUT. Keep-alive, too, goes on probing
+    until then.
+
+    With TCP_UTO the peer is told, and its own wishes are ignored from now on (RFC 5482 section 3).
+    Returns OK or ERR_ARG.
+    """
+    if not 0 <= ms <= _MAX_MS:
+        return ERR_ARG
+    if uto.set_own(pcb, ms):
+        pcb.regs[_ACK_NOW] = 1
+        output(pcb)
+    return OK
 
 
 def congestion(pcb, name):
@@ -206,19 +252,11 @@ def connect(pcb, ip, port, fn):
     return output(pcb)
 
 
-def recved(pcb, n):
-    """The application has consumed `n` received bytes: the window opens by as much. The peer is
-    told at once if that lets it go on."""
-    regs = pcb.regs
-    total = regs[_RCV_MAX]
-    regs[_RCV_WND] = wnd = min(regs[_RCV_WND] + n, total)
-    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
-    mss = pcb.mss
-    grown = wnd - shown
-    if grown >= min(2 * mss, total >> 1) or (shown < mss and grown >= min(mss, total >> 1)):
-        if state.ESTABLISHED <= pcb.state <= state.FIN_WAIT_2 and not pcb.fin_seen:
-            regs[_ACK_NOW] = 1
-            output(pcb)
+def _open_window(pcb):
+    """recved() has opened the window by so much that the peer is to be told."""
+    if state.ESTABLISHED <= pcb.state <= state.FIN_WAIT_2 and not pcb.fin_seen:
+        pcb.regs[_ACK_NOW] = 1
+        output(pcb)
 
 
 def sndbuf(pcb):
@@ -237,6 +275,7 @@ def shutdown(pcb, rx, tx):
         return close(pcb)
     if rx:
         pcb.rx_closed = True
+        pcb.regs[_ARMED] = 0
         _drop_refused(pcb)
     return _send_fin(pcb) if tx else OK
 
@@ -268,6 +307,7 @@ def close(pcb):
     if result != OK:
         return result
     pcb.rx_closed = True
+    pcb.regs[_ARMED] = 0
     pcb.on_recv = pcb.on_sent = pcb.on_err = pcb.on_connected = pcb.on_urgent = None
     poll(pcb, None, 0)
     _drop_refused(pcb)

@@ -3,11 +3,13 @@
 NAMES = tuple(
     (
         "rx tx rst_rx rst_tx rexmit timeout fast_rexmit probe dup_ack ooseq bad_len bad_hlen "
+        "challenge_limit icmp_seq mtu_cut mtu_ignored blackhole "
         "bad_cksum group no_pcb not_acceptable bad_ack challenge no_ack no_pbuf no_mem busy "
         "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
         "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback "
         "cookies_sent cookies_ok cookies_bad evicted "
-        "keep_probe"
+        "keep_probe "
+        "sacked_seg bad_sack dsack_rx reneged lost_seg reordered tlp spurious"
     ).split()
 )
 (
@@ -23,6 +25,11 @@ NAMES = tuple(
     OOSEQ,
     BAD_LEN,
     BAD_HLEN,
+    CHALLENGE_LIMIT,
+    ICMP_SEQ,
+    MTU_CUT,
+    MTU_IGNORED,
+    BLACKHOLE,
     BAD_CKSUM,
     GROUP,
     NO_PCB,
@@ -56,4 +63,12 @@ NAMES = tuple(
     COOKIES_BAD,
     EVICTED,
     KEEP_PROBE,
+    SACKED_SEG,
+    BAD_SACK,
+    DSACK_RX,
+    RENEGED,
+    LOST_SEG,
+    REORDERED,
+    TLP,
+    SPURIOUS,
 ) = range(len(NAMES))

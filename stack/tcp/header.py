@@ -12,10 +12,10 @@ The segment being processed is in SEG (seg.py).
 from array import array
 
 from ..kernel import cksum as _cksum
-from ..kernel import reg_add, reg_diff, reg_set, tcp_header
+from ..kernel import reg_add, reg_set, tcp_header, tcp_window
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cksum, free
-from . import options
+from . import options, uto
 from .count import NO_PBUF, RST_TX, TX
 from .seg import SEG
 
@@ -32,6 +32,7 @@ _ACK = const(0x10)
 PROTO = 6
 _PROTO = const(6)
 _HLEN = const(20)
+_MAX_HLEN = const(60)
 _CKSUM = const(16)
 
 _SEG_SEQ = const(0)
@@ -46,6 +47,7 @@ _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
+_UTO_DUE = const(49)
 _SND_NXT = const(1)
 _PORTS = const(32)
 
@@ -58,26 +60,6 @@ def verify(p, addrs, alen):
     return cksum(p, acc) == 0xFFFF
 
 
-def window(pcb, scale):
-    """Return SEG.WND for a segment sent now, in units of 2^scale bytes, and remember its right
-    edge in RCV_ADV.
-
-    The edge never moves left, and only moves right by a worthwhile step (RFC 9293 section
-    3.8.6.2.2: silly window avoidance). What is no whole unit is rounded up, or else the edge could
-    move left (RFC 7323 section 2.4).
-    """
-    regs = pcb.regs
-    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
-    wnd = regs[_RCV_WND]
-    if wnd - shown < min(pcb.mss, regs[_RCV_MAX] >> 1) and shown >= 0:
-        if not scale:
-            return shown
-        wnd = shown
-    wnd = min((wnd + (1 << scale) - 1) >> scale, 0xFFFF)
-    reg_set(regs, _RCV_ADV, regs, _RCV_NXT, wnd << scale)
-    return wnd
-
-
 def emit(pcb, p, seq, i, flags, hlen, up=0):
     """Send `p`, whose first `hlen` bytes are to be the header (options are there already), as a
     segment of the connection with SEG.SEQ = seq[i].
@@ -88,7 +70,7 @@ def emit(pcb, p, seq, i, flags, hlen, up=0):
     net = pcb.net
     key = pcb.key
     regs = pcb.regs
-    wnd = window(pcb, 0 if flags & _SYN else pcb.rcv_scale)
+    wnd = tcp_window(regs, pcb.mss, 0 if flags & _SYN else pcb.rcv_scale)
     tcp_header(p.buf, p.off, key, _PORTS, seq, i, regs, _RCV_NXT, hlen << 10 | flags, wnd)
     if up:
         p.buf[p.off + 13] |= URG
@@ -125,7 +107,9 @@ def send_control(pcb, flags):
     hlen = _HLEN
     if pcb.ts or pcb.sack or flags & _SYN:
         hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
-        p.len = p.tot_len = hlen
+    if pcb.regs[_UTO_DUE] and flags == _ACK and hlen + 4 <= _MAX_HLEN:
+        hlen += uto.put(pcb, p.buf, TRANSPORT + hlen)
+    p.len = p.tot_len = hlen
     if flags == _ACK:
         flags |= pcb.ece
     emit(pcb, p, pcb.regs, _SND_NXT, flags, hlen)

@@ -6,15 +6,16 @@ receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 AC
                          +-> opening.py      a SYN makes a connection, or nobody is there
 """
 
-from ..err import ERR_CLSD, ERR_MEM, ERR_RST, ERR_RTE, OK
-from ..kernel import reg_add, reg_diff, reg_load, reg_set, tcp_parse
+from ..err import ERR_CLSD, ERR_MEM, ERR_RST, OK
+from ..kernel import reg_add, reg_diff, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, count, ecn, opening, options, recovery, sack, text
+from . import ack, blind, count, ecn, fastpath, opening, options, recovery, sack, text, uto
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
+from .seg import OPT
 from .state import (
     ESTABLISHED,
     EV_SYN,
@@ -42,8 +43,17 @@ _ISS = const(4)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_UP = const(12)
+_ARMED = const(36)
 _HEARD = const(24)
+_PRESENT = const(0)  # of OPT
+_HAS_UTO = const(16)
 _ACK_NOW = const(40)
+_BUSY = const(47)
+_CUR = const(15)  # of hot
+_LEN = const(16)
+_TOS = const(17)  # of a frame received that has no IP options
+_ADDRS = const(28)
+_SEGMENT = const(36)
 _ECN_ON = const(2)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
 _RTO_AFTER_LOST_SYN = const(3000)  # RFC 6298, 5.7
@@ -70,15 +80,40 @@ def receive(p, netif, addrs, alen):
         if pcb is None:
             free(p)
             return
-    net.tcp.current = pcb
-    pcb.regs[_HEARD] = net.now
+    _arrived(pcb, p, netif, addrs)
+
+
+def found(net, p, netif):
+    """frame_check() has found the segment's connection. Takes ownership of `p`."""
+    pcb = net.tcp.pcbs[net.hot[_CUR] - 1]
+    p.off = _SEGMENT
+    p.len = p.tot_len = net.hot[_LEN]
+    net.rx_group = 0
+    net.rx_tos = p.buf[_TOS]
+    tcp_parse(p.buf, _SEGMENT, p.len, SEG)
+    if pcb.state == TIME_WAIT and _reopens(pcb, p, _ADDRS):
+        end(pcb, ERR_CLSD)
+        pcb = opening.no_connection(net, p, netif, _ADDRS, pcb.alen)
+        if pcb is None:
+            free(p)
+            return
+    _arrived(pcb, p, netif, _ADDRS)
+
+
+def _arrived(pcb, p, netif, addrs):
+    """A segment of the connection. Takes ownership of `p`."""
+    regs = pcb.regs
+    regs[_BUSY] = 1
+    regs[_HEARD] = pcb.net.now
     serial = pcb.serial
     taken = _syn_sent(pcb, p) if pcb.state == SYN_SENT else _synchronized(pcb, p, netif, addrs)
     if not taken:
         free(p)
-    net.tcp.current = None
     if pcb.serial == serial:
+        regs[_BUSY] = 0
         output(pcb)
+        if not regs[_ARMED]:
+            fastpath.arm(pcb)
 
 
 def _drop(p, counts, why):
@@ -194,9 +229,11 @@ def _synchronized(pcb, p, netif, addrs):
         if not flags & RST:
             _answer_unacceptable(pcb, flags)
         return False
+    if OPT[_PRESENT] & _HAS_UTO:
+        uto.heard(pcb)
     if flags & RST:  # step 2; RFC 5961 section 3
         if reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT):
-            ack.challenge(pcb)
+            blind.challenge(pcb)
         else:
             reg_add(counts, count.RST_RX, 1)
             if pcb.state != FIN_WAIT_2 or not pcb.fin_seen:  # else only refused data is left
@@ -208,7 +245,7 @@ def _synchronized(pcb, p, netif, addrs):
         elif pcb.state == SYN_RCVD and pcb.listener is not None:
             pcbs.release(pcb)
         else:
-            ack.challenge(pcb)
+            blind.challenge(pcb)
         return False
     if not flags & ACK:  # step 5
         reg_add(counts, count.NO_ACK, 1)
@@ -254,11 +291,14 @@ def _answer_unacceptable(pcb, flags):
             ecn.asked(pcb)
         retransmit_first(pcb)
         return
+    if flags & SYN and pcb.state != SYN_RCVD:  # RFC 5961 section 4, whatever its number
+        blind.challenge(pcb)
+        return
     if flags & FIN:
         if pcb.state == TIME_WAIT:
             linger(pcb)
     elif not SEG[_SEG_DATA_LEN]:
-        ack.answer(pcb)
+        blind.answer(pcb)
         return
     sack.old(pcb)
     pcb.regs[_ACK_NOW] = 1
@@ -316,20 +356,3 @@ def _reopens(pcb, p, addrs):
         return False
     tcp.iss(pcb)
     return reg_diff(regs, _ISS, regs, _SND_NXT) > 0
-
-
-def on_icmp(net, buf, addrs, alen, ports, kind, code):
-    """An ICMP error about a segment we sent (RFC 9293 section 3.9.2.2, RFC 5927 section 4).
-
-    Only while opening does it end the connection, and only if it quotes our SYN's number;
-    otherwise it is a soft error: retransmission decides. Returns whether a pcb was concerned.
-    """
-    pcb = pcbs.find(net.tcp, buf, addrs, alen, ports)
-    if pcb is None:
-        return False
-    reg_add(net.tcp_count, count.UNREACHABLE, 1)
-    reg_load(SEG, _SEG_SEQ, buf, ports + 4)
-    hard = kind == 3 and 2 <= code <= 3
-    if hard and pcb.state == SYN_SENT and reg_diff(SEG, _SEG_SEQ, pcb.regs, _ISS) == 0:
-        end(pcb, ERR_RTE)
-    return True

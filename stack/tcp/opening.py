@@ -9,7 +9,7 @@ no_connection --> _listen           a SYN for a listener: a half-open connection
 from ..err import ERR_MEM, OK
 from ..kernel import copy, reg_add, reg_diff, reg_set
 from ..mpy import const
-from . import cookie, count, ecn, options, recovery, write
+from . import cookie, count, ecn, mtu, options, recovery, write
 from . import pcb as pcbs
 from .header import ACK, RST, SEG, SYN, refuse
 from .output import output
@@ -160,7 +160,7 @@ def take_syn(pcb):
     reg_set(regs, _RCV_ADV, SEG, _SEG_SEQ, offered)
     reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, 0)
     options.agree(pcb)
-    pcb.mss = options.send_mss(pcb)
+    mtu.start(pcb)
     first_window(pcb, 0)
 
 

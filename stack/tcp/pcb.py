@@ -13,6 +13,8 @@ Sequence numbers live in `pcb.regs`, a register file; other files address it by 
    13 TS_RECENT  the peer's timestamp that is echoed, 16 TS_AT when it came (RFC 7323)
    14 TS_OFF     what is added to our clock       15 LAST_ACK  Last.ACK.sent
 
+   17 USER_MS    the user timeout, or 0 (uto.py)     18 WAIT_UNA, 19 WAIT_AT  SND.UNA did not
+                move since then    31 ADV_UTO, 48 UTO_OWN, 49 UTO_DUE  what we tell the peer
    20 KEEP_IDLE, 21 KEEP_INTVL  ms    22 KEEP_CNT, 23 KEEP_SENT  probes (keep.py)
    24 HEARD      when a segment came last, ms
    25 REXMITS, 26 DUP_ACKS, 27 SACKED, 28 REORDERED, 29 CE  how often (info.py)
@@ -26,9 +28,10 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    37 RCV_WND    what the application has room for   38 RCV_MAX  and has at most
    39 ACK_BYTES  received and not acknowledged       40 ACK_NOW  1 if an ACK must be sent
    41 WINDOW     the peer's window, as it lies in its segments while it does not change
-   42 STEP       how much our window's edge moves at least    43 TWICE  two segments
-   44 HEAD_UNTIL, 45 HEAD_LINKS  `pcb.head` is good until then, and while hot's LINKS is that
-   46 SCALE      of the window that we offer
+   42 STEP       how much our window's edge moves at least    43 TWICE  received bytes
+                                                                 that are acknowledged at once
+   46 SCALE      of the window that we offer         47 BUSY  1 while its segment is processed:
+                                                      what callbacks queue is sent afterwards
    50 NEXT_OUT   the next connection that owes an ACK    51 OWES  1 if it is among those
 
 `pcb.key` identifies the connection as its incoming segments carry it: the peer's address, our
@@ -52,15 +55,21 @@ _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
 _HNEXT = const(35)
+_ARMED = const(36)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
+_BUSY = const(47)
 _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _NEXT_OUT = const(50)
+_OWES = const(51)
 _HOT_SEED = const(5)
 _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
+_HOT_OUT = const(18)
 _NCC = const(18)
-_NSB = const(4)
+_NSB = const(5)
 _LISTEN = const(1)
 _TIME_WAIT = const(10)
 _LONG_AGO = const(0x10000000)  # in 30-bit ms: neither just now nor soon
@@ -75,6 +84,8 @@ class Seg:
         self.r = array("I", [0])  # its sequence number
         self.p = self.next = None
         self.len = self.flags = 0
+        self.marks = 0  # scoreboard.py
+        self.at = self.nth = 0  # when it was sent last, and as what of all that was
 
 
 class Pcb:
@@ -92,7 +103,9 @@ class Pcb:
         self.oo_age = array("I", [0] * n)  # when it was last reported (sack.py)
         self.sb = array("I", [0] * _NSB)  # the scoreboard's registers (sack.py)
         self.cc_regs = array("I", [0] * _NCC)  # congestion control's (cc.py)
-        self.t_rexmit, self.t_fast, self.t_life, self.t_poll = [Timer(f, self) for f in timeouts]
+        self.t_rexmit, self.t_fast, self.t_life, self.t_poll, self.t_loss = [
+            Timer(f, self) for f in timeouts
+        ]
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
         self.reset()
@@ -120,7 +133,8 @@ class Pcb:
         self.queued = 0  # segments in both queues
         self.snd_buf = cfg.TCP_SND_BUF
         self.snd_wnd = self.snd_wnd_max = 0
-        self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
+        self.mss = self.mss_top = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
+        self.acked_len = self.hole = 0  # mtu.py
         self.cc = ALGORITHMS[cfg.TCP_CC]
         self.cwnd = self.ssthresh = self.prior_cwnd = self.prior_ssthresh = 0
         self.bytes_acked = 0  # towards the next step of cwnd
@@ -132,6 +146,15 @@ class Pcb:
         self.srtt = self.rttvar = 0  # scaled by 8 and 4, as in RFC 6298's appendix of old
         self.rto = cfg.TCP_RTO_INIT
         self.timing = self.probing = False
+        # losses: scoreboard.py, sack_recovery.py, rack.py, frto.py
+        self.sacked = self.lost = self.gone = 0
+        self.losing = self.dsack = self.original = False
+        self.prr_delivered = self.prr_out = self.prr_from = 0
+        self.rack = self.rack_known = self.reordering = self.dsack_round = self.pto_due = False
+        self.rack_rtt = self.rack_nth = self.nth = self.min_rtt = self.reo_mult = (
+            self.reo_persist
+        ) = 0
+        self.tlp = self.loss_for = self.frto = 0
         self.sent_at = self.timed_at = 0
         self.nrtx = self.backoff = 0
         # receiving
@@ -179,9 +202,9 @@ class Tcp:
         self.segs_avail = 0
         for _ in range(cfg.NUM_TCP_SEG):
             seg_free(self, Seg())
-        self.current = None  # the pcb whose segment is being processed
         self.clock = array("I", [0, 0])  # ms since then, of RFC 7323's timestamps; and scratch
         self.clock_at = net.now
+        self.challenge_tokens = self.challenge_refill = 0  # blind.py
         self.iss = None  # fn(pcb) chooses an initial sequence number
 
 
@@ -219,8 +242,8 @@ def release(pcb):
     if pcb.listener is not None:
         pcb.listener.pending -= 1
         pcb.listener = None
-    if net.tcp.current is pcb:
-        net.tcp.current = None
+    regs = pcb.regs
+    regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
     pcb.serial = (pcb.serial + 1) & 0xFFFFFF
     pcb.state = 0
     pcb.in_use = False
@@ -231,10 +254,11 @@ def purge(pcb):
     timers = pcb.net.timers
     timers.stop(pcb.t_rexmit)
     timers.stop(pcb.t_fast)
+    timers.stop(pcb.t_loss)
     _free_queue(pcb.net.tcp, pcb.unsent)
     _free_queue(pcb.net.tcp, pcb.unacked)
     pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
-    pcb.queued = 0
+    pcb.queued = pcb.sacked = pcb.lost = pcb.gone = 0
     if pcb.refused is not None:
         pbuf_free(pcb.refused)
         pcb.refused = None
@@ -261,6 +285,7 @@ def seg_alloc(tcp, p, seq, i, n, flags):
     seg.p = p
     seg.len = n
     seg.flags = flags
+    seg.marks = 0
     reg_set(seg.r, 0, seq, i, 0)
     return seg
 
@@ -345,3 +370,13 @@ def local_port(pcb):
 def remote_port(pcb):
     """Return the peer's port, 0 if there is none."""
     return pcb.key[32] << 8 | pcb.key[33]
+
+
+def owe(pcb):
+    """The connection has something to acknowledge: when the poll ends, or is delayed then."""
+    regs = pcb.regs
+    if not regs[_OWES]:
+        hot = pcb.net.hot
+        regs[_OWES] = 1
+        regs[_NEXT_OUT] = hot[_HOT_OUT]
+        hot[_HOT_OUT] = pcb.number

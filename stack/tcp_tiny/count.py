@@ -5,7 +5,8 @@ NAMES = tuple(
     (
         "rx tx rst_rx rst_tx rexmit timeout probe ooseq bad_len bad_hlen bad_cksum group no_pcb "
         "not_acceptable bad_ack challenge no_ack no_pbuf no_mem backlog_full no_pcb_free refused "
-        "window_full open_active open_passive gave_up unreachable throttled pool_low ignored"
+        "window_full open_active open_passive gave_up unreachable throttled pool_low ignored "
+        "icmp_seq"
     ).split()
 )
 (
@@ -39,4 +40,5 @@ NAMES = tuple(
     THROTTLED,
     POOL_LOW,
     IGNORED,
+    ICMP_SEQ,
 ) = range(len(NAMES))

@@ -501,18 +501,20 @@ def _reopens(pcb, p, addrs):
     return reg_diff(regs, _ISS, regs, _SND_NXT) > 0
 
 
-def on_icmp(net, buf, addrs, alen, ports, kind, code):
-    """An ICMP error about a segment we sent (RFC 9293 section 3.9.2.2, RFC 5927 section 4).
-
-    Only while opening does it end the connection, and only if it quotes our SYN's number;
-    otherwise it is a soft error: retransmission decides. Returns whether a pcb was concerned.
-    """
+def on_icmp(net, buf, addrs, alen, ports, kind, code, mtu):
+    """An ICMP error about a segment we sent (RFC 9293 section 3.9.2.2). It counts if it quotes
+    what is under way, and ends only what is opening (RFC 5927). Returns whether a pcb was
+    concerned."""
     pcb = pcbs.find(net.tcp, buf, addrs, ports)
     if pcb is None:
         return False
-    reg_add(net.tcp_count, count.UNREACHABLE, 1)
+    regs = pcb.regs
     reg_load(SEG, _SEG_SEQ, buf, ports + 4)
-    hard = kind == 3 and 2 <= code <= 3
-    if hard and pcb.state == SYN_SENT and reg_diff(SEG, _SEG_SEQ, pcb.regs, _ISS) == 0:
+    ahead = reg_diff(SEG, _SEG_SEQ, regs, _SND_UNA)
+    if not 0 <= ahead < reg_diff(regs, _SND_NXT, regs, _SND_UNA):
+        reg_add(net.tcp_count, count.ICMP_SEQ, 1)
+        return True
+    reg_add(net.tcp_count, count.UNREACHABLE, 1)
+    if kind == 3 and 2 <= code <= 3 and pcb.state == SYN_SENT:
         end(pcb, ERR_RTE)
     return True

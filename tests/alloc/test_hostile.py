@@ -91,6 +91,8 @@ def _templates():
     ]
     quote = ip4(6, b16(5001) + b16(9) + b32(ISS), US, PEER)
     frames.append(ether(icmp(3, 3, bytes(4), quote)))
+    quote = ip4(6, b16(7) + b16(4000) + b32(a), US, PEER)
+    frames.insert(3, ether(icmp(3, 4, b"\0\0\2\xee", quote)))
     frames.append(ether(icmp(3, 3, bytes(4), ip4(17, b16(7) + b16(5000) + bytes(4), US, PEER))))
     return frames
 

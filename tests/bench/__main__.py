@@ -42,6 +42,7 @@ def measure_peers(found, rows, boots):
     try:
         elf = build("peers/lwip.elf")
         found.figures["lwip"] = measure(lambda: machine.lwip(elf), rows, boots)
+        found.lwip_size = memory.size(elf)
     except BuildError as e:
         print(f"No figures of C lwIP: {e}", file=sys.stderr)
     try:
@@ -65,9 +66,9 @@ def heap(bench, row):
 
 
 def measure_spread(elf):
-    """Return {connections: Result}."""
+    """Return {connections: (Result with four of them active, Result with all)}."""
     with machine.bench(elf=elf, limits=figures.SPREAD_LIMITS) as b:
-        return {n: b.run(row.unit, row.n) for n, row in figures.SPREAD.items()}
+        return {n: [b.run(row.unit, row.n) for row in rows] for n, rows in figures.SPREAD.items()}
 
 
 def measure_profiles(rows, elf):

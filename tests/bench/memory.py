@@ -2,13 +2,15 @@
 
 import ast
 import collections
+import subprocess
 
 from .elf import Elf
 
 _FLASH_PARTS = (
     ("stack: Ethernet to UDP", ("stack/",)),
     ("stack/tcp", ("stack/tcp/",)),
-    ("stack/kernel, machine code", ("stack/kernel/viper.py", "stack/kernel/thumb.py")),
+    ("stack/tcp_tiny", ("stack/tcp_tiny/",)),
+    ("stack/kernel, machine code", ("stack/kernel/",)),
     ("stack/kernel/plain.py, which the board never runs", ("stack/kernel/plain.py",)),
     ("stack/apps", ("stack/apps/",)),
     ("LAN9118 driver", ("hal/lan9118", "hal/__init__.py", "hal/clock.py")),
@@ -75,6 +77,13 @@ def flash(firmware):
             names += symbol.size
     rows = [(part, sizes[part]) for part, _ in _FLASH_PARTS if sizes[part]]
     return rows + [("their names (qstrs, without the strings)", names)], total
+
+
+def size(elf):
+    """Return the bytes of flash and of RAM of a firmware that is no MicroPython."""
+    out = subprocess.check_output(["arm-none-eabi-size", str(elf)], text=True)
+    text, data, bss = map(int, out.splitlines()[1].split()[:3])
+    return text + data, data + bss
 
 
 def ram(console):

@@ -94,6 +94,8 @@ def _measure(lab, python, name, way, seconds):
                 cpu, start = _cpu_s(process.pid), time.monotonic()
                 done = move(s, start + seconds)
                 took, cpu = time.monotonic() - start, _cpu_s(process.pid) - cpu
+        except OSError as e:
+            raise PcError(f"{name} {way}: {e}") from e
         finally:
             process.kill()
     if not done:

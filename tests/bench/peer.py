@@ -61,6 +61,11 @@ class Link:
                 return frames
             frames.append(frame)
 
+    def greet(self):
+        """Tell the machine that the wire is there."""
+        self.send(ether(bytes(46), READY, OUR_MAC, b"\xff" * 6))
+        self.file.flush()
+
     def order(self, n, counts, ms):
         order = bytes((n, counts)) + b16(ms)
         self.send(ether(order, READY, OUR_MAC, self.mac))
@@ -86,7 +91,8 @@ class Play(threading.Thread):
             self._run()
         except Exception as e:
             self.error = e
-            self._end()
+            if self.link.mac:
+                self._end()
 
     def _run(self):
         link = self.link
@@ -189,15 +195,16 @@ def tcp_receive(per_poll):
     return unit
 
 
-def tcp_receive_spread(connections):
+def tcp_receive_spread(connections, active):
     def unit(play, n):
-        """The machine receives `n` segments of 1,460 bytes, on so many connections in turn: two
-        segments each of two connections in a poll. All the others are idle."""
+        """The machine receives `n` segments of 1,460 bytes, with so many connections open, on the
+        `active` ones in turn: two segments each of two connections in a poll."""
         open_ = [Connection(play, 5001) for _ in range(connections)]
         for c in open_:
             yield from c.open(False)
-        for i in range(-connections // 2, n // 4):
-            pair = [open_[2 * i % connections], open_[(2 * i + 1) % connections]]
+        use = open_[:: connections // active]
+        for i in range(-active // 2, n // 4):
+            pair = [use[2 * i % active], use[(2 * i + 1) % active]]
             frames = [c.segment(ACK | PSH, DATA[:MSS]) for c in pair for _ in range(2)]
             sent = yield Batch(*frames, counts=i >= 0)
             for c in pair:

@@ -35,13 +35,14 @@ print([(int.from_bytes(uctypes.bytes_at(id(f) + 12, 4), "little"), n) for f, n i
 """
 _LONGEST = 70  # bytes of bytecode of one that runs while something is measured
 
-LAYERS = (
+LAYERS = (  # the first that fits
+    ("fast path", ("stack/hot.py", "stack/tcp/fastpath.py", "stack/kernel/")),
     ("driver", ("hal/",)),
     ("Ethernet, ARP", ("stack/eth.py", "stack/arp.py", "stack/netif.py")),
     ("IPv4", ("stack/ipv4.py",)),
     ("ICMP", ("stack/icmp.py",)),
     ("UDP", ("stack/udp.py",)),
-    ("TCP", ("stack/tcp/",)),
+    ("TCP", ("stack/tcp/", "stack/tcp_tiny/")),
     ("pbufs", ("stack/pbuf.py",)),
     ("poll, timers", ("stack/__init__.py", "stack/timer.py")),
     ("application", ("stack/apps/", "device")),
@@ -167,11 +168,11 @@ def _write_map(path, elf, device):
     path.write_bytes(is_code)
 
 
-def profile(unit, n, firmware):
+def profile(unit, n, firmware, limits=""):
     """Play `unit` with a machine under the plugin, and return its Profile."""
     elf = Elf(firmware)
     with _plugin(elf) as (extra, map_, out), _refusal():
-        with bench(calibrate=False, elf=firmware, extra=extra) as b:
+        with bench(calibrate=False, limits=limits, elf=firmware, extra=extra) as b:
             device = _device_functions(b.console)
             _write_map(map_, elf, device)
             result = b.run(unit, n)

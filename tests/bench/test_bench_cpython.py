@@ -28,9 +28,9 @@ def test_a_unit_allocates_nothing(machine, row):
         assert result.instructions > 0
 
 
-@pytest.mark.parametrize("connections", (4, 8))
-def test_connections_in_turn(machine, connections):
-    result = machine.run(peer.tcp_receive_spread(connections), 16)
+@pytest.mark.parametrize("active", (4, 8))
+def test_some_of_the_connections(machine, active):
+    result = machine.run(peer.tcp_receive_spread(8, active), 16)
     assert result.units == 16 and result.heap == 0
     assert result.longest >= result.instructions
 
@@ -82,7 +82,7 @@ def test_a_pc_is_measured():
 
 def test_a_unit_costs_the_same_twice(machine):
     first, second = (machine.run(peer.udp_echo(64), 50).instructions for _ in range(2))
-    assert abs(first - second) < first / 100
+    assert abs(first - second) < first / 25, "but for timers of what ran before"
 
 
 def test_a_peer_that_fails_is_reported(machine):
@@ -113,7 +113,7 @@ def test_the_tables(machine):
     found = report.Found()
     ours = [machine.run(row.unit, 8)]
     found.unlocked = {row: [machine.run(row.unit, 8, False)]}
-    found.spread = {4: ours[0], 8: ours[0]}
+    found.spread = {4: ours * 2, 8: ours * 2}
     found.ram = memory.ram(machine.console)
     found.flash = memory.flash(FIRMWARE)
     for times, verdict in ((1, report.MET), (4, report.MISSED)):

@@ -262,7 +262,8 @@ row("echo, odd length", lambda peer: packet(ICMP, echo(33)))
 row("echo, code 255", lambda peer: packet(ICMP, put(echo(), 1, b"\xff")))
 row("echo, checksum", lambda peer: put(packet(ICMP, echo()), 36, b"\xde\xad"), "icmp.bad_cksum")
 row("echo reply", lambda peer: packet(ICMP, put(echo(), 0, b"\x00")))
-for _kind in (1, 2, 4, 5, 9, 10, 13, 17, 30, 255):
+row("ICMP source quench", lambda peer: icmp(4, 0, bytes(4) + quote(peer)), "icmp.quench")
+for _kind in (1, 2, 5, 9, 10, 13, 17, 30, 255):
     row(
         "ICMP type %d" % _kind,
         lambda peer, k=_kind: icmp(k, 0, b"\x7f" + bytes(30)),

@@ -86,8 +86,8 @@ class Lab:
         self.sysctl("net.ipv6.conf.default.disable_ipv6", 1, missing_ok=True)
         # One algorithm everywhere, whatever the machine's default is; the one that always exists.
         self.sysctl("net.ipv4.tcp_congestion_control", "reno")
-        # On a busy machine lwpy may pause for 10 ms: Linux is not to send things again for that.
-        self.sysctl("net.ipv4.tcp_early_retrans", 0, missing_ok=True)
+        # No tail loss probes: on a busy machine they come before lwpy's answer, as duplicates.
+        self.sysctl("net.ipv4.tcp_early_retrans", 0)
         self.run("ip", "link", "set", "lo", "up")
         self.run("ip", "tuntap", "add", "dev", self.DEV, "mode", "tap")
         self.run("ip", "link", "set", self.DEV, "address", self.MAC)
@@ -176,3 +176,32 @@ class _Inside:
             _call(_libc.setns, self.home, _CLONE_NEWNET)
         finally:
             os.close(self.home)
+
+
+class Far(Lab):
+    """A second namespace, with a host far away: `lab` is its router, over a link that takes `mtu`.
+
+    hole: what is longer vanishes in the link, and the router does not know (a black hole)."""
+
+    IP = "10.78.0.2"
+    ROUTER = "10.78.0.1"
+    DEV = "far1"
+
+    def __init__(self, lab, mtu, hole=False):
+        super().__init__()
+        self.lab = lab
+        self.mtus = (1500, mtu) if hole else (mtu, 1500)
+
+    def _build(self):
+        lab = self.lab
+        lab.sysctl("net.ipv4.ip_forward", 1)
+        # A veth's end drops in silence what comes and is longer than its own MTU.
+        ours = "mtu %d address 02:00:00:00:00:02 type veth" % self.mtus[0]
+        name = "/proc/%d/fd/%d" % (os.getpid(), self.fd)
+        peer = "peer name far1 mtu %d netns %s" % (self.mtus[1], name)
+        lab.run("ip", "link", "add", "far0", *ours.split(), *peer.split())
+        lab.run("ip", "addr", "add", self.ROUTER + "/24", "dev", "far0")
+        lab.run("ip", "link", "set", "far0", "up")
+        self.run("ip", "addr", "add", self.IP + "/24", "dev", self.DEV)
+        self.run("ip", "link", "set", self.DEV, "up")
+        self.run("ip", "route", "add", "default", "via", self.ROUTER, "advmss", "1460")

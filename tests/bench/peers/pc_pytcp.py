@@ -17,12 +17,16 @@ config.IP6_SUPPORT = False
 stack.start()
 
 
-def serve(port, program):
+def listen(port):
     s = socket.socket()
     s.bind(("10.77.0.2", port))
     s.listen()
+    return s
+
+
+def serve(listener, program):
     while True:
-        program(s.accept()[0])
+        program(listener.accept()[0])
 
 
 def sink(c):
@@ -35,6 +39,6 @@ def source(c):
 
 
 for port, program in ((5001, sink), (5002, source)):
-    threading.Thread(target=serve, args=(port, program)).start()
+    threading.Thread(target=serve, args=(listen(port), program)).start()
 print("ready", flush=True)
 sys.stdin.read()

@@ -55,6 +55,7 @@ def test_errors_that_quote_another_number():
         lab, app, peer = connecting()
         lab.put(error(peer, UNREACHABLE, PORT, seq))
         assert app.log == [] and is_in(lab, "SYN_SENT"), "RFC 5927: an attacker's guess"
+        assert lab.count("tcp", "icmp_seq") == 1 and lab.count("tcp", "unreachable") == 0
         lab.end()
 
 
@@ -76,6 +77,18 @@ def test_errors_while_a_connection_is_open():
             assert app.log == [] and is_in(lab, state), "RFC 5927: soft"
             peer.silent()
             lab.end()
+
+
+def test_only_errors_about_what_is_under_way_count():
+    lab, app, peer = served()
+    tcp.write(app.pcb, b"hello", 0, 5)
+    tcp.output(app.pcb)
+    for seq, counts in ((1, 1), (5, 1), (6, 0), (0, 0), (0x3FFFFFFF, 0), (-0x80000000, 0)):
+        before = lab.count("tcp", "unreachable"), lab.count("tcp", "icmp_seq")
+        lab.put(error(peer, UNREACHABLE, HOST, seq))
+        after = lab.count("tcp", "unreachable"), lab.count("tcp", "icmp_seq")
+        assert (after[0] - before[0], after[1] - before[1]) == (counts, 1 - counts), seq
+    lab.end()
 
 
 def test_errors_do_not_stop_retransmission():
