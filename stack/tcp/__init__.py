@@ -36,8 +36,8 @@ Where to read on:
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
 # isort: off
 from . import count, seg, newreno, cubic, cc
-from . import options, header, pcb, state
-from . import recovery, ecn, isn, keep, sack
+from . import sack, options, header, pcb, state
+from . import scoreboard, rack, frto, recovery, sack_recovery, ecn, isn, keep
 from . import write as _write, output as _output  # the functions of these names come last
 from . import text, rexmit, ack, cookie, opening, fastpath, input
 

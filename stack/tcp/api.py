@@ -60,7 +60,7 @@ _any = bytes(16)
 def init(net):
     """Make the pcbs, pools and counters, and take TCP segments. Allocates; for set-up."""
     net.tcp_count = hot.counters(net, "tcp", count.NAMES)
-    timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll)
+    timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll, rexmit.on_loss)
     net.tcp = pcbs_.Tcp(net, timeouts)
     net.tcp.iss = isn.choose
     net.tcp.t_clock = Timer(options.keep, net)
