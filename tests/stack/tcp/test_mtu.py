@@ -8,6 +8,8 @@ from tests.peer import SYN, App, Peer, accepted, connecting
 from tests.support import ISS
 
 from .conn import ACK, FIN, OURS, PEER_PORT, PORT, PSH, Conn
+from .test_newreno import MSS
+from .test_sack_recovery import flight, sack
 
 
 def too_big(c, mtu, at=0, quoted=0):
@@ -396,4 +398,49 @@ def test_icmp_comes_while_small_segments_are_tried():
     assert c.ranges()[0] == (0, 960)
     c.tell(960)
     assert c.count("blackhole") == 0 and c.count("mtu_cut") == 1 and c.pcb.mss == 960
+    c.end()
+
+
+# With SACK
+
+
+def test_an_error_in_the_midst_of_a_recovery():
+    """Segments are SACKED and lost; then a router says why. All counts begin anew."""
+    for rack in (False, True):
+        c = flight(rack=rack)
+        sack(c, (3, 4), (5, 6), (7, 8))
+        assert c.pcb.recovering
+        too_big(c, 540 + 40)
+        pcb = c.pcb
+        assert pcb.mss == 540 and pcb.sacked == pcb.lost == pcb.gone == 0 and not pcb.recovering
+        sent = c.ranges()
+        assert sent[0] == (0, 540) and all(end - first <= 540 for first, end in sent)
+        end = 0
+        while end < 20 * MSS:
+            end = max([end] + [e for _, e in sent])
+            c.tell(end)
+            sent = c.ranges()
+        assert pcb.unacked is None and pcb.snd_buf == 40_000 and pcb.sacked == pcb.gone == 0
+        c.end()
+
+
+def test_a_black_hole_with_sack():
+    """The large segment is lost, the small ones behind it are SACKED."""
+    c = Conn(mss=1460, sack=True)
+    tcp.nagle_disable(c.pcb)
+    c.push(1460)
+    for _ in range(3):
+        c.push(100)
+    c.out()
+    edges = [b32(ISS + 1 + n & 0xFFFFFFFF) for n in (1460, 1760)]
+    block = b"\x01\x01\x05\x0a" + edges[0] + edges[1]
+    c.send(opts=block)
+    while c.pcb.nrtx < 3:
+        c.lab.wait(100)
+    assert c.ranges()[-1] == (0, 1240)
+    c.ack = 1240
+    c.send(opts=block)
+    assert c.count("blackhole") == 1 and c.ranges()[0] == (1240, 1460)
+    c.tell(1760)
+    assert c.pcb.unacked is None and c.pcb.mss == 1240
     c.end()
