@@ -43,6 +43,7 @@ _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_WL1 = const(2)
 _RCV_NXT = const(5)
+_SND_END = const(8)
 _RCV_ADV = const(6)
 _LAST_ACK = const(15)
 _HEARD = const(24)
@@ -348,6 +349,61 @@ def tcp_recved(pcb, n):
             regs[_ACK_NOW] = 1
         else:
             pcb.net.tcp.open_window(pcb)
+
+
+def tcp_spare(pcb):
+    """Return how many bytes fit into the last unsent segment."""
+    last = pcb.unsent_last
+    if last is None or last.flags & 3 or reg_diff(last.r, 0, pcb.regs, _SND_NXT) < 0:
+        return 0
+    return max(0, pcb.mss - last.len)
+
+
+def tcp_queue(pcb, buf, off, n):
+    """Queue `n` bytes at buf[off] as a segment of their own, as write() would. Return 0; or 1,
+    with nothing changed, if it is not that simple or there is no room."""
+    net = pcb.net
+    tcp = net.tcp
+    ram = net.ram
+    refs = net.refs
+    if pcb.state != 4 or not 0 < n <= pcb.mss or n > pcb.snd_buf or tcp_spare(pcb):
+        return 1
+    if pcb.queued >= tcp.queuelen or not tcp.segs_avail or ram.avail < 2 or not refs.avail:
+        return 1
+    p = pbuf_alloc(ram, _TRANSPORT, 20)
+    p.next = q = pbuf_alloc(refs, 0, 0)
+    q.buf = buf
+    q.off = off
+    q.len = q.tot_len = n
+    p.tot_len = 20 + n
+    seg = tcp.segs_free
+    tcp.segs_free = seg.next
+    tcp.segs_avail -= 1
+    seg.next = None
+    seg.p = p
+    seg.len = n
+    seg.flags = 8  # PSH
+    seg.marks = 0
+    reg_set(seg.r, 0, pcb.regs, _SND_END, 0)
+    if pcb.unsent is None:
+        pcb.unsent = seg
+    else:
+        pcb.unsent_last.next = seg
+    pcb.unsent_last = seg
+    pcb.queued += 1
+    pcb.snd_buf -= n
+    reg_add(pcb.regs, _SND_END, n)
+    return 0
+
+
+def tcp_seg_free(tcp, seg):
+    """Give back a segment and its pbufs."""
+    if seg.p is not None:
+        pbuf_free(seg.p)
+        seg.p = None
+    seg.next = tcp.segs_free
+    tcp.segs_free = seg
+    tcp.segs_avail += 1
 
 
 def rom_sum(net, q):

@@ -44,6 +44,7 @@ _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_WL1 = const(2)
 _RCV_NXT = const(5)
+_SND_END = const(8)
 _RCV_ADV = const(6)
 _LAST_ACK = const(15)
 _HEARD = const(24)
@@ -378,6 +379,72 @@ def tcp_recved(pcb, n: int):
         regs[_ACK_NOW] = 1
     else:
         pcb.net.tcp.open_window(pcb)
+
+
+@micropython.viper
+def tcp_spare(pcb) -> int:
+    last = pcb.unsent_last
+    if last is _NONE or int(last.flags) & 3:
+        return 0
+    if (ptr32(last.r)[0] - ptr32(pcb.regs)[_SND_NXT]) >> 31 & 1:
+        return 0
+    n = int(pcb.mss) - int(last.len)
+    if n < 0:
+        return 0
+    return n
+
+
+@micropython.viper
+def tcp_queue(pcb, buf, off: int, n: int) -> int:
+    queued = int(pcb.queued)
+    room = int(pcb.snd_buf)
+    if int(pcb.state) != 4 or n <= 0 or n > room or n > int(pcb.mss) or int(tcp_spare(pcb)):
+        return 1
+    net = pcb.net
+    tcp = net.tcp
+    refs = net.refs
+    ram = net.ram
+    left = int(tcp.segs_avail)
+    if queued >= int(tcp.queuelen) or left == 0 or int(ram.avail) < 2 or int(refs.avail) == 0:
+        return 1
+    p = pbuf_alloc(ram, 56, 20)
+    q = pbuf_alloc(refs, 0, 0)
+    q.buf = buf
+    q.off = off
+    q.len = n
+    q.tot_len = n
+    p.next = q
+    p.tot_len = 20 + n
+    seg = tcp.segs_free
+    tcp.segs_free = seg.next
+    tcp.segs_avail = left - 1
+    seg.next = _NONE
+    seg.p = p
+    seg.len = n
+    seg.flags = 8
+    seg.marks = 0
+    regs = ptr32(pcb.regs)
+    ptr32(seg.r)[0] = regs[_SND_END]
+    if pcb.unsent is _NONE:
+        pcb.unsent = seg
+    else:
+        pcb.unsent_last.next = seg
+    pcb.unsent_last = seg
+    pcb.queued = queued + 1
+    pcb.snd_buf = room - n
+    regs[_SND_END] = regs[_SND_END] + n
+    return 0
+
+
+@micropython.viper
+def tcp_seg_free(tcp, seg):
+    p = seg.p
+    if p is not _NONE:
+        pbuf_free(p)
+        seg.p = _NONE
+    seg.next = tcp.segs_free
+    tcp.segs_free = seg
+    tcp.segs_avail = int(tcp.segs_avail) + 1
 
 
 @micropython.viper

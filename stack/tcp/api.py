@@ -260,11 +260,6 @@ def _open_window(pcb):
         output(pcb)
 
 
-def sndbuf(pcb):
-    """Return how many bytes one write() may queue now, if the pools have room."""
-    return write.sndbuf(pcb)
-
-
 def shutdown(pcb, rx, tx):
     """Close our side for receiving, sending (half-close: a FIN is sent), or both (as close()).
 

@@ -43,6 +43,7 @@ from array import array
 from .. import hot
 from ..err import ERR_CLSD
 from ..kernel import copy, reg_raw, reg_set, reg_zero, same, ticks_add, tuple_hash
+from ..kernel import tcp_seg_free as seg_free
 from ..mpy import const
 from ..pbuf import RAM, TRANSPORT, Pool
 from ..pbuf import free as pbuf_free
@@ -204,6 +205,7 @@ class Tcp:
         self.ack = p = Pool(1, TRANSPORT + _HLEN, RAM).items[0]  # for ACKs of the fast path
         p.off = _FRAME
         p.len = p.tot_len = TRANSPORT + _HLEN - _FRAME
+        self.queuelen = cfg.TCP_SND_QUEUELEN
         self.segs_free = None
         self.segs_avail = 0
         for _ in range(cfg.NUM_TCP_SEG):
@@ -294,16 +296,6 @@ def seg_alloc(tcp, p, seq, i, n, flags):
     seg.marks = 0
     reg_set(seg.r, 0, seq, i, 0)
     return seg
-
-
-def seg_free(tcp, seg):
-    """Give back a segment and its pbufs."""
-    if seg.p is not None:
-        pbuf_free(seg.p)
-        seg.p = None
-    seg.next = tcp.segs_free
-    tcp.segs_free = seg
-    tcp.segs_avail += 1
 
 
 def _bucket(tcp, buf, addrs, alen, ports):
