@@ -115,6 +115,26 @@ def test_our_window_is_scaled():
     lab.end()
 
 
+def test_a_syn_that_is_sent_again_tells_no_more_than_it_can():
+    """In between an ACK has told the whole window, scaled. Found by tests/fuzz."""
+    for wnd in (70_000, 100_000):
+        lab = Lab(TCP_WND=wnd, PBUF_POOL_SIZE=70)
+        lab.listen(7, lambda arg, pcb, err: 0)
+        peer = Peer(lab)
+        peer.send(SYN, options=MSS + NOP + b"\x03\x03\x00")
+        assert peer.take().wnd == 0xFFFF
+        peer.send(ACK, seq=-100, ack=1)  # what an older connection has sent
+        assert peer.take().wnd << 1 == wnd
+        lab.wait(1100)
+        s = peer.take()
+        assert s.flags == SYN | ACK and s.wnd == 0xFFFF
+        peer.seq = peer.ack = 1
+        peer.send(ACK, data=b"x" * 1000)
+        lab.wait(50)
+        assert peer.take().wnd << 1 == wnd - 1000, "the edge stays"
+        lab.end()
+
+
 def test_timestamps_on_every_segment_but_a_reset():
     lab, pcb, peer, answer = opened(MSS + ts(OLD), TCP_TIMESTAMPS=True)
     assert answer.options[:4] == MSS and answer.options[4:8] == TS_OK
