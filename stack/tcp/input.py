@@ -265,6 +265,8 @@ def _synchronized(pcb, p, netif, addrs):
     serial = pcb.serial
     if not ack.process(pcb) or pcb.serial != serial:
         return False
+    if pcb.ts:
+        options.take(pcb)
     if pcb.refused is not None:  # what was acknowledged may have made room for it
         text.offer_again(pcb)
         if pcb.serial != serial:
