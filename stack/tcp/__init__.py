@@ -50,6 +50,7 @@ from .api import (
     congestion,
     connect,
     err,
+    fastopen,
     init,
     listen,
     nagle_disable,

@@ -3,6 +3,7 @@
     kind 0 end   1 no operation      2 MSS (4 bytes)      3 window scale (3)   RFC 7323 section 2
     4 SACK permitted (2)   5 SACK (2 + 8 a block)      RFC 2018, written by sack.py
     8 timestamps (10): TSval, TSecr                                            RFC 7323 section 3
+   34 Fast Open (2 + cookie)       RFC 7413, fastopen.py
 
 They are read into OPT (seg.py). What both SYNs carry is used: `ws`, `sack` and `ts` of the pcb.
 The timestamp clock counts ms; each connection adds an offset of its own (RFC 7323 section 5.4).
@@ -10,13 +11,14 @@ The timestamp clock counts ms; each connection adds an offset of its own (RFC 73
 
 from ..kernel import reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum, ticks_diff
 from ..mpy import const
-from . import sack
+from . import fastopen, sack
 from .seg import OPT, SEG
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
 _HAS_SACK = const(4)
 _HAS_TS = const(8)
+_HAS_FO = const(32)
 
 _PRESENT = const(0)
 _MSS = const(1)
@@ -25,6 +27,8 @@ _TSVAL = const(3)
 _TSECR = const(4)
 _BLOCKS = const(5)
 _BLOCK = const(6)
+_FO_AT = const(15)
+_FO_LEN = const(16)
 
 _SEG_SEQ = const(0)
 _LAST_ACK = const(15)
@@ -91,6 +95,10 @@ def _take(buf, i, kind, size):
             reg_load(OPT, _BLOCK + k, buf, i + 2 + 4 * k)
     elif kind == 4 and size == 2:
         OPT[_PRESENT] |= _HAS_SACK
+    elif kind == 34 and size <= 18:
+        OPT[_FO_AT] = i + 2
+        OPT[_FO_LEN] = size - 2
+        OPT[_PRESENT] |= _HAS_FO
 
 
 def start(net):
@@ -194,6 +202,8 @@ def put(pcb, buf, at, flags, room=_MOST):
     start = at
     if flags & _SYN:
         at = _put_syn(pcb, buf, at)
+        if pcb.tfo:
+            at = fastopen.put(pcb, buf, at, start + _MOST - at - (_TS_LEN if pcb.ts else 0))
     if pcb.ts and not flags & _RST:
         buf[at] = buf[at + 1] = 1
         if pcb.sack and flags & _SYN:
