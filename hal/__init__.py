@@ -49,4 +49,5 @@ MicroPython's time.ticks_ms(): see clock.py.
 CKSUM_RX = 1  # the device drops or marks frames with a wrong IP, TCP or UDP checksum
 CKSUM_TX = 2  # the device fills in these checksums
 GATHER = 4  # a chain is sent from where it lies, nothing is copied to make it one buffer
+FRAME_SUM = 16  # buf[0] and buf[1] of what rx() returns are the sum of the frame's bytes
 MULTICAST_FILTER = 8  # groups not joined with multicast() are kept out by the device

@@ -13,11 +13,7 @@ from array import array
 
 from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer, udp
 from .config import load as limits
-from .kernel import prf, reg_add, reg_load, reg_store
-from .mpy import const
-
-_BEFORE = const(0x20000000)  # a bit of the difference of two times (timer.py)
-_WRAP = const(0x3FFFFFFF)
+from .kernel import net_poll, prf, reg_add, reg_load, reg_store
 
 
 class Stack:
@@ -28,6 +24,8 @@ class Stack:
         of them (RFC 6528, 6056). The same seed gives the same stack, which is what tests want.
     Raises ValueError for limits that contradict each other, and for a short seed.
     """
+
+    taken = None  # fn(net, p, netif) for each thing that frame_check() finds
 
     def __init__(self, config=None, seed=None):
         cfg = self.cfg = limits(config)
@@ -45,9 +43,10 @@ class Stack:
                 prf(self._secret, k, self._secret, self._bytes, 0, 4, self._work)
         self.now = 0
         self.stats = {}
-        self.hot = None
         if cfg.TCP_TINY:  # what is not used need not be imported: that, too, takes memory
             from . import tcp_tiny as tcp
+
+            hot.share(self)
         else:
             from . import tcp
 
@@ -55,9 +54,11 @@ class Stack:
             hot.init(
                 self,
                 sum(len(layer.NAMES) for layer in names)
+                + cfg.NUM_UDP_PCB
                 + cfg.TCP_HASH_SIZE
                 + cfg.NUM_TCP_PCB * tcp.NREGS,
             )
+            self.taken = [None] * 5
         self.tcp_api = tcp
         self.netifs = []
         self.default_netif = None
@@ -77,28 +78,10 @@ class Stack:
         eth.attach(nif)
         arp.attach(nif)
 
-    def poll(self, now):
-        """Take what the drivers received, then run the timers. `now`: ms, 30 bits, wrapping.
-
-        Returns the ms until the next timer is due: call again then, or when a frame arrives; 0 if
-        frames may still be waiting. Allocates nothing.
-        """
-        timers = self.timers
-        self.now = timers.now = now
-        more = False
-        budget = self.cfg.RX_BUDGET
-        for nif in self.netifs:
-            driver = nif.driver
-            for _ in range(budget):
-                p = driver.rx()
-                if p is None:
-                    break
-                nif.input(p, nif)
-            else:
-                more = True
-        if not (now - timers.at) & _BEFORE:
-            timers.run(now)
-        return 0 if more else (timers.at - now) & _WRAP
+    # poll(now) takes what the drivers received, then runs the timers. `now`: ms, 30 bits,
+    # wrapping. Returns the ms until the next timer is due: call again then, or when a frame
+    # arrives; 0 if frames may still be waiting. Allocates nothing. It is a kernel.
+    poll = net_poll
 
     def prf(self, out, i, buf, off, n):
         """out[i] = kernel.prf, keyed by the stack's secret, of n bytes at buf[off]."""

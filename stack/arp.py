@@ -88,6 +88,7 @@ class Table:
         state = self.state[i]
         if state == STABLE:
             self.state[i] = STALE
+            hot.forget(self.netif.net)
             self.start(i, cfg.ARP_MAX_AGE)
         elif state == STALE or self.records[i * _RECORD + _TRIES] >= cfg.ARP_MAX_TRIES:
             if state == PENDING:
@@ -109,6 +110,7 @@ class Table:
     def release(self, i):
         """Make entry `i` FREE, and its waiting packet, if any."""
         self.state[i] = FREE
+        hot.forget(self.netif.net)
         copy(self.records, i * _RECORD, _zeros, 0, 4)
         p = self.pending[i]
         self.pending[i] = None
@@ -134,6 +136,7 @@ class Table:
     def confirm(self, i, mac, off):
         """Record a neighbour's MAC address, and send what waited for it."""
         copy(self.records, i * _RECORD + 4, mac, off, 6)
+        hot.forget(self.netif.net)
         self.state[i] = STABLE
         self.start(i, self.netif.net.cfg.ARP_MAX_AGE)
         p = self.pending[i]
@@ -214,7 +217,10 @@ def output(p, netif, dst, off, kind):
         table.state[i] = PROBING
         table.records[i * _RECORD + _TRIES] = 0
         table.ask(i)
-    return eth.send(p, netif, table.records, i * _RECORD + 4, _IP)
+    err = eth.send(p, netif, table.records, i * _RECORD + 4, _IP)
+    if state == STABLE and err == OK:
+        hot.learn(netif, p.buf, p.off)
+    return err
 
 
 def _wait(table, i, p):

@@ -15,6 +15,7 @@ PBUF_REF_SIZE = 32
 
 # Netif and poll
 RX_BUDGET = 8  # frames taken from one driver in one poll
+FASTPATH = True  # what is usual on the first netif goes a short way (kernel/fast_plain.py)
 
 # ARP (RFC 826, RFC 1122 section 2.3.2)
 ARP_TABLE_SIZE = 8

@@ -85,6 +85,12 @@ def send(p, netif, dst, doff, ethertype):
     return err
 
 
+def failed(net):
+    """A frame that is counted as sent was not."""
+    reg_add(net.eth_count, _TX, -1)
+    reg_add(net.eth_count, _TX_ERR, 1)
+
+
 def _drop(p, count, why):
     reg_add(count, why, 1)
     free(p)

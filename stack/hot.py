@@ -1,35 +1,43 @@
 """The registers that the kernels of the fast path work on: one array('I') of each stack.
 
-    0 MAC of the first netif: its first 2 bytes        9 ETH, 10 IP4, 11 TCP, 12 UDP, 13 ICMP:
-    1 its last 4                                         where their counters begin: rx, then tx
-    2 IP, 3 MASK of that netif                        14 LAST    the connection found last
-    4 ON      1 if frames to it may go this way       15 CUR     the connection found
-    5 SEED    of the hash of a connection             16 LEN     bytes of text found
-    6 TABLE, 7 MASK of the connection table           17 CURRENT the connection whose segment is
-    8 PCBS    where the first connection's are                   being processed
-   18 OUT     the first connection that owes an ACK   19 BURST   a poll is taking frames
-   20 NOW     the stack's time                        21 LINKS   counts changes of addresses
-   22 TTL     of what is answered                     23 SUMMED  drivers leave the frame's sum
+    0 MAC of the first netif: its first 2 bytes       14 LAST    the connection found last
+    1 its last 4                                      15 CUR     what was found, and
+    2 IP address of that netif                        16 LEN     how many bytes of it
+    4 ON      1 if its frames may go the fast way     18 OUT     the first connection that owes
+    5 SEED    of the hash of a connection                        an ACK
+    6 TABLE, 7 MASK of the connection table           19 BURST   1 while poll() takes frames
+    8 PCBS    where the first connection's are        20 NOW     the stack's time
+    9 ETH, 10 IP4, 11 TCP, 12 UDP, 13 ICMP:           22 TTL     of what is answered at once
+      where the counters of each begin                23 SUMMED  the driver leaves a frame's sum
+   24 BUDGET  frames taken from a driver in a poll    25 MTU
+   26 TABLE of the ports of 27 PCBS of UDP            28 ROUTES  8 of 3: address, MAC as in 0, 1
 
-Connections are told by their numbers, from 1; 0 is none. Addresses, ports and the MAC are as
-their bytes lie in memory. Behind these come the counters, the table, and the registers of each
-connection (tcp/pcb.py). What a layer needs of them are memoryviews, so that nobody else has to
-know where they lie.
+Connections and UDP pcbs are told by their numbers, from 1; 0 is none. Addresses, ports and MACs
+are as their bytes lie in memory. Behind these come the counters, the tables, and the registers of
+each connection (tcp/pcb.py). What a layer needs of them are memoryviews, so that nobody else has
+to know where they lie.
+
+A route is where a packet to that address went last, while nothing changes that could send the next
+one elsewhere: learn() adds one, forget() ends them all.
 """
 
 from array import array
 
 from . import stats
+from .kernel import reg_raw, reg_zero
 from .mpy import const
 
-_FIXED = const(24)
-_MAC = const(0)
 _IP = const(2)
-_MASK = const(3)
 _ON = const(4)
-_LINKS = const(21)
 _TTL = const(22)
 _SUMMED = const(23)
+_BUDGET = const(24)
+_MTU = const(25)
+_ROUTES = const(28)
+_ROUTE_REGS = const(24)
+_FIXED = const(52)
+_FRAME_SUM = const(16)  # of a driver's caps (hal/__init__.py)
+_shared = array("I", [0] * _FIXED)
 PLACES = {"eth": 9, "ip4": 10, "tcp": 11, "udp": 12, "icmp": 13}
 
 
@@ -38,6 +46,15 @@ def init(net, n):
     net.hot = array("I", [0] * (_FIXED + n))
     net.hot_used = _FIXED
     net.hot[_TTL] = net.cfg.IP_TTL
+    net.hot[_BUDGET] = net.cfg.RX_BUDGET
+
+
+def share(net):
+    """Give the stack registers that it shares with others like it, where none goes the fast way.
+    For set-up."""
+    net.hot = _shared
+    net.hot_used = 0
+    _shared[_BUDGET] = net.cfg.RX_BUDGET
 
 
 def part(net, n):
@@ -56,7 +73,7 @@ def view(net, i, n):
 def counters(net, name, names):
     """Return the counters `names` of the protocol `name`, and publish them in net.stats.
     Allocates; for set-up."""
-    if net.hot is None:
+    if not net.hot_used:
         counts = stats.new(names)
     else:
         i = part(net, len(names))
@@ -65,3 +82,36 @@ def counters(net, name, names):
             net.hot[PLACES[name]] = i
     net.stats[name] = (names, counts)
     return counts
+
+
+def refresh(net):
+    """The first netif, its address or its state has changed. Allocates nothing."""
+    hot = net.hot
+    if not net.hot_used or not net.netifs:
+        return
+    nif = net.netifs[0]
+    hot[_ON] = 1 if net.cfg.FASTPATH and nif.up and nif.has_ip else 0
+    hot[_MTU] = nif.mtu
+    hot[_SUMMED] = 1 if nif.driver.caps & _FRAME_SUM else 0
+    reg_raw(hot, _IP, nif.ip, 0)
+    _take_mac(hot, 0, nif.mac, 0)
+    forget(net)
+
+
+def _take_mac(hot, i, buf, off):
+    hot[i] = buf[off] | buf[off + 1] << 8
+    reg_raw(hot, i + 1, buf, off + 2)
+
+
+def learn(netif, buf, off):
+    """The frame at buf[off], an IPv4 packet to a neighbour, was sent as it should be."""
+    hot = netif.net.hot
+    if hot[_ON] and netif is netif.net.netifs[0]:
+        i = _ROUTES + (buf[off + 33] & 7) * 3
+        reg_raw(hot, i, buf, off + 30)
+        _take_mac(hot, i + 1, buf, off)
+
+
+def forget(net):
+    """What neighbours there are, or which way leads to them, has changed."""
+    reg_zero(net.hot, _ROUTES, _ROUTE_REGS)

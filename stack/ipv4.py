@@ -17,7 +17,7 @@ from array import array
 
 from . import hot
 from .err import ERR_BUF, ERR_IF, ERR_RTE, ERR_VAL
-from .kernel import ip4_check, ip4_class, ip4_header, reg_add, same
+from .kernel import ip4_check, ip4_class, ip4_header, ip4_send, reg_add, same
 from .mpy import const
 from .pbuf import free, header, trim
 
@@ -57,12 +57,11 @@ _F = array("I", [0] * 5)  # the header being processed, as kernel.ip4_check fill
 
 
 def init(net):
-    """Give the stack its protocol table, counters and identification. Allocates; for set-up."""
+    """Give the stack its protocol table, and counters. Allocates; for set-up."""
     net.ip4_protos = {}
     net.ip4_errors = {}
     net.ip4_unreachable = None
     net.ip4_count = hot.counters(net, "ip4", NAMES)
-    net.ip4_id = net.random16()
     net.rx_tos = 0  # of the packet being received: TCP looks for ECN's bits
 
 
@@ -157,6 +156,10 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     Returns OK, ERR_RTE, ERR_VAL (larger than the MTU), ERR_BUF (no headroom), or the link's error.
     The caller keeps its ownership of `p`, whose window may have moved. Allocates nothing.
     """
+    if netif is net.netifs[0]:
+        err = ip4_send(net, p, addrs, off, tos << 16 | ttl << 8 | proto)
+        if err <= 0:
+            return err
     count = net.ip4_count
     if netif is None:
         return _fail(count, _NO_ROUTE, ERR_RTE)
@@ -167,10 +170,9 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     n = p.tot_len
     if n > netif.mtu:
         return _fail(count, _TOO_BIG, ERR_VAL)
-    net.ip4_id = ident = (net.ip4_id + 1) & 0xFFFF
     buf = p.buf
     hdr = p.off
-    ip4_header(buf, hdr, n, ident, ttl, proto, tos, addrs, off)
+    ip4_header(buf, hdr, n, 0, ttl, proto, tos, addrs, off)
     kind = ip4_class(buf, hdr + _DST, netif.ip, netif.mask)
     hop = buf
     hop_off = hdr + _DST

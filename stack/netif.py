@@ -8,6 +8,7 @@ an IP packet to the neighbour whose address is at dst[off]. Both are set by the 
 (`eth.attach`), so a different link needs no change here.
 """
 
+from . import hot
 from .err import ERR_ARG, ERR_IF, OK
 
 
@@ -51,6 +52,7 @@ def add(net, driver, ip=None, mask=None, gw=None, name="en0"):
     driver.start(net.pool)
     net.link_attach(netif)
     net.netifs.append(netif)
+    hot.refresh(net)
     if net.default_netif is None:
         net.default_netif = netif
     return netif
@@ -61,6 +63,7 @@ def set_addr(netif, ip=None, mask=None, gw=None):
     for own, new in ((netif.ip, ip), (netif.mask, mask), (netif.gw, gw)):
         own[:] = addr(new) if new is not None else bytes(4)
     netif.has_ip = any(netif.ip)
+    hot.refresh(netif.net)
     if netif.up and netif.on_up is not None:
         netif.on_up(netif)
 
@@ -68,6 +71,7 @@ def set_addr(netif, ip=None, mask=None, gw=None):
 def set_up(netif):
     """Let the interface carry packets, and announce its address to the network."""
     netif.up = True
+    hot.refresh(netif.net)
     if netif.on_up is not None:
         netif.on_up(netif)
 
@@ -75,6 +79,7 @@ def set_up(netif):
 def set_down(netif):
     """Stop the interface: what it receives is dropped, sending returns ERR_IF."""
     netif.up = False
+    hot.refresh(netif.net)
 
 
 def set_default(netif):
@@ -83,6 +88,7 @@ def set_default(netif):
     if netif not in netif.net.netifs:
         return ERR_ARG
     netif.net.default_netif = netif
+    hot.forget(netif.net)
     return OK
 
 

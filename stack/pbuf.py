@@ -13,11 +13,22 @@ Kinds, as in lwIP:
 Ownership, as in lwIP: whoever calls alloc(), reference() or ref() owns one count and ends it with
 free(). A call that takes ownership says so. A driver or a queue that keeps a pbuf takes a count
 of its own. The whole module allocates nothing after set-up.
+
+    alloc(pool, off, n)   returns a pbuf of `n` bytes at `off`, owned by the caller, or None if the
+                          pool is empty or off + n exceeds its buffers. The bytes are whatever was
+                          there.
+    free(p)               gives up one ownership of chain `p`, and returns how many pbufs went back
+                          to their pools: if the head has lost its last owner it is released, and
+                          the next pbuf loses the one that the head had on it, and so on.
+
+Both are kernels (kernel/fast_plain.py).
 """
 
 from .err import ERR_BUF, ERR_MEM, OK
 from .kernel import cksum as _cksum
 from .kernel import copy as _copy
+from .kernel import pbuf_alloc as alloc
+from .kernel import pbuf_free as free
 from .mpy import const
 
 POOL = const(0)
@@ -57,22 +68,6 @@ class Pool:
         ]  # the first `avail` of them are free
 
 
-def alloc(pool, off, n):
-    """Return a pbuf of `n` bytes at `off`, owned by the caller, or None if the pool is empty or
-    off + n exceeds its buffers. The bytes are whatever was there."""
-    left = pool.avail - 1
-    if left < 0 or off + n > pool.bufsize:
-        pool.empty = (pool.empty + 1) & 0xFFFFFFF
-        return None
-    pool.avail = left
-    if left < pool.low:
-        pool.low = left
-    p = pool.items[left]
-    p.off = off
-    p.len = p.tot_len = n
-    return p
-
-
 def reference(pool, buf, off, n, done=None, done_arg=None):
     """Return a REF pbuf over `n` bytes at buf[off], owned by the caller, or None if `pool` (of
     kind REF) is empty. The memory must stay unchanged until `done(done_arg)` is called."""
@@ -89,33 +84,6 @@ def reference(pool, buf, off, n, done=None, done_arg=None):
 def ref(p):
     """Add an owner to the pbuf at the head of chain `p`."""
     p.ref += 1
-
-
-def free(p):
-    """Give up one ownership of chain `p`. Return how many pbufs went back to their pools.
-
-    The head loses an owner; if that was the last one, the head is released and the next pbuf
-    loses the one that the head had on it, and so on.
-    """
-    count = 0
-    while p is not None:
-        if p.ref > 1:
-            p.ref -= 1
-            break
-        rest = p.next
-        p.next = None
-        pool = p.pool
-        if p.kind == REF:
-            done = p.done
-            arg = p.done_arg
-            p.buf = p.done = p.done_arg = None
-            if done is not None:
-                done(arg)
-        pool.items[pool.avail] = p
-        pool.avail += 1
-        count += 1
-        p = rest
-    return count
 
 
 def header(p, n):

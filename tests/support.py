@@ -189,8 +189,10 @@ def pools_full(net):
         assert pool.avail == pool.size, "%s: %d of %d" % (name, pool.avail, pool.size)
     tcp = net.tcp_api
     assert not tcp.pcbs(net), [tcp.state_name(pcb) for pcb in tcp.pcbs(net)]
-    assert net.tcp.current is None
-    if not net.cfg.TCP_TINY:
+    if net.cfg.TCP_TINY:
+        assert net.tcp.current is None
+    else:
+        assert not any(pcb.regs[47] for pcb in net.tcp.pcbs), "BUSY"
         assert net.tcp.segs_avail == net.cfg.NUM_TCP_SEG, "segments: %d" % net.tcp.segs_avail
         assert not any(net.tcp.table)
     assert all(not lpcb.in_use or lpcb.pending == 0 for lpcb in net.tcp.listeners)

@@ -3,6 +3,7 @@
 import sys
 
 if sys.implementation.name == "micropython":
+    from .fast_viper import *
     from .viper import *
 
     try:
@@ -10,4 +11,5 @@ if sys.implementation.name == "micropython":
     except (ImportError, SyntaxError, ValueError):  # asm_thumb compiles only for an Arm
         pass
 else:
+    from .fast_plain import *
     from .plain import *

@@ -38,9 +38,10 @@ from . import count, seg, newreno, cubic, cc
 from . import options, header, pcb, state
 from . import recovery, ecn, isn, keep, sack
 from . import write as _write, output as _output  # the functions of these names come last
-from . import text, rexmit, ack, cookie, opening, input
+from . import text, rexmit, ack, cookie, opening, fastpath, input
 
 # isort: on
+from ..kernel import tcp_recved as recved
 from .api import (
     abort,
     accept,
@@ -60,7 +61,6 @@ from .api import (
     poll,
     quickack,
     recv,
-    recved,
     sent,
     shutdown,
     sndbuf,

@@ -23,6 +23,7 @@ _SND_NXT = const(1)
 _SND_WL1 = const(2)
 _SND_WL2 = const(3)
 _SND_END = const(8)
+_ARMED = const(36)
 _DUP_ACKS = const(26)
 _ACK_NOW = const(40)
 _ECN_ON = const(2)
@@ -65,6 +66,8 @@ def update_window(pcb, wnd):
         return
     if wnd and not pcb.snd_wnd:
         pcb.backoff = 0
+    if wnd != pcb.snd_wnd:
+        regs[_ARMED] = 0
     pcb.snd_wnd = wnd
     if wnd > pcb.snd_wnd_max:
         pcb.snd_wnd_max = wnd

@@ -17,11 +17,26 @@ Nothing here allocates after set-up.
 
 from .. import hot, pmtu
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
-from ..kernel import copy, reg_add, reg_diff, same
+from ..kernel import copy, reg_add, same
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
-from . import blind, cc, count, ecn, input, isn, mtu, opening, options, rexmit, state, text, write
+from . import (
+    blind,
+    cc,
+    count,
+    ecn,
+    fastpath,
+    input,
+    isn,
+    mtu,
+    opening,
+    options,
+    rexmit,
+    state,
+    text,
+    write,
+)
 from . import fastopen as fast_open
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
@@ -34,6 +49,7 @@ _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_WND = const(37)
 _RCV_MAX = const(38)
+_ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _QUICK = const(30)
@@ -48,6 +64,12 @@ def init(net):
     net.tcp.iss = isn.choose
     net.tcp.t_clock = Timer(options.keep, net)
     options.start(net)
+    net.tcp.hold = text.hold
+    net.tcp.output = output
+    net.tcp.open_window = _open_window
+    net.tcp.acknowledge = fastpath.acknowledge
+    net.tcp.delay = fastpath.delay
+    net.taken[2] = input.found
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)
     for family in net.families.values():
@@ -68,6 +90,8 @@ def arg(pcb, value):
 def recv(pcb, fn):
     """Call fn(arg, pcb, p, err) for received data. Without it data is read and discarded."""
     pcb.on_recv = fn
+    if fn is None:
+        pcb.regs[_ARMED] = 0
 
 
 def sent(pcb, fn):
@@ -115,6 +139,7 @@ def quickack(pcb, on):
     """Acknowledge all text at once (TCP_QUICKACK), or delay ACKs (RFC 9293 section 3.8.6.3; the
     default) so that they go with data or with another ACK. It stays as it is set."""
     pcb.regs[_QUICK] = 1 if on else 0
+    pcb.regs[_ARMED] = 0
     if on and pcb.regs[_ACK_BYTES]:
         pcb.regs[_ACK_NOW] = 1
         output(pcb)
@@ -234,19 +259,11 @@ def fastopen(pcb, n):
     return OK
 
 
-def recved(pcb, n):
-    """The application has consumed `n` received bytes: the window opens by as much. The peer is
-    told at once if that lets it go on."""
-    regs = pcb.regs
-    total = regs[_RCV_MAX]
-    regs[_RCV_WND] = wnd = min(regs[_RCV_WND] + n, total)
-    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
-    mss = pcb.mss
-    grown = wnd - shown
-    if grown >= min(2 * mss, total >> 1) or (shown < mss and grown >= min(mss, total >> 1)):
-        if state.ESTABLISHED <= pcb.state <= state.FIN_WAIT_2 and not pcb.fin_seen:
-            regs[_ACK_NOW] = 1
-            output(pcb)
+def _open_window(pcb):
+    """recved() has opened the window by so much that the peer is to be told."""
+    if state.ESTABLISHED <= pcb.state <= state.FIN_WAIT_2 and not pcb.fin_seen:
+        pcb.regs[_ACK_NOW] = 1
+        output(pcb)
 
 
 def sndbuf(pcb):
@@ -265,6 +282,7 @@ def shutdown(pcb, rx, tx):
         return close(pcb)
     if rx:
         pcb.rx_closed = True
+        pcb.regs[_ARMED] = 0
         _drop_refused(pcb)
     return _send_fin(pcb) if tx else OK
 
@@ -298,6 +316,7 @@ def close(pcb):
     if result != OK:
         return result
     pcb.rx_closed = True
+    pcb.regs[_ARMED] = 0
     pcb.on_recv = pcb.on_sent = pcb.on_err = pcb.on_connected = pcb.on_urgent = None
     poll(pcb, None, 0)
     _drop_refused(pcb)

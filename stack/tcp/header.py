@@ -12,7 +12,7 @@ The segment being processed is in SEG (seg.py).
 from array import array
 
 from ..kernel import cksum as _cksum
-from ..kernel import reg_add, reg_diff, reg_set, tcp_header
+from ..kernel import reg_add, reg_set, tcp_header, tcp_window
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cksum, free
 from . import options
@@ -58,26 +58,6 @@ def verify(p, addrs, alen):
     return cksum(p, acc) == 0xFFFF
 
 
-def window(pcb, scale):
-    """Return SEG.WND for a segment sent now, in units of 2^scale bytes, and remember its right
-    edge in RCV_ADV.
-
-    The edge never moves left, and only moves right by a worthwhile step (RFC 9293 section
-    3.8.6.2.2: silly window avoidance). What is no whole unit is rounded up, or else the edge could
-    move left (RFC 7323 section 2.4).
-    """
-    regs = pcb.regs
-    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
-    wnd = regs[_RCV_WND]
-    if wnd - shown < min(pcb.mss, regs[_RCV_MAX] >> 1) and shown >= 0:
-        if not scale:
-            return shown
-        wnd = shown
-    wnd = min((wnd + (1 << scale) - 1) >> scale, 0xFFFF)
-    reg_set(regs, _RCV_ADV, regs, _RCV_NXT, wnd << scale)
-    return wnd
-
-
 def emit(pcb, p, seq, i, flags, hlen, up=0):
     """Send `p`, whose first `hlen` bytes are to be the header (options are there already), as a
     segment of the connection with SEG.SEQ = seq[i].
@@ -88,7 +68,7 @@ def emit(pcb, p, seq, i, flags, hlen, up=0):
     net = pcb.net
     key = pcb.key
     regs = pcb.regs
-    wnd = window(pcb, 0 if flags & _SYN else pcb.rcv_scale)
+    wnd = tcp_window(regs, pcb.mss, 0 if flags & _SYN else pcb.rcv_scale)
     tcp_header(p.buf, p.off, key, _PORTS, seq, i, regs, _RCV_NXT, hlen << 10 | flags, wnd)
     if up:
         p.buf[p.off + 13] |= URG

@@ -11,7 +11,19 @@ from ..kernel import reg_add, reg_diff, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, blind, count, ecn, fastopen, opening, options, recovery, sack, text
+from . import (
+    ack,
+    blind,
+    count,
+    ecn,
+    fastopen,
+    fastpath,
+    opening,
+    options,
+    recovery,
+    sack,
+    text,
+)
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
@@ -42,8 +54,15 @@ _ISS = const(4)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_UP = const(12)
+_ARMED = const(36)
 _HEARD = const(24)
 _ACK_NOW = const(40)
+_BUSY = const(47)
+_CUR = const(15)  # of hot
+_LEN = const(16)
+_TOS = const(17)  # of a frame received that has no IP options
+_ADDRS = const(28)
+_SEGMENT = const(36)
 _ECN_ON = const(2)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
 _RTO_AFTER_LOST_SYN = const(3000)  # RFC 6298, 5.7
@@ -70,15 +89,40 @@ def receive(p, netif, addrs, alen):
         if pcb is None:
             free(p)
             return
-    net.tcp.current = pcb
-    pcb.regs[_HEARD] = net.now
+    _arrived(pcb, p, netif, addrs)
+
+
+def found(net, p, netif):
+    """frame_check() has found the segment's connection. Takes ownership of `p`."""
+    pcb = net.tcp.pcbs[net.hot[_CUR] - 1]
+    p.off = _SEGMENT
+    p.len = p.tot_len = net.hot[_LEN]
+    net.rx_group = 0
+    net.rx_tos = p.buf[_TOS]
+    tcp_parse(p.buf, _SEGMENT, p.len, SEG)
+    if pcb.state == TIME_WAIT and _reopens(pcb, p, _ADDRS):
+        end(pcb, ERR_CLSD)
+        pcb = opening.no_connection(net, p, netif, _ADDRS, pcb.alen)
+        if pcb is None:
+            free(p)
+            return
+    _arrived(pcb, p, netif, _ADDRS)
+
+
+def _arrived(pcb, p, netif, addrs):
+    """A segment of the connection. Takes ownership of `p`."""
+    regs = pcb.regs
+    regs[_BUSY] = 1
+    regs[_HEARD] = pcb.net.now
     serial = pcb.serial
     taken = _syn_sent(pcb, p) if pcb.state == SYN_SENT else _synchronized(pcb, p, netif, addrs)
     if not taken:
         free(p)
-    net.tcp.current = None
     if pcb.serial == serial:
+        regs[_BUSY] = 0
         output(pcb)
+        if not regs[_ARMED]:
+            fastpath.arm(pcb)
 
 
 def _drop(p, counts, why):

@@ -21,6 +21,7 @@ from .state import ESTABLISHED
 
 _SND_NXT = const(1)
 _RECOVER = const(10)
+_ARMED = const(36)
 _TCP_HLEN = const(20)
 _TS_LEN = const(12)
 
@@ -29,6 +30,7 @@ def start(pcb):
     """The peer's SYN and its options are here: set the MSS, from what is known of the path."""
     pcb.mss_top = send_mss(pcb)
     pcb.mss = _known(pcb)
+    pcb.regs[_ARMED] = 0
 
 
 def _known(pcb):
@@ -75,6 +77,7 @@ def _longest(pcb):
 
 def _fall(pcb, mss):
     pcb.mss = mss
+    pcb.regs[_ARMED] = 0
     pcb.acked_len = min(pcb.acked_len, mss)
 
 
@@ -112,6 +115,7 @@ def on_timeout(pcb):
         if n > mss:
             pcb.hole = pcb.hole or n
             pcb.mss = mss
+            pcb.regs[_ARMED] = 0
             pcb.cwnd = min(pcb.cwnd, mss)
             requeue(pcb)
 
@@ -132,6 +136,7 @@ def went_through(pcb, acked):
 def _restore(pcb):
     pcb.hole = 0
     pcb.mss = _known(pcb)
+    pcb.regs[_ARMED] = 0
 
 
 def on_raise(net, keys, off, alen):
@@ -139,3 +144,4 @@ def on_raise(net, keys, off, alen):
     for pcb in net.tcp.pcbs:
         if pcb.state >= ESTABLISHED and pcb.alen == alen and same(pcb.key, 0, keys, off, alen):
             pcb.mss = pcb.mss_top
+            pcb.regs[_ARMED] = 0

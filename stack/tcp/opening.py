@@ -35,6 +35,7 @@ _SND_END = const(8)
 _SND_UP = const(11)
 _RCV_UP = const(12)
 _RCV_WND = const(37)
+_BUSY = const(47)
 _PORTS = const(32)
 
 
@@ -88,8 +89,7 @@ def _early(pcb, lpcb, p):
     """The SYN's cookie is right: the connection is the application's already, and so is the SYN's
     text, in `p` (RFC 7413 section 4.2.2). Returns False if the application has ended it."""
     regs = pcb.regs
-    tcp = pcb.net.tcp
-    tcp.current = pcb
+    regs[_BUSY] = 1
     pcb.listener = None
     lpcb.pending -= 1
     reg_set(regs, _RCV_ADV, regs, _RCV_NXT, min(regs[_RCV_WND], 0xFFFF))
@@ -98,8 +98,10 @@ def _early(pcb, lpcb, p):
         ref(p)
         header(p, -SEG[_SEG_HLEN])
         text.accept(pcb, p, False)  # a FIN comes again
-    tcp.current = None
-    return pcb.serial == serial
+    if pcb.serial != serial:
+        return False
+    regs[_BUSY] = 0
+    return True
 
 
 def hand_over(pcb, lpcb):

@@ -12,7 +12,7 @@ from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
 from . import cc, ecn, options
 from .count import BUSY, FASTOPEN_SENT, NO_PBUF, PROBE, REXMIT
 from .header import ACK, FIN, SYN, emit, send_control
-from .pcb import seg_alloc
+from .pcb import owe, seg_alloc
 from .state import SYN_SENT
 from .write import share
 
@@ -20,8 +20,11 @@ _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_UP = const(11)
 _RTT_SEQ = const(9)
+_ARMED = const(36)
 _REXMITS = const(25)
 _ACK_NOW = const(40)
+_BUSY = const(47)
+_BURST = const(19)  # of hot
 _HLEN = const(20)
 _ECN_ON = const(2)
 _HAVE = const(2)
@@ -34,7 +37,7 @@ def output(pcb):
     when they have returned. Allocates nothing.
     """
     net = pcb.net
-    if net.tcp.current is pcb:
+    if pcb.regs[_BUSY]:
         return OK
     seg = pcb.unsent
     if seg is not None and pcb.unacked is None and ticks_diff(net.now, pcb.sent_at) > pcb.rto:
@@ -43,7 +46,10 @@ def output(pcb):
         _sent(pcb, seg)
         seg = pcb.unsent
     if pcb.regs[_ACK_NOW] and pcb.state != SYN_SENT:
-        send_control(pcb, ACK)
+        if net.hot[_BURST]:
+            owe(pcb)
+        else:
+            send_control(pcb, ACK)
     mind_timer(pcb)
     return OK
 
@@ -184,6 +190,7 @@ def mind_timer(pcb):
         pcb.probing = False
     elif not t.running:
         pcb.probing = pcb.unacked is None
+        pcb.regs[_ARMED] &= pcb.unacked is not None
         timers.start(t, min(pcb.rto << pcb.backoff, pcb.net.cfg.TCP_RTO_MAX))
 
 

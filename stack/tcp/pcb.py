@@ -26,9 +26,10 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    37 RCV_WND    what the application has room for   38 RCV_MAX  and has at most
    39 ACK_BYTES  received and not acknowledged       40 ACK_NOW  1 if an ACK must be sent
    41 WINDOW     the peer's window, as it lies in its segments while it does not change
-   42 STEP       how much our window's edge moves at least    43 TWICE  two segments
-   44 HEAD_UNTIL, 45 HEAD_LINKS  `pcb.head` is good until then, and while hot's LINKS is that
-   46 SCALE      of the window that we offer
+   42 STEP       how much our window's edge moves at least    43 TWICE  received bytes
+                                                                 that are acknowledged at once
+   46 SCALE      of the window that we offer         47 BUSY  1 while its segment is processed:
+                                                      what callbacks queue is sent afterwards
    50 NEXT_OUT   the next connection that owes an ACK    51 OWES  1 if it is among those
 
 `pcb.key` identifies the connection as its incoming segments carry it: the peer's address, our
@@ -55,13 +56,19 @@ _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
 _HNEXT = const(35)
+_ARMED = const(36)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
+_BUSY = const(47)
 _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _NEXT_OUT = const(50)
+_OWES = const(51)
 _HOT_SEED = const(5)
 _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
+_HOT_OUT = const(18)
 _NCC = const(18)
 _NSB = const(4)
 _LISTEN = const(1)
@@ -187,7 +194,6 @@ class Tcp:
         self.segs_avail = 0
         for _ in range(cfg.NUM_TCP_SEG):
             seg_free(self, Seg())
-        self.current = None  # the pcb whose segment is being processed
         self.clock = array("I", [0, 0])  # ms since then, of RFC 7323's timestamps; and scratch
         self.clock_at = net.now
         self.challenge_tokens = self.challenge_refill = 0  # blind.py
@@ -230,8 +236,8 @@ def release(pcb):
         pcb.listener = None
     if pcb.early is not None:
         leave_early(pcb)
-    if net.tcp.current is pcb:
-        net.tcp.current = None
+    regs = pcb.regs
+    regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
     pcb.serial = (pcb.serial + 1) & 0xFFFFFF
     pcb.state = 0
     pcb.in_use = False
@@ -367,3 +373,13 @@ def local_port(pcb):
 def remote_port(pcb):
     """Return the peer's port, 0 if there is none."""
     return pcb.key[32] << 8 | pcb.key[33]
+
+
+def owe(pcb):
+    """The connection has something to acknowledge: when the poll ends, or is delayed then."""
+    regs = pcb.regs
+    if not regs[_OWES]:
+        hot = pcb.net.hot
+        regs[_OWES] = 1
+        regs[_NEXT_OUT] = hot[_HOT_OUT]
+        hot[_HOT_OUT] = pcb.number

@@ -20,6 +20,7 @@ from .seg import SEG
 _SEG_SEQ = const(0)
 _SEG_DATA_LEN = const(6)
 _RCV_NXT = const(5)
+_ARMED = const(36)
 _DUP = const(0)
 _EDGE = const(1)
 _HEAD = const(4)
@@ -108,6 +109,7 @@ def duplicate(pcb, off, n):
     if not pcb.sack:
         return
     sb = pcb.sb
+    pcb.regs[_ARMED] = 0
     if not pcb.dup_len:
         reg_set(sb, _DUP, SEG, _SEG_SEQ, off)
         pcb.dup_len = n

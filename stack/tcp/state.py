@@ -19,6 +19,7 @@ end by a reset, an abort or a timeout. LISTEN itself is a state of Listeners (pc
 connections by a SYN in CLOSED. An empty place is an event that cannot happen there.
 """
 
+from ..mpy import const
 from . import pcb as _pcb
 
 NAMES = (
@@ -30,6 +31,7 @@ CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT = range(7, 11)
 
 EV_LISTEN, EV_CONNECT, EV_SYN, EV_SYN_ACKED, EV_CLOSE, EV_FIN, EV_FIN_ACKED, EV_END = range(8)
 
+_ARMED = const(36)
 _NO = 255
 _ROWS = (
     # LISTEN  CONNECT    SYN       SYN_ACKED    CLOSE       FIN         FIN_ACKED   END
@@ -59,6 +61,7 @@ def happen(pcb, event):
         _pcb.release(pcb)
         return
     pcb.state = state
+    pcb.regs[_ARMED] = 0
     if state == TIME_WAIT:
         _pcb.purge(pcb)
         linger(pcb)

@@ -12,12 +12,14 @@ from ..pbuf import cat, free, skip, trim
 from . import sack
 from .count import OOSEQ, OOSEQ_FULL, POOL_LOW, REFUSED, WINDOW_FULL
 from .header import ACK, RST, SEG, send_control
+from .pcb import owe
 from .state import EV_FIN, end, happen
 
 _SEG_SEQ = const(0)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _RCV_WND = const(37)
+_ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _QUICK = const(30)
@@ -91,11 +93,11 @@ def _deliver(pcb, p, n):
     regs[_ACK_BYTES] = n = regs[_ACK_BYTES] + n
     if n >= 2 * pcb.mss or regs[_QUICK]:  # RFC 9293 section 3.8.6.3: every second full segment
         regs[_ACK_NOW] = 1
-    elif not pcb.t_fast.running:
-        pcb.net.timers.start(pcb.t_fast, pcb.net.cfg.TCP_DELACK)
+    owe(pcb)
     if pcb.refused is not None:
         _pack(pcb.refused, p)
     elif not _offer(pcb, p):
+        pcb.regs[_ARMED] = 0
         pcb.refused = p
 
 
@@ -133,12 +135,24 @@ def _offer(pcb, p):
     serial = pcb.serial
     if fn(pcb.arg, pcb, p, OK) == OK or pcb.serial != serial:
         return True
+    return not _refused(pcb, p)
+
+
+def _refused(pcb, p):
+    """The application has refused `p`. Returns True if it is to be kept for it."""
     if pcb.rx_closed:  # by this very callback: nobody will take it any more
         free(p)
-        return True
+        return False
     reg_add(pcb.net.tcp_count, REFUSED, 1)
     pcb.net.timers.start(pcb.t_fast, _OFFER_AGAIN_MS)
-    return False
+    return True
+
+
+def hold(pcb, p):
+    """The application has refused `p`, the first since it took all. Takes ownership of `p`."""
+    if _refused(pcb, p):
+        pcb.regs[_ARMED] = 0
+        pcb.refused = p
 
 
 def offer_again(pcb):
@@ -263,4 +277,5 @@ def _keep(pcb, p, fin):
     pcb.oo_fin[at] = 1 if fin else 0
     reg_set(seq, at, SEG, _SEG_SEQ, skipped)
     pcb.oo_n += 1
+    pcb.regs[_ARMED] = 0
     sack.touch(pcb, at)

@@ -142,7 +142,6 @@ def _stack(seed, turn, config):
     net.tcp.iss = _Numbers(turn).choose
     for table in net.stats.values():
         _brink(table)
-    net.ip4_id = 0xFFF0
     for pool in (net.pool, net.ram, net.refs):
         pool.empty = 0xFFFFFFE
     for pcb in net.tcp.pcbs:

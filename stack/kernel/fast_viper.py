@@ -1,0 +1,516 @@
+"""The kernels of the fast path as MicroPython runs them. The contract, and what each function
+means: fast_plain.py; how they are written: viper.py.
+
+Numbers are compared as they lie in memory, so that nothing is swapped: `w` are the frame's 32-bit
+words, which the 2 bytes in front of it align to the IP header, `h` its 16-bit words, `b` its
+bytes.
+"""
+
+import micropython
+
+from ..mpy import const
+
+_NONE = None  # as objects, which viper's own None and 0 are not
+_OK = 0
+
+_IP = const(2)
+_ON = const(4)
+_SEED = const(5)
+_TABLE = const(6)
+_TABLE_MASK = const(7)
+_PCBS = const(8)
+_ETH = const(9)
+_IP4 = const(10)
+_TCP = const(11)
+_UDP = const(12)
+_ICMP = const(13)
+_LAST = const(14)
+_CUR = const(15)
+_LEN = const(16)
+_OUT = const(18)
+_BURST = const(19)
+_NOW = const(20)
+_TTL = const(22)
+_SUMMED = const(23)
+_BUDGET = const(24)
+_MTU = const(25)
+_UDP_TABLE = const(26)
+_UDP_PCBS = const(27)
+_ROUTES = const(28)
+
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_SND_WL1 = const(2)
+_RCV_NXT = const(5)
+_RCV_ADV = const(6)
+_LAST_ACK = const(15)
+_HEARD = const(24)
+_KEY_PEER = const(32)
+_KEY_OWN = const(33)
+_KEY_PORTS = const(34)
+_HNEXT = const(35)
+_ARMED = const(36)
+_RCV_WND = const(37)
+_RCV_MAX = const(38)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
+_WINDOW = const(41)
+_STEP = const(42)
+_TWICE = const(43)
+_SCALE = const(46)
+_BUSY = const(47)
+_NEXT_OUT = const(50)
+_OWES = const(51)
+_NREGS = const(52)
+_BEFORE = const(0x20000000)  # as in timer.py
+_WRAP = const(0x3FFFFFFF)
+
+
+@micropython.viper
+def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
+    w = buf
+    h = ptr16(buf)
+    b = ptr8(buf)
+    if n < 42 or hot[_ON] == 0 or h[1] != hot[0] or w[1] != hot[1] or h[7] != 8:
+        return 0
+    tlen = b[18] << 8 | b[19]
+    if b[16] != 0x45 or w[8] != hot[_IP] or h[11] & 0xFF3F or tlen < 28 or tlen > n - 14:
+        return 0
+    s = h[8] + h[9] + h[10] + h[11] + h[12] + h[13] + h[14] + h[15] + h[16] + h[17]
+    if (s & 0xFFFF) + (s >> 16) != 0xFFFF:
+        return 0
+    proto = b[25]
+    m = tlen - 20
+    s = 0
+    if proto != 1:
+        s = h[14] + h[15] + h[16] + h[17] + (proto << 8) + ((m & 0xFF) << 8 | m >> 8)
+    if hot[_SUMMED] and n == tlen + 14:
+        # of the whole frame, less the Ethernet header; the IP header's own sum is nought
+        s += h[0] + 0x6FFF9 - (h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7])
+    else:
+        i = m
+        w = ptr32(int(buf) + 36)
+        while i >= 4:
+            a = w[0]
+            s += (a & 0xFFFF) + (a >> 16 & 0xFFFF)
+            w = ptr32(int(w) + 4)
+            i -= 4
+        if i >= 2:
+            s += ptr16(w)[0]
+            w = ptr32(int(w) + 2)
+        if i & 1:
+            s += ptr8(w)[0]
+        w = buf
+    s = (s & 0xFFFF) + (s >> 16)
+    if (s & 0xFFFF) + (s >> 16) != 0xFFFF:
+        return 0
+
+    if proto == 6:
+        i = b[48] >> 4 << 2
+        if i < 20 or m < i:
+            return 0
+        c = hot[_LAST]
+        r = hot[_PCBS] + (c - 1) * _NREGS
+        if (
+            c == 0
+            or w[9] != hot[r + _KEY_PORTS]
+            or w[7] != hot[r + _KEY_PEER]
+            or w[8] != hot[r + _KEY_OWN]
+        ):
+            k = hot[_SEED]
+            i = 28
+            while i < 40:
+                k = ((k ^ (b[i] << 8 | b[i + 1])) * 0x6255 + 0x3619) & 0xFFFFFF
+                k ^= k >> 11
+                i += 2
+            c = hot[hot[_TABLE] + (k & 0xFFFF & hot[_TABLE_MASK])]
+            while True:
+                if c == 0:
+                    return 0
+                r = hot[_PCBS] + (c - 1) * _NREGS
+                if (
+                    w[9] == hot[r + _KEY_PORTS]
+                    and w[7] == hot[r + _KEY_PEER]
+                    and w[8] == hot[r + _KEY_OWN]
+                ):
+                    break
+                c = hot[r + _HNEXT]
+            hot[_LAST] = c
+        hot[_CUR] = c
+        i = hot[_ETH]
+        hot[i] = hot[i] + 1
+        i = hot[_IP4]
+        hot[i] = hot[i] + 1
+        i = hot[_TCP]
+        hot[i] = hot[i] + 1
+        hot[_LEN] = m
+        m -= 20
+        regs = ptr32(int(hot) + (r << 2))
+        if (
+            m <= 0
+            or regs[_ARMED] == 0
+            or h[24] & 0xF7FF != 0x1050
+            or h[25] != regs[_WINDOW]
+            or m > regs[_RCV_ADV] - regs[_RCV_NXT]
+        ):
+            return 2
+        seq = b[40] << 24 | b[41] << 16 | b[42] << 8 | b[43]
+        if seq != regs[_RCV_NXT]:
+            return 2
+        if (b[44] << 24 | b[45] << 16 | b[46] << 8 | b[47]) != regs[_SND_UNA]:
+            return 2
+        hot[_LEN] = m
+        regs[_SND_WL1] = seq
+        regs[_HEARD] = hot[_NOW]
+        regs[_RCV_NXT] = seq + m
+        regs[_RCV_WND] = regs[_RCV_WND] - m
+        i = regs[_ACK_BYTES] + m
+        regs[_ACK_BYTES] = i
+        if i >= regs[_TWICE]:
+            regs[_ACK_NOW] = 1
+        return 1
+
+    # an answer goes to a neighbour only that has been heard of lately
+    r = _ROUTES + (b[31] & 7) * 3
+    if hot[r] != w[7] or h[14] == 0:
+        return 0
+    if proto == 17:
+        if b[40] << 8 | b[41] != m or h[21] == 0:
+            return 0
+        k = hot[_UDP_TABLE]
+        i = hot[_UDP_PCBS]
+        while True:
+            if i == 0:
+                return 0
+            i -= 1
+            if h[19] == hot[k + i]:
+                break
+        hot[_CUR] = i + 1
+        hot[_LEN] = m - 8
+        i = hot[_ETH]
+        hot[i] = hot[i] + 1
+        i = hot[_IP4]
+        hot[i] = hot[i] + 1
+        i = hot[_UDP]
+        hot[i] = hot[i] + 1
+        return 3
+    if proto != 1 or h[18] != 8:
+        return 0
+    h[1] = hot[r + 1]
+    w[1] = hot[r + 2]
+    h[4] = hot[0]
+    h[5] = hot[1]
+    h[6] = hot[1] >> 16
+    h[18] = 0
+    s = h[19] + 8
+    h[19] = s + (s >> 16)
+    i = w[7]
+    w[7] = w[8]
+    w[8] = i
+    b[17] = 0
+    h[10] = 0
+    h[11] = 0x40
+    b[24] = hot[_TTL]
+    s = h[8] + h[9] + h[11] + h[12] + h[14] + h[15] + h[16] + h[17]
+    s = (s & 0xFFFF) + (s >> 16)
+    h[13] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
+    i = hot[_ETH]
+    hot[i] = hot[i] + 1
+    hot[i + 1] = hot[i + 1] + 1
+    i = hot[_IP4]
+    hot[i] = hot[i] + 1
+    hot[i + 1] = hot[i + 1] + 1
+    i = hot[_ICMP]
+    hot[i] = hot[i] + 1
+    hot[i + 1] = hot[i + 1] + 1
+    hot[i + 2] = hot[i + 2] + 1
+    hot[_LEN] = tlen + 14
+    return 4
+
+
+@micropython.viper
+def ip4_fast(hot: ptr32, buf: ptr8, at: int, n: int, what: int, addrs: ptr8, off: int) -> int:
+    a = ptr16(int(addrs) + off)
+    d0 = a[0]
+    d1 = a[1]
+    r = _ROUTES + (d1 >> 8 & 7) * 3
+    if d0 == 0 or hot[r] & 0xFFFF != d0 or hot[r] >> 16 & 0xFFFF != d1 or n > hot[_MTU]:
+        return 0
+    s0 = a[2]
+    s1 = a[3]
+    p = ptr16(int(buf) + at - 14)
+    p[0] = hot[r + 1]
+    p[1] = hot[r + 2]
+    p[2] = hot[r + 2] >> 16
+    p[3] = hot[0]
+    p[4] = hot[1]
+    p[5] = hot[1] >> 16
+    p[6] = 8
+    w0 = what >> 8 & 0xFF00 | 0x45
+    w1 = (n & 0xFF) << 8 | n >> 8
+    w4 = (what & 0xFF) << 8 | what >> 8 & 0xFF
+    p[7] = w0
+    p[8] = w1
+    p[9] = 0
+    p[10] = 0x40
+    p[11] = w4
+    s = w0 + w1 + 0x40 + w4 + s0 + s1 + d0 + d1
+    s = (s & 0xFFFF) + (s >> 16)
+    p[12] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
+    p[13] = s0
+    p[14] = s1
+    p[15] = d0
+    p[16] = d1
+    i = hot[_IP4] + 1
+    hot[i] = hot[i] + 1
+    return 1
+
+
+@micropython.viper
+def ip4_send(net, p, addrs, off: int, what: int) -> int:
+    at = int(p.off) - 20
+    n = int(p.tot_len) + 20
+    if at < 14 or int(p.kind) == 2 or not int(ip4_fast(net.hot, p.buf, at, n, what, addrs, off)):
+        return 1
+    p.off = at - 14
+    p.len = int(p.len) + 34
+    p.tot_len = n + 14
+    err = int(net.netifs[0].driver.tx(p))
+    hot = ptr32(net.hot)
+    i = hot[_ETH]
+    if err:
+        i += 6
+    else:
+        i += 1
+    hot[i] = hot[i] + 1
+    return err
+
+
+# pbufs
+
+
+@micropython.viper
+def pbuf_alloc(pool, off: int, n: int):
+    left = int(pool.avail) - 1
+    if left < 0 or off + n > int(pool.bufsize):
+        pool.empty = (int(pool.empty) + 1) & 0xFFFFFFF
+        return _NONE
+    pool.avail = left
+    if left < int(pool.low):
+        pool.low = left
+    p = pool.items[left]
+    p.off = off
+    p.len = n
+    p.tot_len = n
+    return p
+
+
+@micropython.viper
+def pbuf_free(p) -> int:
+    count = 0
+    while p is not _NONE:
+        ref = int(p.ref)
+        if ref > 1:
+            p.ref = ref - 1
+            break
+        pool = p.pool
+        if int(p.kind) == 2:
+            done = p.done
+            arg = p.done_arg
+            p.buf = _NONE
+            p.done = _NONE
+            p.done_arg = _NONE
+            if done is not _NONE:
+                done(arg)
+        rest = p.next
+        if rest is not _NONE:
+            p.next = _NONE
+        left = int(pool.avail)
+        pool.items[left] = p
+        pool.avail = left + 1
+        count += 1
+        p = rest
+    return count
+
+
+# TCP
+
+
+@micropython.viper
+def tcp_window(regs: ptr32, step: int, scale: int) -> int:
+    top = 1
+    top <<= 31  # 2^31 in 64 bits, -2^31 in 32; then the next line changes nothing
+    shown = ((regs[_RCV_ADV] - regs[_RCV_NXT] + top) & (top + top - 1)) - top
+    wnd = regs[_RCV_WND]
+    half = regs[_RCV_MAX] >> 1
+    if half < step:
+        step = half
+    if wnd - shown < step and shown >= 0:
+        if scale == 0:
+            return shown
+        wnd = shown
+    wnd = (wnd + (1 << scale) - 1) >> scale
+    if wnd > 0xFFFF:
+        wnd = 0xFFFF
+    regs[_RCV_ADV] = regs[_RCV_NXT] + (wnd << scale)
+    return wnd
+
+
+@micropython.viper
+def tcp_recved(pcb, n: int):
+    regs = ptr32(pcb.regs)
+    total = regs[_RCV_MAX]
+    wnd = regs[_RCV_WND] + n
+    if wnd > total:
+        wnd = total
+    regs[_RCV_WND] = wnd
+    top = 1
+    top <<= 31
+    shown = ((regs[_RCV_ADV] - regs[_RCV_NXT] + top) & (top + top - 1)) - top
+    grown = wnd - shown
+    mss = int(pcb.mss)
+    half = total >> 1
+    if (grown < 2 * mss and grown < half) and (shown >= mss or (grown < mss and grown < half)):
+        return
+    if regs[_ARMED] and regs[_BUSY]:
+        regs[_ACK_NOW] = 1
+    else:
+        pcb.net.tcp.open_window(pcb)
+
+
+@micropython.viper
+def tcp_ack_header(regs: ptr32, buf: ptr8, wnd: int):
+    w = ptr32(int(buf) + 56)
+    h = ptr16(w)
+    b = ptr8(w)
+    v = regs[_KEY_PORTS]
+    p0 = v >> 16 & 0xFFFF
+    p1 = v & 0xFFFF
+    h[0] = p0
+    h[1] = p1
+    v = regs[_SND_NXT]
+    b[4] = v >> 24
+    b[5] = v >> 16
+    b[6] = v >> 8
+    b[7] = v
+    v = regs[_RCV_NXT]
+    regs[_LAST_ACK] = v
+    b[8] = v >> 24
+    b[9] = v >> 16
+    b[10] = v >> 8
+    b[11] = v
+    h[6] = 0x1050
+    b[14] = wnd >> 8
+    b[15] = wnd
+    h[9] = 0
+    s = p0 + p1 + h[2] + h[3] + h[4] + h[5] + 0x1050 + h[7] + 0x600 + 0x1400
+    v = regs[_KEY_PEER]
+    s += (v & 0xFFFF) + (v >> 16 & 0xFFFF)
+    v = regs[_KEY_OWN]
+    s += (v & 0xFFFF) + (v >> 16 & 0xFFFF)
+    s = (s & 0xFFFF) + (s >> 16)
+    h[8] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
+    regs[_ACK_NOW] = 0
+    regs[_ACK_BYTES] = 0
+
+
+@micropython.viper
+def tcp_ack(net, pcb) -> int:
+    p = pbuf_alloc(net.ram, 56, 20)
+    if p is _NONE:
+        return 0
+    regs = ptr32(pcb.regs)
+    wnd = int(tcp_window(pcb.regs, regs[_STEP], regs[_SCALE]))
+    tcp_ack_header(pcb.regs, p.buf, wnd)
+    t = pcb.t_fast
+    if t.running:
+        net.timers.stop(t)
+    hot = ptr32(net.hot)
+    i = hot[_TCP] + 1
+    hot[i] = hot[i] + 1
+    if int(ip4_send(net, p, pcb.key, 0, int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6)) > 0:
+        pcb.ip.output(net, p, pcb.key, 0, 6, pcb.ttl, pcb.tos, pcb.netif)
+    pbuf_free(p)
+    return 1
+
+
+@micropython.viper
+def tcp_flush(net):
+    hot = ptr32(net.hot)
+    tcp = net.tcp
+    c = hot[_OUT]
+    hot[_OUT] = 0
+    while c:
+        regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
+        regs[_OWES] = 0
+        if regs[_ACK_BYTES] or regs[_ACK_NOW]:
+            pcb = tcp.pcbs[c - 1]
+            if regs[_ACK_NOW] == 0:
+                if not pcb.t_fast.running:
+                    tcp.delay(pcb)
+            elif regs[_ARMED] == 0 or int(tcp_ack(net, pcb)) == 0:
+                tcp.acknowledge(pcb)
+        c = regs[_NEXT_OUT]
+
+
+# The loop
+
+
+@micropython.viper
+def net_poll(net, now: int) -> int:
+    hot = ptr32(net.hot)
+    timers = net.timers
+    hot[_NOW] = now
+    hot[_BURST] = 1
+    net.now = now
+    timers.now = now
+    pool = net.pool
+    fast = hot[_ON]
+    more = 0
+    for nif in net.netifs:
+        driver = nif.driver
+        left = hot[_BUDGET]
+        while True:
+            if left == 0:
+                more = 1
+                break
+            left -= 1
+            p = driver.rx()
+            if p is _NONE:
+                break
+            k = 0
+            if fast and int(pool.avail):
+                k = int(frame_check(net.hot, p.buf, int(p.len)))
+            if k == 0:
+                nif.input(p, nif)
+            elif k == 1:
+                n = hot[_LEN]
+                p.off = 56
+                p.len = n
+                p.tot_len = n
+                c = hot[_CUR]
+                regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
+                pcb = net.tcp.pcbs[c - 1]
+                regs[_BUSY] = 1
+                err = pcb.on_recv(pcb.arg, pcb, p, 0)
+                if regs[_BUSY]:
+                    regs[_BUSY] = 0
+                    if err is not _OK:
+                        net.tcp.hold(pcb, p)
+                    if pcb.unsent is not _NONE:
+                        net.tcp.output(pcb)
+                    if regs[_OWES] == 0:
+                        regs[_OWES] = 1
+                        regs[_NEXT_OUT] = hot[_OUT]
+                        hot[_OUT] = c
+            else:
+                net.taken[k](net, p, nif)
+        fast = 0
+    hot[_BURST] = 0
+    if hot[_OUT]:
+        tcp_flush(net)
+    if (now - int(timers.at)) & _BEFORE == 0:
+        timers.run(now)
+    if more:
+        return 0
+    return (int(timers.at) - now) & _WRAP
