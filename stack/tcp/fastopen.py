@@ -97,13 +97,14 @@ class FastOpen:
                 self.renew()
 
     def make(self, key, pcb):
-        """Write the cookie for the pcb's peer to _made."""
+        """Return the cookie for the pcb's peer, in a static buffer."""
         n = pcb.alen
         copy(_message, 0, pcb.key, 0, n)
         for i in (0, 4):
             _message[n] = i
             prf(_number, 0, key, _message, 0, n + 1, self.net._work)
             reg_store(_made, i, _number, 0)
+        return _made
 
     def look(self, pcb):
         """Return the index of the record of the pcb's peer, or -1."""
@@ -152,20 +153,19 @@ def put(pcb, buf, at, room):
     where it ends. What is sent again has none (section 4.1.3.1)."""
     f = pcb.net.tcp.fastopen
     n = 0
-    source = _made
     off = 0
     if pcb.nrtx:
         return at
     if pcb.state == _SYN_SENT:
+        source = f.records
         i = f.look(pcb) if pcb.tfo & _HAVE else -1
         if i >= 0:
-            source = f.records
             off = i * _RECORD + _COOKIE
             n = source[i * _RECORD + _LEN]
         else:
             pcb.tfo &= ~_HAVE
     elif pcb.tfo & _GIVE:
-        f.make(f.key, pcb)
+        source = f.make(f.key, pcb)
         n = _COOKIE_LEN
     else:
         return at
@@ -212,8 +212,8 @@ def asked(pcb, lpcb, buf):
     n = OPT[_FO_LEN]
     if n == _COOKIE_LEN:
         for old in range(2):
-            f.make(f.old if old else f.key, pcb)
-            if same(buf, OPT[_FO_AT], _made, 0, _COOKIE_LEN):
+            cookie = f.make(f.old if old else f.key, pcb)
+            if same(buf, OPT[_FO_AT], cookie, 0, _COOKIE_LEN):
                 pcb.tfo = _GIVE if old else 0
                 return _admitted(pcb, lpcb)
     if n:
