@@ -61,11 +61,16 @@ TCP_FASTOPEN_KEY_MS = 3_600_000  # our cookies are good for one to two times thi
 TCP_WINDOW_SCALE = True  # RFC 7323 section 2: windows above 65,535, ours or the peer's
 TCP_TIMESTAMPS = False  # RFC 7323 section 3: 12 bytes more in each segment
 TCP_SACK = True  # RFC 2018: tell what has come early (TCP_OOSEQ_MAX > 0), and hear of it
+TCP_RACK = True  # RFC 8985: with SACK, losses are found by time, and probes tell of the last
+TCP_FRTO = True  # RFC 5682: find out whether a timeout was spurious, and undo it
 TCP_DELACK = 40  # a delayed ACK waits no longer (RFC 1122 section 4.2.3.2: below 500)
 TCP_PMTUD = True  # smaller segments when a router says so (RFC 1191)
 TCP_BLACKHOLE_RTX = 2  # retransmissions in vain before smaller segments are tried; 0: never
 TCP_BLACKHOLE_MTU = (1280, 576)  # the packets that are tried then, one size after the other
 TCP_CHALLENGES_PER_S = 20  # answers to what may be an attack, on average (RFC 5961 section 7)
+TCP_UTO = False  # RFC 5482: tell the peer of a user timeout, and take its own, within these:
+TCP_UTO_MIN = 100_000
+TCP_UTO_MAX = 3_600_000
 TCP_FIN_WAIT_2_TIMEOUT = 60_000  # an orphan (closed by the application) waits this long for FIN
 TCP_KEEP_IDLE = 7_200_000  # what tcp.keepalive() does if it is not told (RFC 1122 section 4.2.3.6)
 TCP_KEEP_INTVL = 75_000
@@ -163,6 +168,10 @@ _RULES = (
     (
         lambda c: 0 < c.TCP_KEEP_IDLE <= 1 << 28 and 0 < c.TCP_KEEP_INTVL <= 1 << 28,
         "TCP_KEEP_IDLE and TCP_KEEP_INTVL must be above 0 and at most 2^28 ms: three days",
+    ),
+    (
+        lambda c: 0 < c.TCP_UTO_MIN <= c.TCP_UTO_MAX <= 1 << 28,
+        "TCP_UTO_MIN must be above 0, TCP_UTO_MAX not below it and at most 2^28 ms",
     ),
     (lambda c: c.TCP_KEEP_CNT >= 1, "raise TCP_KEEP_CNT to 1 or more"),
     (lambda c: 0 < c.TCP_DELACK < 500, "TCP_DELACK must be above 0 and below 500 ms (RFC 1122)"),

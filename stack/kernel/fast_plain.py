@@ -191,9 +191,9 @@ def _segment(hot, buf, m):
 
 def _datagram(hot, buf, m):
     """Find the pcb that is bound to the datagram's port and takes what comes from anybody."""
-    if _big(buf, 40) != m or _half(buf, 42) == 0:
-        return 0
     port = _half(buf, 38)
+    if _big(buf, 40) != m or _half(buf, 42) == 0 or port == 0:
+        return 0
     for i in range(hot[_UDP_PCBS] - 1, -1, -1):
         if hot[hot[_UDP_TABLE] + i] == port:
             hot[_CUR] = i + 1

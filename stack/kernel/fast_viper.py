@@ -175,7 +175,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
     if hot[r] != w[7] or h[14] == 0:
         return 0
     if proto == 17:
-        if b[40] << 8 | b[41] != m or h[21] == 0:
+        if b[40] << 8 | b[41] != m or h[21] == 0 or h[19] == 0:
             return 0
         k = hot[_UDP_TABLE]
         i = hot[_UDP_PCBS]

@@ -22,7 +22,8 @@ Where to read on:
     opening.py  it belongs to no connection: a SYN, or a SYN cookie's ACK (cookie.py)
     ack.py      what its acknowledgment brings      text.py    its data, put in order, and FIN
     write.py    what the application queues         output.py  how it is sent
-    rexmit.py   all timers    keep.py  keep-alive   recovery.py  losses, found and repaired
+    rexmit.py   all timers                          recovery.py  losses, found and repaired
+    keep.py     keep-alive                          uto.py     the user timeout
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
     blind.py    attacks by guessing, and ICMP errors
     mtu.py      the path's MTU, told by ICMP or found out
@@ -35,8 +36,8 @@ Where to read on:
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
 # isort: off
 from . import count, seg, newreno, cubic, cc
-from . import options, header, pcb, state
-from . import recovery, ecn, isn, keep, sack
+from . import sack, options, header, pcb, state
+from . import scoreboard, rack, frto, recovery, sack_recovery, ecn, isn, keep
 from . import write as _write, output as _output  # the functions of these names come last
 from . import text, rexmit, ack, cookie, opening, fastpath, input
 
@@ -66,6 +67,7 @@ from .api import (
     sndbuf,
     state_name,
     urgent,
+    user_timeout,
 )
 from .info import INFO, info
 from .keep import keepalive

@@ -5,13 +5,14 @@ from ..err import ERR_CLSD
 from ..kernel import reg_add, reg_diff, reg_set
 from ..mpy import const
 from ..pbuf import free, header
-from . import ecn, mtu, recovery
+from . import ecn, frto, mtu, rack, recovery, sack_recovery, scoreboard
 from .blind import challenge
 from .count import BAD_ACK, DUP_ACK, FAST_REXMIT
 from .header import FIN, SEG, SYN
 from .output import retransmit_first
 from .pcb import seg_free
 from .rexmit import measure
+from .seg import OPT
 from .state import EV_FIN_ACKED, LAST_ACK, end, happen
 
 _SEG_SEQ = const(0)
@@ -23,6 +24,7 @@ _SND_NXT = const(1)
 _SND_WL1 = const(2)
 _SND_WL2 = const(3)
 _SND_END = const(8)
+_BLOCKS = const(5)
 _ARMED = const(36)
 _DUP_ACKS = const(26)
 _ACK_NOW = const(40)
@@ -42,20 +44,39 @@ def process(pcb):
         return True
     wnd = SEG[_SEG_WND] << pcb.snd_scale
     same_wnd = wnd == pcb.snd_wnd
+    sacked = pcb.sacked
     update_window(pcb, wnd)
     if wnd == 0 or pcb.probing:
         pcb.nrtx = 0  # the peer is there, it only has no room (RFC 9293 section 3.8.6.1)
     if pcb.ecn == _ECN_ON:
         ecn.heard(pcb, acked)
+    if pcb.sack:
+        sack_recovery.take(pcb)
     if acked:
-        _advance(pcb, acked)
-    elif pcb.unacked is not None and same_wnd and SEG[_SEG_LEN] == 0:
-        reg_add(pcb.net.tcp_count, DUP_ACK, 1)
-        reg_add(regs, _DUP_ACKS, 1)
-        if recovery.on_dup_ack(pcb):
-            reg_add(pcb.net.tcp_count, FAST_REXMIT, 1)
-            retransmit_first(pcb)
+        _advance(pcb, acked, sacked)
+    elif pcb.unacked is not None or pcb.tlp:
+        plain = same_wnd and SEG[_SEG_LEN] == 0
+        if plain:
+            reg_add(pcb.net.tcp_count, DUP_ACK, 1)
+            reg_add(regs, _DUP_ACKS, 1)
+        if pcb.sack or plain:
+            _react(pcb, 0, sacked, plain and not OPT[_BLOCKS])
     return True
+
+
+def _react(pcb, acked, sacked, plain):
+    """Let the congestion window move on, and losses be found; arguments as sack_recovery.on_ack().
+    Sends at once what must not wait for output()."""
+    if pcb.frto:
+        frto.on_ack(pcb, acked)
+    if pcb.sack:
+        sack_recovery.on_ack(pcb, acked, sacked, plain)
+    elif acked:
+        if recovery.on_ack(pcb, acked):
+            retransmit_first(pcb)
+    elif recovery.on_dup_ack(pcb):
+        reg_add(pcb.net.tcp_count, FAST_REXMIT, 1)
+        retransmit_first(pcb)
 
 
 def update_window(pcb, wnd):
@@ -75,8 +96,9 @@ def update_window(pcb, wnd):
     reg_set(regs, _SND_WL2, SEG, _SEG_ACK, 0)
 
 
-def _advance(pcb, acked):
-    """SND.UNA moves on by `acked`: free what is done, and tell the application."""
+def _advance(pcb, acked, sacked):
+    """SND.UNA moves on by `acked`: free what is done, and tell the application. `sacked`: how many
+    bytes were SACKED before."""
     regs = pcb.regs
     reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
     if pcb.timing:
@@ -86,8 +108,8 @@ def _advance(pcb, acked):
     n = release(pcb)
     if pcb.hole:
         mtu.went_through(pcb, acked)
-    if recovery.on_ack(pcb, acked):
-        retransmit_first(pcb)
+    _react(pcb, acked, sacked, False)
+    pcb.pto_due = pcb.rack
     serial = pcb.serial
     if n and pcb.on_sent is not None:
         pcb.on_sent(pcb.arg, pcb, n)
@@ -111,10 +133,15 @@ def release(pcb):
             done = reg_diff(regs, _SND_UNA, seg.r, 0)
             if done < seg.len + (1 if seg.flags & (SYN | FIN) else 0):
                 if 0 < done and seg.p.ref == 1:
-                    n += _cut(seg, min(done, seg.len))
+                    done = min(done, seg.len)
+                    scoreboard.drop(pcb, seg, done)
+                    n += _cut(seg, done)
                 break
             rest = seg.next
             n += seg.len
+            if not queue and not seg.marks & scoreboard.SACKED:
+                rack.delivered(pcb, seg)
+            scoreboard.drop(pcb, seg, scoreboard.size(seg))
             if seg.len > pcb.acked_len:
                 pcb.acked_len = seg.len
             pcb.queued -= 1

@@ -35,6 +35,7 @@ from . import (
     rexmit,
     state,
     text,
+    uto,
     write,
 )
 from . import fastopen as fast_open
@@ -53,13 +54,14 @@ _ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _QUICK = const(30)
+_MAX_MS = const(0x10000000)  # three days: half of what ticks_diff can tell
 _any = bytes(16)
 
 
 def init(net):
     """Make the pcbs, pools and counters, and take TCP segments. Allocates; for set-up."""
     net.tcp_count = hot.counters(net, "tcp", count.NAMES)
-    timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll)
+    timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll, rexmit.on_loss)
     net.tcp = pcbs_.Tcp(net, timeouts)
     net.tcp.iss = isn.choose
     net.tcp.t_clock = Timer(options.keep, net)
@@ -143,6 +145,23 @@ def quickack(pcb, on):
     if on and pcb.regs[_ACK_BYTES]:
         pcb.regs[_ACK_NOW] = 1
         output(pcb)
+
+
+def user_timeout(pcb, ms):
+    """Give the connection up when the peer has acknowledged nothing for `ms` (1 to three days),
+    though there was something to acknowledge (RFC 9293 section 3.8.3); 0: after TCP_MAXRTX
+    retransmissions, the default. err's callback gets ERR_TIMEOUT. Keep-alive, too, goes on probing
+    until then.
+
+    With TCP_UTO the peer is told, and its own wishes are ignored from now on (RFC 5482 section 3).
+    Returns OK or ERR_ARG.
+    """
+    if not 0 <= ms <= _MAX_MS:
+        return ERR_ARG
+    if uto.set_own(pcb, ms):
+        pcb.regs[_ACK_NOW] = 1
+        output(pcb)
+    return OK
 
 
 def congestion(pcb, name):

@@ -40,6 +40,7 @@ _OPT_SCALE = const(2)
 _OPT_TSECR = const(4)
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
+_HAS_SACK = const(4)
 _HAS_TS = const(8)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
@@ -96,7 +97,7 @@ def answer(pcb):
     if pcb.ts:
         _hide(pcb)
     else:
-        pcb.ws = False
+        pcb.ws = pcb.sack = False
         pcb.ecn = 0
     m = len(_SIZES) - 1
     while m and _SIZES[m] > OPT[_OPT_MSS]:
@@ -128,6 +129,8 @@ def _hide(pcb):
     bits = pcb.snd_scale if pcb.ws else _NO_SCALE
     if pcb.ecn == _ECN_ON:
         bits |= 0x20
+    if pcb.sack:
+        bits |= 0x10
     reg_store(_bytes, 0, options.tsval(pcb), 1)
     back = (_bytes[3] - bits) & 0x3F
     reg_add(pcb.regs, _TS_OFF, -back)
@@ -186,6 +189,8 @@ def recall(m):
         if bits & 0xF != _NO_SCALE:
             OPT[_OPT_SCALE] = min(bits & 0xF, 14)
             has |= _HAS_SCALE
+        if bits & 0x10:
+            has |= _HAS_SACK
     OPT[0] = has | _HAS_MSS
     return bits & 0x20 != 0
 

@@ -10,7 +10,8 @@ NAMES = tuple(
         "cookies_sent cookies_ok cookies_bad evicted "
         "fastopen_sent fastopen_acked fastopen_refused fastopen_lost fastopen_taken fastopen_bad "
         "fastopen_full "
-        "keep_probe"
+        "keep_probe "
+        "sacked_seg bad_sack dsack_rx reneged lost_seg reordered tlp spurious"
     ).split()
 )
 (
@@ -71,4 +72,12 @@ NAMES = tuple(
     FASTOPEN_BAD,
     FASTOPEN_FULL,
     KEEP_PROBE,
+    SACKED_SEG,
+    BAD_SACK,
+    DSACK_RX,
+    RENEGED,
+    LOST_SEG,
+    REORDERED,
+    TLP,
+    SPURIOUS,
 ) = range(len(NAMES))

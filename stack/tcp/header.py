@@ -15,7 +15,7 @@ from ..kernel import cksum as _cksum
 from ..kernel import reg_add, reg_set, tcp_header, tcp_window
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cksum, free
-from . import options
+from . import options, uto
 from .count import NO_PBUF, RST_TX, TX
 from .seg import SEG
 
@@ -32,6 +32,7 @@ _ACK = const(0x10)
 PROTO = 6
 _PROTO = const(6)
 _HLEN = const(20)
+_MAX_HLEN = const(60)
 _CKSUM = const(16)
 
 _SEG_SEQ = const(0)
@@ -46,6 +47,7 @@ _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
+_UTO_DUE = const(49)
 _SND_NXT = const(1)
 _PORTS = const(32)
 
@@ -105,7 +107,9 @@ def send_control(pcb, flags):
     hlen = _HLEN
     if pcb.ts or pcb.sack or flags & _SYN:
         hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
-        p.len = p.tot_len = hlen
+    if pcb.regs[_UTO_DUE] and flags == _ACK and hlen + 4 <= _MAX_HLEN:
+        hlen += uto.put(pcb, p.buf, TRANSPORT + hlen)
+    p.len = p.tot_len = hlen
     if flags == _ACK:
         flags |= pcb.ece
     emit(pcb, p, pcb.regs, _SND_NXT, flags, hlen)

@@ -23,10 +23,12 @@ from . import (
     recovery,
     sack,
     text,
+    uto,
 )
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
+from .seg import OPT
 from .state import (
     ESTABLISHED,
     EV_SYN,
@@ -56,6 +58,8 @@ _RCV_ADV = const(6)
 _RCV_UP = const(12)
 _ARMED = const(36)
 _HEARD = const(24)
+_PRESENT = const(0)  # of OPT
+_HAS_UTO = const(16)
 _ACK_NOW = const(40)
 _BUSY = const(47)
 _CUR = const(15)  # of hot
@@ -239,6 +243,8 @@ def _synchronized(pcb, p, netif, addrs):
         if not flags & RST:
             _answer_unacceptable(pcb, flags)
         return False
+    if OPT[_PRESENT] & _HAS_UTO:
+        uto.heard(pcb)
     if flags & RST:  # step 2; RFC 5961 section 3
         if reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT):
             blind.challenge(pcb)

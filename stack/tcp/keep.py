@@ -26,6 +26,7 @@ from .state import ESTABLISHED, dying, end
 _MAX_MS = const(0x10000000)  # three days: half of what ticks_diff can tell
 
 _SND_NXT = const(1)
+_USER_MS = const(17)
 _KEEP_IDLE = const(20)
 _KEEP_INTVL = const(21)
 _KEEP_CNT = const(22)
@@ -38,9 +39,10 @@ _seq = array("I", [0])
 
 def keepalive(pcb, idle=None, interval=None, count=None):
     """Ask the peer whether it is there when it has said nothing for `idle` ms, then every
-    `interval` ms; when `count` times have brought no answer the connection has failed: err's
-    callback gets ERR_TIMEOUT, the peer a reset. None: TCP_KEEP_IDLE, _INTVL, _CNT of
-    stack/config.py. An `idle` of 0 ends it; without this call there is no keep-alive (RFC 1122).
+    `interval` ms; when `count` times have brought no answer, or a user timeout has passed, if
+    there is one, the connection has failed: err's callback gets ERR_TIMEOUT, the peer a reset.
+    None: TCP_KEEP_IDLE, _INTVL, _CNT of stack/config.py. An `idle` of 0 ends it; without this call
+    there is no keep-alive (RFC 1122).
 
     Returns OK, or ERR_ARG for a time below 0 or above three days, or a count below 1.
     Allocates nothing.
@@ -80,9 +82,11 @@ def on_quiet(pcb):
     else:
         if sent and ticks_diff(regs[_HEARD], t.due) + regs[_KEEP_INTVL] >= 0:
             sent = 0
-        wait = idle - max(ticks_diff(net.now, regs[_HEARD]), 0)
+        quiet = max(ticks_diff(net.now, regs[_HEARD]), 0)
+        wait = idle - quiet
         if sent or wait <= 0:
-            if sent >= regs[_KEEP_CNT]:
+            user_ms = regs[_USER_MS]
+            if quiet >= user_ms if sent and user_ms else sent >= regs[_KEEP_CNT]:
                 return _give_up(pcb)
             sent += 1
             _probe(pcb)

@@ -3,6 +3,7 @@
     kind 0 end   1 no operation      2 MSS (4 bytes)      3 window scale (3)   RFC 7323 section 2
     4 SACK permitted (2)   5 SACK (2 + 8 a block)      RFC 2018, written by sack.py
     8 timestamps (10): TSval, TSecr                                            RFC 7323 section 3
+   28 user timeout (4)                                                         RFC 5482, uto.py
    34 Fast Open (2 + cookie)       RFC 7413, fastopen.py
 
 They are read into OPT (seg.py). What both SYNs carry is used: `ws`, `sack` and `ts` of the pcb.
@@ -11,13 +12,14 @@ The timestamp clock counts ms; each connection adds an offset of its own (RFC 73
 
 from ..kernel import reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum, ticks_diff
 from ..mpy import const
-from . import fastopen, sack
+from . import fastopen, sack, uto
 from .seg import OPT, SEG
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
 _HAS_SACK = const(4)
 _HAS_TS = const(8)
+_HAS_UTO = const(16)
 _HAS_FO = const(32)
 
 _PRESENT = const(0)
@@ -27,6 +29,7 @@ _TSVAL = const(3)
 _TSECR = const(4)
 _BLOCKS = const(5)
 _BLOCK = const(6)
+_UTO = const(14)
 _FO_AT = const(15)
 _FO_LEN = const(16)
 
@@ -35,6 +38,7 @@ _LAST_ACK = const(15)
 _TS_RECENT = const(13)
 _TS_OFF = const(14)
 _TS_AT = const(16)
+_ADV_UTO = const(31)
 _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _KEY_LEN = const(36)
@@ -95,6 +99,9 @@ def _take(buf, i, kind, size):
             reg_load(OPT, _BLOCK + k, buf, i + 2 + 4 * k)
     elif kind == 4 and size == 2:
         OPT[_PRESENT] |= _HAS_SACK
+    elif kind == 28 and size == 4:
+        OPT[_UTO] = buf[i + 2] << 8 | buf[i + 3]
+        OPT[_PRESENT] |= _HAS_UTO
     elif kind == 34 and size <= 18:
         OPT[_FO_AT] = i + 2
         OPT[_FO_LEN] = size - 2
@@ -145,6 +152,8 @@ def agree(pcb):
         pcb.rcv_scale = own_scale(pcb.net.cfg)
     else:
         regs[_RCV_MAX] = regs[_RCV_WND] = min(regs[_RCV_MAX], 0xFFFF)
+    if has & _HAS_UTO:
+        uto.heard(pcb)
     if pcb.ts:
         reg_set(regs, _TS_RECENT, OPT, _TSVAL, 0)
         reg_set(regs, _TS_AT, _clock(pcb.net), 0, 0)
@@ -237,6 +246,8 @@ def _put_syn(pcb, buf, at):
         buf[at + 2] = 4
         buf[at + 3] = 2
         at += 4
+    if pcb.regs[_ADV_UTO]:
+        at += uto.put(pcb, buf, at)
     return at
 
 

@@ -6,11 +6,11 @@ unsent --output--> transmit --> unacked --acknowledged--> freed (ack.py)
 """
 
 from ..err import OK
-from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
+from ..kernel import reg_add, reg_diff, reg_set, ticks_add, ticks_diff
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
-from . import cc, ecn, options
-from .count import BUSY, FASTOPEN_SENT, NO_PBUF, PROBE, REXMIT
+from . import cc, ecn, options, rack, scoreboard
+from .count import BUSY, FASTOPEN_SENT, NO_PBUF, PROBE, REXMIT, TLP
 from .header import ACK, FIN, SYN, emit, send_control
 from .pcb import owe, seg_alloc
 from .state import SYN_SENT
@@ -28,6 +28,10 @@ _BURST = const(19)  # of hot
 _HLEN = const(20)
 _ECN_ON = const(2)
 _HAVE = const(2)
+_LOST = const(2)
+_AGAIN = const(4)
+_EVER = const(8)
+_STATE = const(7)
 
 
 def output(pcb):
@@ -42,6 +46,8 @@ def output(pcb):
     seg = pcb.unsent
     if seg is not None and pcb.unacked is None and ticks_diff(net.now, pcb.sent_at) > pcb.rto:
         cc.on_idle(pcb)
+    if pcb.lost and pcb.frto != 2:
+        _send_lost(pcb)
     while seg is not None and _may_send(pcb, seg) and transmit(pcb, seg):
         _sent(pcb, seg)
         seg = pcb.unsent
@@ -56,7 +62,7 @@ def output(pcb):
 
 def _room(pcb, seg):
     """Return how much of the segment's sequence space the windows have room for."""
-    return min(pcb.snd_wnd, pcb.cwnd) - reg_diff(seg.r, 0, pcb.regs, _SND_UNA)
+    return min(pcb.snd_wnd, pcb.cwnd + pcb.gone) - reg_diff(seg.r, 0, pcb.regs, _SND_UNA)
 
 
 def _may_send(pcb, seg):
@@ -117,13 +123,18 @@ def transmit(pcb, seg):
     if again:
         reg_add(pcb.net.tcp_count, REXMIT, 1)
         reg_add(regs, _REXMITS, 1)
+        seg.marks |= _EVER
     elif pcb.ecn == _ECN_ON and seg.len:
         send = ecn.emit_new
     if not pcb.timing and (pcb.ts or not again):
         pcb.timing = True
         pcb.timed_at = pcb.net.now
         reg_set(regs, _RTT_SEQ, seg.r, 0, 0)
-    pcb.sent_at = pcb.net.now
+    pcb.sent_at = seg.at = pcb.net.now
+    pcb.nth = seg.nth = ticks_add(pcb.nth, 1)
+    if pcb.recovering:
+        pcb.prr_out += seg.len
+    pcb.pto_due = pcb.rack
     send(pcb, p, seg.r, 0, flags | pcb.ece, hlen, up)
     return True
 
@@ -192,19 +203,52 @@ def mind_timer(pcb):
         pcb.probing = pcb.unacked is None
         pcb.regs[_ARMED] &= pcb.unacked is not None
         timers.start(t, min(pcb.rto << pcb.backoff, pcb.net.cfg.TCP_RTO_MAX))
+    if pcb.pto_due:
+        rack.schedule(pcb)
 
 
 def retransmit_first(pcb):
     """Send the oldest unacknowledged segment again."""
-    seg = pcb.unacked
-    if seg is not None and transmit(pcb, seg) and not pcb.ts:
+    if pcb.unacked is not None:
+        resend(pcb, pcb.unacked)
+
+
+def resend(pcb, seg):
+    """Send a segment of `unacked` again. Returns as transmit()."""
+    if not transmit(pcb, seg):
+        return False
+    if seg.marks & _LOST:
+        scoreboard.mark(pcb, seg, seg.marks | _AGAIN)
+    if not pcb.ts:
         pcb.timing = False
+    return True
+
+
+def _send_lost(pcb):
+    """Send again what is lost, the oldest first, as far as the windows allow (RFC 6675 section 5,
+    step C); a first segment always."""
+    seg = pcb.unacked
+    pipe = scoreboard.pipe(pcb)
+    while seg is not None and pcb.lost:
+        if seg.marks & _STATE == _LOST:
+            n = scoreboard.size(seg)
+            if pipe > 0 and pipe + n > pcb.cwnd:
+                return
+            if reg_diff(seg.r, 0, pcb.regs, _SND_UNA) + n > pcb.snd_wnd or not resend(pcb, seg):
+                return
+            pipe += n
+        seg = seg.next
 
 
 def requeue(pcb):
     """Put what was sent and not acknowledged back in front of what is unsent (go back N)."""
     if pcb.unacked is None:
         return
+    seg = pcb.unacked
+    while seg is not None:
+        seg.marks &= _EVER
+        seg = seg.next
+    scoreboard.clear(pcb)
     pcb.unacked_last.next = pcb.unsent
     if pcb.unsent is None:
         pcb.unsent_last = pcb.unacked_last
@@ -287,3 +331,26 @@ def split(pcb, seg, n):
         pcb.unsent_last = rest
     pcb.queued += 1
     return True
+
+
+def probe_tail(pcb):
+    """No ACK has come for two round trips: send a segment that makes the peer send one, new data
+    or else the last segment again, whatever cwnd is (RFC 8985 section 7.3)."""
+    seg = pcb.unsent
+    last = pcb.unacked_last
+    if last is None or pcb.tlp:
+        return
+    room = pcb.snd_wnd - (0 if seg is None else reg_diff(seg.r, 0, pcb.regs, _SND_UNA))
+    if seg is not None and seg.len <= min(room, pcb.mss):
+        if not transmit(pcb, seg):
+            return
+        _sent(pcb, seg)
+        pcb.tlp = 1
+    elif resend(pcb, last):
+        pcb.tlp = 2
+    else:
+        return
+    reg_add(pcb.net.tcp_count, TLP, 1)
+    rack.probed(pcb)
+    timers = pcb.net.timers
+    timers.start(pcb.t_rexmit, min(pcb.rto << pcb.backoff, pcb.net.cfg.TCP_RTO_MAX))

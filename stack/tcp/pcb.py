@@ -13,6 +13,8 @@ Sequence numbers live in `pcb.regs`, a register file; other files address it by 
    13 TS_RECENT  the peer's timestamp that is echoed, 16 TS_AT when it came (RFC 7323)
    14 TS_OFF     what is added to our clock       15 LAST_ACK  Last.ACK.sent
 
+   17 USER_MS    the user timeout, or 0 (uto.py)     18 WAIT_UNA, 19 WAIT_AT  SND.UNA did not
+                move since then    31 ADV_UTO, 48 UTO_OWN, 49 UTO_DUE  what we tell the peer
    20 KEEP_IDLE, 21 KEEP_INTVL  ms    22 KEEP_CNT, 23 KEEP_SENT  probes (keep.py)
    24 HEARD      when a segment came last, ms
    25 REXMITS, 26 DUP_ACKS, 27 SACKED, 28 REORDERED, 29 CE  how often (info.py)
@@ -70,7 +72,7 @@ _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
 _HOT_OUT = const(18)
 _NCC = const(18)
-_NSB = const(4)
+_NSB = const(5)
 _LISTEN = const(1)
 _TIME_WAIT = const(10)
 _LONG_AGO = const(0x10000000)  # in 30-bit ms: neither just now nor soon
@@ -85,6 +87,8 @@ class Seg:
         self.r = array("I", [0])  # its sequence number
         self.p = self.next = None
         self.len = self.flags = 0
+        self.marks = 0  # scoreboard.py
+        self.at = self.nth = 0  # when it was sent last, and as what of all that was
 
 
 class Pcb:
@@ -102,7 +106,9 @@ class Pcb:
         self.oo_age = array("I", [0] * n)  # when it was last reported (sack.py)
         self.sb = array("I", [0] * _NSB)  # the scoreboard's registers (sack.py)
         self.cc_regs = array("I", [0] * _NCC)  # congestion control's (cc.py)
-        self.t_rexmit, self.t_fast, self.t_life, self.t_poll = [Timer(f, self) for f in timeouts]
+        self.t_rexmit, self.t_fast, self.t_life, self.t_poll, self.t_loss = [
+            Timer(f, self) for f in timeouts
+        ]
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
         self.reset()
@@ -145,6 +151,15 @@ class Pcb:
         self.srtt = self.rttvar = 0  # scaled by 8 and 4, as in RFC 6298's appendix of old
         self.rto = cfg.TCP_RTO_INIT
         self.timing = self.probing = False
+        # losses: scoreboard.py, sack_recovery.py, rack.py, frto.py
+        self.sacked = self.lost = self.gone = 0
+        self.losing = self.dsack = self.original = False
+        self.prr_delivered = self.prr_out = self.prr_from = 0
+        self.rack = self.rack_known = self.reordering = self.dsack_round = self.pto_due = False
+        self.rack_rtt = self.rack_nth = self.nth = self.min_rtt = self.reo_mult = (
+            self.reo_persist
+        ) = 0
+        self.tlp = self.loss_for = self.frto = 0
         self.sent_at = self.timed_at = 0
         self.nrtx = self.backoff = 0
         # receiving
@@ -259,10 +274,11 @@ def purge(pcb):
     timers = pcb.net.timers
     timers.stop(pcb.t_rexmit)
     timers.stop(pcb.t_fast)
+    timers.stop(pcb.t_loss)
     _free_queue(pcb.net.tcp, pcb.unsent)
     _free_queue(pcb.net.tcp, pcb.unacked)
     pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
-    pcb.queued = 0
+    pcb.queued = pcb.sacked = pcb.lost = pcb.gone = 0
     if pcb.refused is not None:
         pbuf_free(pcb.refused)
         pcb.refused = None
@@ -289,6 +305,7 @@ def seg_alloc(tcp, p, seq, i, n, flags):
     seg.p = p
     seg.len = n
     seg.flags = flags
+    seg.marks = 0
     reg_set(seg.r, 0, seq, i, 0)
     return seg
 

@@ -6,14 +6,18 @@ whether the oldest unacknowledged segment must be sent again. What a loss does t
 cwnd grows, is congestion control's (cc.py).
 """
 
-from ..kernel import reg_diff, reg_set
+from ..kernel import reg_add, reg_diff, reg_set
 from ..mpy import const
-from . import cc
+from . import cc, frto, rack, scoreboard
+from .count import RENEGED
 
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _RECOVER = const(10)
 _MAX_WINDOW = const(0xFFFFF)
+_SACKED = const(1)
+_EVER = const(8)
+_WAS = const(16)
 
 
 def start(pcb):
@@ -21,12 +25,13 @@ def start(pcb):
     pcb.dupacks = 0
     pcb.recovering = False
     reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_UNA, -1)
+    rack.start(pcb)
     cc.start(pcb)
 
 
 def _limited(pcb):
     """Return how many bytes cwnd is larger now for limited transmit (RFC 3042)."""
-    return 0 if pcb.recovering else min(pcb.dupacks, 2) * pcb.mss
+    return 0 if pcb.recovering or pcb.sack else min(pcb.dupacks, 2) * pcb.mss
 
 
 def _deflate(pcb):
@@ -103,8 +108,31 @@ def on_mark(pcb):
 
 
 def on_timeout(pcb, first):
-    """The retransmission timer fired; `first`: for this segment (RFC 5681 section 3.1)."""
+    """The retransmission timer fired; `first`: for this segment (RFC 5681 section 3.1). What is in
+    `unacked` is lost, and goes again in slow start."""
     cc.on_timeout(pcb, first, _deflate(pcb))
-    pcb.dupacks = 0
+    pcb.dupacks = pcb.tlp = 0
     pcb.recovering = False
+    if pcb.unacked is None:  # a closed window, or a connection that opens
+        return
+    frto.start(pcb, first)
+    rack.quiet(pcb)
+    pcb.losing = True
+    _lose_all(pcb)
     reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_NXT, 0)
+
+
+def _lose_all(pcb):
+    """The retransmission timer fired: all that is under way may be lost, also what the receiver
+    has told that it has: it need not keep it (RFC 2018 section 8). With RACK it is only what has
+    been under way for longer than a round trip (RFC 8985 section 6.3)."""
+    seg = pcb.unacked
+    if seg.marks & _SACKED:  # it should have been acknowledged, then
+        reg_add(pcb.net.tcp_count, RENEGED, 1)
+    timely = pcb.rack
+    while seg is not None:
+        if seg.marks & _SACKED:
+            scoreboard.mark(pcb, seg, seg.marks & _EVER | _WAS)
+        if seg is pcb.unacked or not timely or rack.left(pcb, seg) <= 0:
+            scoreboard.lose(pcb, seg)
+        seg = seg.next

@@ -5,23 +5,26 @@ TIME_WAIT, the application's poll.
     t_fast    an ACK is delayed, or the application has refused data: try again
     t_life    TIME_WAIT ends, or a FIN_WAIT_2 that nobody owns; until then keep-alive (keep.py)
     t_poll    call the application
+    t_loss    RACK's, beside t_rexmit: a reordering window, or a tail loss probe
 """
 
 from ..err import ERR_CLSD, ERR_TIMEOUT
 from ..kernel import reg_add, reg_diff, ticks_diff
 from ..mpy import const
-from . import keep, mtu, options, recovery
+from . import keep, mtu, options, recovery, sack_recovery, uto
 from .count import GAVE_UP, TIMEOUT
 from .header import SEG
-from .output import output, push_or_probe, requeue
+from .output import output, probe_tail, push_or_probe, requeue, retransmit_first
 from .state import SYN_RCVD, SYN_SENT, dying, end
 from .text import offer_again
 
 _SEG_ACK = const(1)
 _RTT_SEQ = const(9)
+_USER_MS = const(17)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _MAX_BACKOFF = const(8)
+_REORDER = const(1)  # pcb.loss_for
 
 
 def measure(pcb):
@@ -58,7 +61,8 @@ def on_rexmit(pcb):
     limit = cfg.TCP_MAXRTX
     if opening:
         limit = cfg.TCP_SYNMAXRTX if pcb.listener is None else cfg.TCP_SYNACKMAXRTX
-    if pcb.nrtx >= limit:
+    user_ms = pcb.regs[_USER_MS]
+    if uto.over(pcb) if user_ms else pcb.nrtx >= limit:
         reg_add(pcb.net.tcp_count, GAVE_UP, 1)
         end(pcb, ERR_TIMEOUT)
         return
@@ -66,11 +70,29 @@ def on_rexmit(pcb):
     pcb.backoff = min(pcb.backoff + 1, _MAX_BACKOFF)
     if not pcb.probing:
         reg_add(pcb.net.tcp_count, TIMEOUT, 1)
-        requeue(pcb)
+        if opening or pcb.unacked is None or pcb.unacked.len > pcb.snd_wnd:
+            requeue(pcb)
         if pcb.snd_wnd > 0 or opening:
             recovery.on_timeout(pcb, pcb.nrtx == 1)
             mtu.on_timeout(pcb)
-    push_or_probe(pcb)
+    if pcb.unacked is None:
+        push_or_probe(pcb)
+    else:
+        pcb.timing = pcb.timing and pcb.ts
+        retransmit_first(pcb)
+    output(pcb)
+    if user_ms:
+        uto.hurry(pcb)
+
+
+def on_loss(pcb):
+    """t_loss fired: a reordering window is over, or a tail loss probe is due (rack.py)."""
+    if pcb.loss_for == _REORDER:
+        pcb.loss_for = 0
+        sack_recovery.on_reorder_timer(pcb)
+    else:
+        pcb.loss_for = 0
+        probe_tail(pcb)
     output(pcb)
 
 

@@ -102,3 +102,38 @@ def test_quickack():
         return run, w.check
 
     nothing(setup)
+
+
+def test_user_timeouts():
+    """Told by a SYN, by an ACK in minutes, taken by the peer; at last the cable is cut."""
+
+    class Limits:
+        TCP_UTO = True
+
+    def setup():
+        w = World(config=Limits)
+        server = w.serve(End(total=2000))
+        end = w.client(End(total=2000, expect=ERR_TIMEOUT))
+        end.stay = server.stay = True
+
+        def run():
+            w.connect(end)
+            tcp.user_timeout(end.pcb, 300_000)
+            w.run(None, 1000)
+            tcp.user_timeout(end.pcb, 40_000_000)
+            w.run(None, 1000)
+            tcp.keepalive(server.pcb, 1000, 1000, 1)
+            tcp.poll(end.pcb, None, 0)
+            w.wire.ports[1].up = False
+            end.total = 4000
+            push(end)
+            tcp.output(end.pcb)
+            for _ in range(50):
+                w.run(None, 1_000_000)
+
+        def check():
+            assert end.err == server.err == ERR_TIMEOUT and end.acked == 2000
+
+        return run, check
+
+    nothing(setup)

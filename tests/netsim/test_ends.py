@@ -30,7 +30,7 @@ def test_peer_that_vanishes_while_we_send():
     assert flow.a.err == ERR_TIMEOUT
     expected = given_up_after(rto, cfg, cfg.TCP_MAXRTX)
     assert expected >= 100_000  # RFC 9293 section 3.8.3: R2 is at least 100 s
-    assert expected - 20 <= w.ms_since(at) <= expected + 40
+    assert expected - 20 <= w.ms_since(at) <= expected + 100  # a probe may restart the timer
     tcp.abort(flow.b.pcb)  # it received only: nothing tells it
     w.end()
 

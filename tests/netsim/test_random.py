@@ -92,9 +92,10 @@ def meddle(w, r, flows, over, echo):
         flow.b.resume()
 
 
-def one(seed):
-    """Run one network. Asserts that all connections complete, or fail with an error, and that
-    nothing is left. Return how many of them failed."""
+def one(seed, limits=limits, faults=faults):
+    """Run one network, of limits and faults that those functions choose. Asserts that all
+    connections complete, or fail with an error, and that nothing is left. Return how many of them
+    failed."""
     r = Random(seed * 31 + 7)
     both = (limits(r), limits(r))
     w = World(
@@ -105,7 +106,7 @@ def one(seed):
         rx_queue=pick(r, 32, 8, 64),
     )
     roomy = both[1].TCP_SND_QUEUELEN >= 12 and both[1].TCP_SND_BUF >= 5840
-    echo = roomy and min(both[0].TCP_MSS, both[1].TCP_MSS) >= 536 and r.below(2) == 0
+    echo = roomy and min([b.TCP_MSS for b in both]) >= 536 and r.below(2) == 0
     flows = connections(w, r, echo)
 
     def over():

@@ -58,7 +58,7 @@ def test_slow_start_stops_at_ssthresh():
 
 def test_slow_start_behind_a_timeout_counts_one_segment():
     """RFC 3465 section 2.3: the ACK may be for what was sent before."""
-    c = conn(TCP_IW=8)
+    c = conn(TCP_IW=8, TCP_FRTO=False)
     c.push(20 * MSS)
     c.lab.wait(300)
     assert c.count("timeout") == 1 and c.pcb.cwnd == MSS and c.pcb.ssthresh == 4 * MSS

@@ -103,7 +103,7 @@ def test_ssthresh_is_two_segments_at_least():
 
 def test_plateau_behind_a_timeout_is_where_slow_start_ends():
     """Section 4.8."""
-    c = conn()
+    c = conn(TCP_FRTO=False)
     c.push(20 * MSS)
     c.lab.wait(300)
     r = c.pcb.cc_regs

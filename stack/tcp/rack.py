@@ -1,0 +1,180 @@
+"""RACK (RFC 8985 section 6): what was sent a while before something that has arrived is lost.
+
+Counting duplicates cannot tell a loss from reordering, nor see that what was sent again is lost,
+too, nor that the last segments are. Here each segment has the time when it was sent last, `at`,
+and as many are sent in a ms, the number `nth` of that sending. Of those delivered, the one sent
+last is RACK.segment: pcb.rack_nth, with the round trip pcb.rack_rtt. What was sent before it has
+the reordering window left to arrive.
+
+In pcb.sb, behind what sack.py has:
+
+    2 FACK  end of the highest that was delivered   3 DSACK_ROUND   4 TLP_END
+"""
+
+from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
+from ..mpy import const
+from . import options, scoreboard
+from .count import REORDERED
+
+_SACKED = const(1)
+_EVER = const(8)
+_STATE = const(7)
+_LOST = const(2)
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_FACK = const(2)
+_DSACK_ROUND = const(3)
+_TLP_END = const(4)
+
+_ESTABLISHED = const(4)
+_UNKNOWN = const(0x10000000)  # of a round trip
+_PERSIST = const(16)
+_DUP_THRESH = const(3)
+_PTO_MS = const(1000)
+_PTO_LEAST_MS = const(10)
+_MAX_ACK_DELAY_MS = const(200)
+_REORDER = const(1)  # what t_loss is for
+_PROBE = const(2)
+
+
+def start(pcb):
+    """The connection is open: nothing was delivered yet."""
+    pcb.rack = pcb.sack and pcb.net.cfg.TCP_RACK
+    pcb.rack_rtt = 0
+    pcb.min_rtt = _UNKNOWN
+    pcb.reordering = pcb.rack_known = pcb.dsack_round = False
+    pcb.reo_mult = 1
+    pcb.reo_persist = pcb.tlp = pcb.loss_for = 0
+    reg_set(pcb.sb, _FACK, pcb.regs, _SND_UNA, 0)
+
+
+def delivered(pcb, seg):
+    """The segment is acknowledged, or SACKED, for the first time: steps 1 to 3 (section 6.2).
+
+    If it was sent twice, the ACK may be for the first: timestamps tell, or that it comes too soon.
+    """
+    if not pcb.rack:
+        return
+    sb = pcb.sb
+    now = pcb.net.now
+    rtt = max(ticks_diff(now, seg.at), 0)
+    ahead = reg_diff(seg.r, 0, sb, _FACK) + scoreboard.size(seg)
+    if ahead > 0:
+        reg_add(sb, _FACK, ahead)
+    if not seg.marks & _EVER:
+        if ahead < 0 and not pcb.reordering:
+            reg_add(pcb.net.tcp_count, REORDERED, 1)
+            pcb.reordering = True
+        pcb.min_rtt = min(pcb.min_rtt, rtt)
+    elif rtt < pcb.min_rtt or (pcb.ts and options.round_trip(pcb) > rtt):
+        return
+    pcb.rack_rtt = rtt
+    if not pcb.rack_known or ticks_diff(seg.nth, pcb.rack_nth) > 0:
+        pcb.rack_known = True
+        pcb.rack_nth = seg.nth
+
+
+def window(pcb):
+    """Return the reordering window in ms: step 4."""
+    if not pcb.reordering and (
+        pcb.recovering or pcb.losing or pcb.sacked >= _DUP_THRESH * pcb.mss
+    ):
+        return 0
+    return min(pcb.reo_mult * max(pcb.min_rtt >> 2, 1), pcb.srtt >> 3)
+
+
+def adapt(pcb):
+    """The ACK may tell of a duplicate, that is of a segment that was only late: let the window
+    grow, once a round trip, until 16 recoveries were without (step 4)."""
+    sb = pcb.sb
+    if pcb.dsack_round and reg_diff(pcb.regs, _SND_UNA, sb, _DSACK_ROUND) >= 0:
+        pcb.dsack_round = False
+    if pcb.dsack and not pcb.dsack_round:
+        pcb.dsack_round = True
+        reg_set(sb, _DSACK_ROUND, pcb.regs, _SND_NXT, 0)
+        pcb.reo_mult = min(pcb.reo_mult + 1, 255)
+        pcb.reo_persist = _PERSIST
+
+
+def recovered(pcb):
+    """A recovery is over."""
+    pcb.reo_persist -= 1
+    if pcb.reo_persist <= 0:
+        pcb.reo_persist = 0
+        pcb.reo_mult = 1
+
+
+def left(pcb, seg):
+    """Return how many ms the segment still has to arrive."""
+    return pcb.rack_rtt + window(pcb) - max(ticks_diff(pcb.net.now, seg.at), 0)
+
+
+def detect(pcb):
+    """Mark what is lost, and start t_loss for what may be soon: step 5."""
+    wait = 0
+    if pcb.rack_known:
+        seg = pcb.unacked
+        while seg is not None:
+            marks = seg.marks
+            if not (marks & _SACKED or marks & _STATE == _LOST):
+                if ticks_diff(pcb.rack_nth, seg.nth) > 0:
+                    ms = left(pcb, seg)
+                    if ms <= 0:
+                        scoreboard.lose(pcb, seg)
+                    else:
+                        wait = max(wait, ms)
+            seg = seg.next
+    if wait:
+        pcb.loss_for = _REORDER
+        pcb.net.timers.start(pcb.t_loss, wait)
+    elif pcb.loss_for == _REORDER or pcb.sacked:
+        quiet(pcb)
+
+
+def quiet(pcb):
+    """Stop t_loss."""
+    pcb.loss_for = 0
+    pcb.net.timers.stop(pcb.t_loss)
+
+
+def schedule(pcb):
+    """New data was sent, or acknowledged: if no ACK comes for two round trips, the last segments
+    may be lost, of which no duplicate tells. Start t_loss for a probe (section 7.2)."""
+    pcb.pto_due = False
+    if pcb.recovering or pcb.losing or pcb.sacked or pcb.tlp or pcb.loss_for == _REORDER:
+        return
+    if pcb.unacked is None or pcb.state < _ESTABLISHED:
+        return quiet(pcb)
+    ms = _PTO_MS
+    if pcb.srtt:
+        ms = max(pcb.srtt >> 2, _PTO_LEAST_MS)
+        if pcb.unacked.next is None:
+            ms += _MAX_ACK_DELAY_MS
+    timers = pcb.net.timers
+    ms = min(ms, timers.left(pcb.t_rexmit) - 1)
+    if ms > 0:
+        pcb.loss_for = _PROBE
+        timers.start(pcb.t_loss, ms)
+
+
+def probed(pcb):
+    """A probe was sent: if it was no new data (pcb.tlp is 2), the ACK will tell what for."""
+    reg_set(pcb.sb, _TLP_END, pcb.regs, _SND_NXT, 0)
+
+
+def probe_lost(pcb, acked, plain):
+    """The ACK, already counted in SND.UNA, may be the answer to a probe (section 7.4.2). Returns
+    True if the probe has repaired a loss. `plain`: it has neither text nor SACK."""
+    past = reg_diff(pcb.regs, _SND_UNA, pcb.sb, _TLP_END)
+    if past < 0:
+        return False
+    if pcb.tlp == 1:
+        pcb.tlp = 0
+    elif pcb.dsack:  # both have arrived
+        pcb.tlp = 0
+    elif past > 0:
+        pcb.tlp = 0
+        return True
+    elif not acked and plain:
+        pcb.tlp = 0
+    return False
