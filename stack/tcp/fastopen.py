@@ -59,6 +59,7 @@ _BLOCKED = const(255)  # in place of the cookie's length
 _message = bytearray(17)
 _made = bytearray(_COOKIE_LEN)
 _number = array("I", [0])
+_work = array("I", [0] * 4)  # for prf()
 
 
 class FastOpen:
@@ -102,7 +103,7 @@ class FastOpen:
         copy(_message, 0, pcb.key, 0, n)
         for i in (0, 4):
             _message[n] = i
-            prf(_number, 0, key, _message, 0, n + 1, self.net._work)
+            prf(_number, 0, key, _message, 0, n + 1, _work)
             reg_store(_made, i, _number, 0)
         return _made
 
