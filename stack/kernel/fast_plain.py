@@ -432,7 +432,9 @@ def tcp_emit(pcb, p, seq, i, flags, hlen, up):
     net = pcb.net
     key = pcb.key
     regs = pcb.regs
-    wnd = tcp_window(regs, pcb.mss, 0 if flags & 2 else pcb.rcv_scale)
+    wnd = tcp_window(regs, pcb.mss, pcb.rcv_scale)
+    if flags & 2:  # never scaled (RFC 7323 section 2.2)
+        wnd = min(wnd << pcb.rcv_scale, 0xFFFF)
     buf = p.buf
     off = p.off
     tcp_header(buf, off, key, 32, seq, i, regs, _RCV_NXT, hlen << 10 | flags, wnd)

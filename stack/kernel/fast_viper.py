@@ -471,10 +471,12 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
     key = pcb.key
     regs = pcb.regs
     r = ptr32(regs)
-    scale = 0
-    if flags & 2 == 0:
-        scale = int(pcb.rcv_scale)
+    scale = int(pcb.rcv_scale)
     wnd = int(tcp_window(regs, int(pcb.mss), scale))
+    if flags & 2:
+        wnd <<= scale
+        if wnd > 0xFFFF:
+            wnd = 0xFFFF
     buf = p.buf
     off = int(p.off)
     b = ptr8(int(ptr8(buf)) + off)
