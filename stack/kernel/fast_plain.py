@@ -267,7 +267,7 @@ def ip4_send(net, p, addrs, off, what):
     p.off = at - 14
     p.len += 34
     p.tot_len = n + 14
-    err = net.netifs[0].driver.tx(p)
+    err = net.driver.tx(p)
     _count(hot, hot[_ETH] + (6 if err else 1))
     return err
 
@@ -519,7 +519,7 @@ def _send_ack(net, pcb, p):
         return False
     if pcb.t_fast.running:
         net.timers.stop(pcb.t_fast)
-    if net.netifs[0].driver.tx(p):
+    if net.driver.tx(p):
         net.tcp.failed(net)
     return True
 
@@ -547,7 +547,7 @@ def udp_sendto(u, p, addr, off, port):
     buf[at + 7] = c & 0xFF
     p.off = at - 34
     p.len = p.tot_len = n + 34
-    err = net.netifs[0].driver.tx(p)
+    err = net.driver.tx(p)
     if not err:
         _count(hot, hot[_UDP] + 1)
     _count(hot, hot[_ETH] + (6 if err else 1))

@@ -278,7 +278,7 @@ def ip4_send(net, p, addrs, off: int, what: int) -> int:
     p.off = at - 14
     p.len = int(p.len) + 34
     p.tot_len = n + 14
-    err = int(net.netifs[0].driver.tx(p))
+    err = int(net.driver.tx(p))
     hot = ptr32(net.hot)
     i = hot[_ETH]
     if err:
@@ -658,7 +658,7 @@ def tcp_flush(net):
                 t = pcb.t_fast
                 if t.running:
                     net.timers.stop(t)
-                if int(net.netifs[0].driver.tx(p)):
+                if int(net.driver.tx(p)):
                     tcp.failed(net)
         c = regs[_NEXT_OUT]
 
@@ -700,7 +700,7 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
     p.off = at - 34
     p.len = n + 34
     p.tot_len = n + 34
-    err = int(net.netifs[0].driver.tx(p))
+    err = int(net.driver.tx(p))
     i = hot[_ETH] + 1
     if err:
         i += 5
@@ -716,14 +716,14 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
 
 @micropython.viper
 def net_poll(net, now: int) -> int:
-    hot = ptr32(net.hot)
+    registers = net.hot
+    hot = ptr32(registers)
     timers = net.timers
     pcbs = net.tcp.pcbs
     hot[_NOW] = now
     hot[_BURST] = 1
     net.now = now
     timers.now = now
-    registers = net.hot
     check = frame_check
     pool = net.pool
     fast = hot[_ON]
