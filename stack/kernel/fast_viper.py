@@ -9,7 +9,11 @@ bytes.
 import micropython
 
 from ..mpy import const
-from . import cksum  # the fastest there is
+
+try:
+    from .thumb import cksum
+except (ImportError, SyntaxError, ValueError):  # as in __init__.py
+    from .viper import cksum
 
 _NONE = None  # as objects, which viper's own None and 0 are not
 _OK = 0
