@@ -76,17 +76,6 @@ def test_time_wait_rst():
     lab.end()
 
 
-def test_time_wait_rst_of_rfc_1337():
-    lab, app, peer = time_wait(TCP_RFC1337=True)
-    for _ in range(3):
-        peer.send(RST, seq=2)
-    peer.silent()
-    assert is_in(lab, "TIME_WAIT") and lab.count("tcp", "ignored") == 3
-    lab.wait(TWO_MSL)
-    gone(lab)
-    lab.end()
-
-
 def test_time_wait_new_syn():
     lab, app, peer = time_wait()
     later(lab)
@@ -188,61 +177,6 @@ def test_time_wait_makes_room_for_a_new_connection():
         peers[i].expect(RST)
     assert tcp.new(lab.net) is None
     lab.end()
-
-
-def crowd(n, **limits):
-    """Return (lab, app, peers, pcbs): `n` connections that are open."""
-    lab, app, peer = served(**limits)
-    peers, pcbs = [peer], [app.pcb]
-    for port in range(2000, 1999 + n):
-        peers.append(Peer(lab, port=port))
-        peers[-1].send(SYN)
-        peers[-1].expect(SYN | ACK)
-        peers[-1].send(ACK)
-        pcbs.append(app.pcb)
-    return lab, app, peers, pcbs
-
-
-def end(peer, pcb):
-    """Close, ours first: the connection is in TIME_WAIT."""
-    tcp.shutdown(pcb, False, True)
-    peer.expect(FIN | ACK)
-    peer.send(FIN | ACK)
-    peer.expect(ACK)
-
-
-def test_time_wait_of_at_most_so_many():
-    lab, app, peers, pcbs = crowd(5, TCP_TIME_WAIT_MAX=2)
-    for i in (3, 0, 4):
-        end(peers[i], pcbs[i])
-    assert not pcbs[3].in_use and app.log.count(CLOSED) == 1, "the oldest, and its owner knows"
-    assert pcbs[0].in_use and pcbs[4].in_use and lab.net.tcp.tw_n == 2
-    lab.wait(500)
-    peers[0].send(FIN | ACK, seq=1)  # it came again: this is the younger one now
-    peers[0].expect(ACK)
-    end(peers[1], pcbs[1])
-    assert pcbs[0].in_use and pcbs[1].in_use and not pcbs[4].in_use
-    lab.wait(TWO_MSL)
-    assert lab.net.tcp.tw_n == 0 and [pcb.in_use for pcb in pcbs] == [0, 0, 1, 0, 0]
-    end(peers[2], pcbs[2])
-    assert lab.net.tcp.tw_n == 1
-    lab.end()
-
-
-def test_time_wait_in_any_order_of_leaving():
-    for order in ((0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2), (2, 0, 3, 1)):
-        lab, app, peers, pcbs = crowd(4)
-        for i in range(4):
-            end(peers[i], pcbs[i])
-        tw = lab.net.tcp
-        left = [0, 1, 2, 3]
-        for i in order:
-            tcp.abort(pcbs[i])
-            left.remove(i)
-            assert tw.tw_n == len(left)
-            assert tw.tw_first == (pcbs[left[0]].number if left else 0)
-            assert tw.tw_last == (pcbs[left[-1]].number if left else 0)
-        lab.end()
 
 
 def test_time_wait_makes_room_for_a_peers_connection():

@@ -1,14 +1,83 @@
-"""stack/tcp/opening.py: a SYN for a connection in TIME_WAIT, and its timestamp (RFC 6191). Runs on
-every interpreter."""
+"""stack/tcp/timewait.py and opening.py: who is in TIME_WAIT, resets (RFC 1337), and a SYN with a
+timestamp (RFC 6191). Runs on every interpreter."""
 
 from stack import tcp
 from stack.err import OK
 from tests.packets import b32
-from tests.peer import ACK, FIN, SYN, Peer
+from tests.peer import ACK, FIN, RST, SYN, Peer, gone, served
 from tests.support import Lab
+
+from .states import is_in
+from .test_input_time_wait import CLOSED, TWO_MSL, time_wait
 
 MSS = b"\x02\x04\x05\xb4"
 LAST = 0xFFFFFFF8  # the last timestamp of the old connection: the next ones are beyond the wrap
+
+
+def test_time_wait_rst_of_rfc_1337():
+    lab, app, peer = time_wait(TCP_RFC1337=True)
+    for _ in range(3):
+        peer.send(RST, seq=2)
+    peer.silent()
+    assert is_in(lab, "TIME_WAIT") and lab.count("tcp", "ignored") == 3
+    lab.wait(TWO_MSL)
+    gone(lab)
+    lab.end()
+
+
+def crowd(n, **limits):
+    """Return (lab, app, peers, pcbs): `n` connections that are open."""
+    lab, app, peer = served(**limits)
+    peers, pcbs = [peer], [app.pcb]
+    for port in range(2000, 1999 + n):
+        peers.append(Peer(lab, port=port))
+        peers[-1].send(SYN)
+        peers[-1].expect(SYN | ACK)
+        peers[-1].send(ACK)
+        pcbs.append(app.pcb)
+    return lab, app, peers, pcbs
+
+
+def end(peer, pcb):
+    """Close, ours first: the connection is in TIME_WAIT."""
+    tcp.shutdown(pcb, False, True)
+    peer.expect(FIN | ACK)
+    peer.send(FIN | ACK)
+    peer.expect(ACK)
+
+
+def test_time_wait_of_at_most_so_many():
+    lab, app, peers, pcbs = crowd(5, TCP_TIME_WAIT_MAX=2)
+    for i in (3, 0, 4):
+        end(peers[i], pcbs[i])
+    assert not pcbs[3].in_use and app.log.count(CLOSED) == 1, "the oldest, and its owner knows"
+    assert pcbs[0].in_use and pcbs[4].in_use and lab.net.tcp.tw_n == 2
+    lab.wait(500)
+    peers[0].send(FIN | ACK, seq=1)  # it came again: this is the younger one now
+    peers[0].expect(ACK)
+    end(peers[1], pcbs[1])
+    assert pcbs[0].in_use and pcbs[1].in_use and not pcbs[4].in_use
+    lab.wait(TWO_MSL)
+    assert lab.net.tcp.tw_n == 0 and [pcb.in_use for pcb in pcbs] == [0, 0, 1, 0, 0]
+    end(peers[2], pcbs[2])
+    assert lab.net.tcp.tw_n == 1
+    lab.end()
+
+
+def test_time_wait_in_any_order_of_leaving():
+    for order in ((0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2), (2, 0, 3, 1)):
+        lab, app, peers, pcbs = crowd(4)
+        for i in range(4):
+            end(peers[i], pcbs[i])
+        tw = lab.net.tcp
+        left = [0, 1, 2, 3]
+        for i in order:
+            tcp.abort(pcbs[i])
+            left.remove(i)
+            assert tw.tw_n == len(left)
+            assert tw.tw_first == (pcbs[left[0]].number if left else 0)
+            assert tw.tw_last == (pcbs[left[-1]].number if left else 0)
+        lab.end()
 
 
 def ts(value):
@@ -16,7 +85,7 @@ def ts(value):
     return b"" if value is None else b"\x01\x01\x08\x0a" + b32(value & 0xFFFFFFFF) + bytes(4)
 
 
-def time_wait(value, **limits):
+def stamped(value, **limits):
     """A connection whose segments had timestamps, or none if `value` is None, is in TIME_WAIT: the
     peer's next byte is 2. Return (lab, peer)."""
     lab = Lab(**dict({"TCP_TIMESTAMPS": True}, **limits))
@@ -56,7 +125,7 @@ def test_a_syn_in_time_wait():
         (None, 1, 5000, True),
         (None, None, -5000, False),
     ):
-        lab, peer = time_wait(old)
+        lab, peer = stamped(old)
         lab.wait(600)
         peer.seq = seq
         peer.send(SYN, options=MSS + ts(new))
@@ -77,7 +146,7 @@ def test_a_syn_in_time_wait():
 
 def test_without_a_timestamp_numbers_decide():
     for seq, step, honoured in ((5000, 100_000, True), (5000, 0, False), (2, 100_000, False)):
-        lab, peer = time_wait(LAST)
+        lab, peer = stamped(LAST)
         iss = lab.net.tcp.iss
 
         def choose(pcb, iss=iss, step=step):
@@ -94,7 +163,7 @@ def test_without_a_timestamp_numbers_decide():
 
 
 def test_timestamps_that_are_switched_off_say_nothing():
-    lab, peer = time_wait(None, TCP_TIMESTAMPS=False)
+    lab, peer = stamped(None, TCP_TIMESTAMPS=False)
     lab.wait(600)
     peer.seq = -5000
     peer.send(SYN, options=MSS + ts(1))
@@ -103,7 +172,7 @@ def test_timestamps_that_are_switched_off_say_nothing():
 
 
 def test_nobody_listens_any_more():
-    lab, peer = time_wait(LAST)
+    lab, peer = stamped(LAST)
     for lpcb in lab.net.tcp.listeners:
         if lpcb.in_use:
             tcp.close(lpcb)
