@@ -53,6 +53,7 @@ from .api import (
     congestion,
     connect,
     err,
+    fastopen,
     init,
     listen,
     nagle_disable,

@@ -6,12 +6,25 @@ receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 AC
                          +-> opening.py      a SYN makes a connection, or nobody is there
 """
 
-from ..err import ERR_CLSD, ERR_MEM, ERR_RST, OK
+from ..err import ERR_CLSD, ERR_RST, OK
 from ..kernel import reg_add, reg_diff, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, blind, count, ecn, fastpath, opening, options, recovery, sack, text, uto
+from . import (
+    ack,
+    blind,
+    count,
+    ecn,
+    fastopen,
+    fastpath,
+    opening,
+    options,
+    recovery,
+    sack,
+    text,
+    uto,
+)
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
@@ -157,6 +170,8 @@ def _syn_sent(pcb, p):
         return False
     reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
     ecn.answered(pcb)
+    if pcb.tfo:
+        fastopen.answered(pcb, p.buf)
     return _opened(pcb) and _text(pcb, p)
 
 
@@ -177,7 +192,7 @@ def _opened(pcb):
     lost = pcb.nrtx > 0
     pcb.nrtx = pcb.backoff = 0
     pcb.net.timers.stop(pcb.t_rexmit)
-    ack.release(pcb)
+    n = ack.release(pcb)
     recovery.start(pcb)
     if lost:
         pcb.cwnd = pcb.mss  # RFC 5681 section 3.1
@@ -188,14 +203,13 @@ def _opened(pcb):
     if lpcb is not None:
         lpcb.pending -= 1
         pcb.listener = None
-        fn = lpcb.on_accept
-        if fn is None or fn(lpcb.arg, pcb, OK) != OK:
-            if pcb.serial == serial:
-                send_control(pcb, RST | ACK)
-                end(pcb, ERR_MEM)
-            return False
-    elif pcb.on_connected is not None:
+        return opening.hand_over(pcb, lpcb)
+    if pcb.early is not None:
+        pcbs.leave_early(pcb)
+    if pcb.on_connected is not None:
         pcb.on_connected(pcb.arg, pcb, OK)
+    if n and pcb.serial == serial and pcb.on_sent is not None:  # text of the SYN
+        pcb.on_sent(pcb.arg, pcb, n)
     return pcb.serial == serial
 
 
@@ -267,6 +281,8 @@ def _synchronized(pcb, p, netif, addrs):
     serial = pcb.serial
     if not ack.process(pcb) or pcb.serial != serial:
         return False
+    if pcb.ts:
+        options.take(pcb)
     if pcb.refused is not None:  # what was acknowledged may have made room for it
         text.offer_again(pcb)
         if pcb.serial != serial:

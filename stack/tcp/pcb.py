@@ -43,15 +43,18 @@ from array import array
 
 from .. import hot
 from ..err import ERR_CLSD
-from ..kernel import copy, reg_raw, reg_set, reg_zero, same, ticks_add, tuple_hash
+from ..kernel import copy, reg_diff, reg_raw, reg_set, reg_zero, same, ticks_add, tuple_hash
 from ..mpy import const
 from ..pbuf import free as pbuf_free
 from ..timer import Timer
 from . import timewait
 from .cc import ALGORITHMS
+from .fastopen import FastOpen
 
 _PORTS = const(32)
 _KEY_LEN = const(36)
+_SND_UNA = const(0)
+_ISS = const(4)
 NREGS = 52
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
@@ -128,6 +131,8 @@ class Pcb:
         self.ttl = cfg.IP_TTL
         self.tos = 0
         self.nodelay = self.rx_closed = self.fin_queued = self.fin_seen = False
+        self.tfo = self.syn_len = 0  # fastopen.py; bytes of text that our SYN carries
+        self.early = None
         self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.snd_scale = self.rcv_scale = 0
         # sending
@@ -178,6 +183,7 @@ class Listener:
         self.alen = 4
         self.port = self.backlog = self.pending = 0
         self.on_accept = self.arg = self.cc = None
+        self.early = self.early_max = self.early_gone = self.gone_at = 0  # fastopen.py
 
 
 class Tcp:
@@ -195,6 +201,7 @@ class Tcp:
         self.avail = len(self.free)
         self.tw_first = self.tw_last = self.tw_n = 0  # timewait.py
         self.listeners = [Listener(net) for _ in range(cfg.NUM_TCP_LISTEN)]
+        self.fastopen = FastOpen(net) if cfg.TCP_FASTOPEN else None
         self.ghost = None  # cookie.py
         self.cookie_slot = -1  # when the last one was sent
         if cfg.TCP_SYN_COOKIES:
@@ -244,6 +251,8 @@ def release(pcb):
     if pcb.listener is not None:
         pcb.listener.pending -= 1
         pcb.listener = None
+    if pcb.early is not None:
+        leave_early(pcb)
     regs = pcb.regs
     regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
     if pcb.state == _TIME_WAIT:
@@ -255,6 +264,17 @@ def release(pcb):
     pcb.serial = (pcb.serial + 1) & 0xFFFFFF
     pcb.state = 0
     pcb.in_use = False
+
+
+def leave_early(pcb):
+    """The handshake of a connection that was open before it has ended (fastopen.py)."""
+    lpcb = pcb.early
+    pcb.early = None
+    if reg_diff(pcb.regs, _SND_UNA, pcb.regs, _ISS) > 0:
+        lpcb.early -= 1
+    else:
+        lpcb.early_gone += 1
+        lpcb.gone_at = pcb.net.now
 
 
 def purge(pcb):

@@ -129,7 +129,7 @@ def test_a_pcb_comes_back_as_new():
             setattr(pcb, name, not value)
         elif isinstance(value, int):
             setattr(pcb, name, value + 1)
-        elif value is None and name not in ("refused", "listener"):
+        elif value is None and name not in ("refused", "listener", "early"):
             if name not in ("unsent", "unacked"):
                 setattr(pcb, name, "used")
     pcb.key[:] = b"\xff" * 36
