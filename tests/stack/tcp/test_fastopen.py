@@ -84,6 +84,9 @@ def test_a_short_answer_does_not_wait_either():
     peer.expect(ACK | PSH, seq=1, ack=6, data=b"200 OK")
     assert tcp.write(app.pcb, b"more", 0, 4) == OK and tcp.output(app.pcb) == OK
     peer.silent()  # Nagle
+    peer.send(ACK, ack=1)  # that of the SYN,ACK alone
+    assert lab.count("tcp", "dup_ack") == 0
+    peer.silent()
     peer.send(ACK, ack=7)
     peer.expect(ACK | PSH, seq=7, ack=6, data=b"more")
     lab.end()
