@@ -14,12 +14,14 @@ the bytes, where its assembler compiles.
 
 from array import array
 
+import micropython
+
 from stack.err import ERR_MEM, ERR_VAL, OK
 from stack.kernel import reg_add
 from stack.mpy import const
 from stack.pbuf import LEAD, alloc, copy_partial, free
 
-from . import GATHER, MULTICAST_FILTER
+from . import FRAME_SUM, GATHER, MULTICAST_FILTER
 from .lan9118_viper import NAMES, crc_bit, discard, peek, pull, push, read, wait_clear, write
 
 try:
@@ -73,6 +75,7 @@ _HALF = const(0x0080)  # and do not receive what we send
 _FIRST = const(0x2000)  # TX command A: first and last piece of a frame
 _LAST = const(0x1000)
 _MAX_FRAME = const(1514)
+_NONE = None  # as an object, which viper's own is not
 
 
 class LAN9118:
@@ -83,7 +86,7 @@ class LAN9118:
     Allocates only when made.
     """
 
-    caps = GATHER | MULTICAST_FILTER
+    caps = GATHER | MULTICAST_FILTER | FRAME_SUM
     mtu = 1500
 
     def __init__(self, base=0x40200000, mac=None):
@@ -141,42 +144,43 @@ class LAN9118:
             )
         self.link()
 
+    @micropython.viper
     def rx(self):
         """Return the next received frame as a pbuf the caller owns, or None."""
         dev = self.dev
-        n = peek(dev)
-        if not n:
-            return None
-        p = alloc(self.pool, LEAD, n)
-        if p is None:
+        n = int(peek(dev))
+        if n == 0:
+            return _NONE
+        p = alloc(self.pool, 2, n)
+        if p is _NONE:
             discard(dev, (n + 9) >> 2)
-            return None
-        pull(dev, p.buf, (n + 9) >> 2)
+        else:
+            pull(dev, p.buf, n)
         return p
 
-    def tx(self, p):
+    @micropython.viper
+    def tx(self, p) -> int:
         """Send chain `p` from where it lies; it is copied out when this returns, and stays the
         caller's. Returns OK, ERR_VAL for a bad length, ERR_MEM if the FIFO has no room now."""
-        n = p.tot_len
-        if n < 14 or n > _MAX_FRAME:
-            reg_add(self.dev, _TX_ERROR, 1)
-            return ERR_VAL
+        n = int(p.tot_len)
         q = p.next
-        if q is not None and q.next is not None and _has_crumb(q):
-            return self._tx_joined(p)
+        if n < 14 or n > _MAX_FRAME or q is not _NONE and q.next is not _NONE:
+            err = int(self._tx_unusual(p))
+            if err != 1:
+                return err
         dev = self.dev
         piece = n << 16 | _FIRST
         while True:
-            k = p.len
+            k = int(p.len)
             if k:
                 if k == n:
                     piece |= _LAST
-                if push(dev, p.buf, p.off, piece | k):
-                    return ERR_MEM
+                if int(push(dev, p.buf, int(p.off), piece | k)):
+                    return int(ERR_MEM)
                 n -= k
-                if not n:
-                    return OK
-                piece &= ~_FIRST
+                if n == 0:
+                    return 0
+                piece = piece >> 16 << 16
             p = p.next
 
     def link(self):
@@ -209,9 +213,15 @@ class LAN9118:
                 bits |= 1 << i
         return bits
 
-    def _tx_joined(self, p):
-        """Send a chain that the chip does not take as it is, joined in a receive pbuf."""
+    def _tx_unusual(self, p):
+        """Return 1 for a chain of three or more pbufs that the chip takes as it is; or send it,
+        joined in a receive pbuf, and return as tx()."""
         n = p.tot_len
+        if n < 14 or n > _MAX_FRAME:
+            reg_add(self.dev, _TX_ERROR, 1)
+            return ERR_VAL
+        if not _has_crumb(p.next):
+            return 1
         q = alloc(self.pool, 0, n)
         if q is None:
             reg_add(self.dev, _TX_FULL, 1)

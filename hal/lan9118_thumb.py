@@ -13,31 +13,66 @@ import micropython
 
 
 @micropython.asm_thumb
-def pull(r0, r1, r2):  # dev, buf, words
+def pull(r0, r1, r2):  # dev, buf, n; then r2 is what is left of the frame, and r3 the sum
     ldr(r0, [r0, 32])  # dev[_BASE]: the RX data FIFO is at offset 0
     push({r8, r9, r10, r11})
+    mov(r12, r1)
+    ldr(r3, [r0, 0])  # the lead, which does not count, and two bytes
+    str(r3, [r1, 0])
+    add(r1, 4)
+    lsr(r3, r3, 16)
+    lsl(r3, r3, 16)
+    sub(r2, 2)
     b(NEXT)
     label(EIGHT)
     data(2, 0xE890, 0x0FF0)  # ldm r0, {r4-r11}
     data(2, 0xE8A1, 0x0FF0)  # stm r1!, {r4-r11}
+    add(r3, r3, r4)
+    adc(r3, r5)
+    adc(r3, r6)
+    adc(r3, r7)
+    data(2, 0xEB53, 0x0308)  # adcs r3, r3, r8, and so on
+    data(2, 0xEB53, 0x0309)
+    data(2, 0xEB53, 0x030A)
+    data(2, 0xEB53, 0x030B)
+    data(2, 0xF153, 0x0300)  # adcs r3, r3, 0
     label(NEXT)
-    sub(r2, 8)
+    sub(r2, 32)
     bpl(EIGHT)
-    pop({r8, r9, r10, r11})
-    lsl(r3, r2, 30)  # what is left, modulo 8: bit 2 to the carry, bit 1 to the sign
-    bcc(NOT_FOUR)
-    data(2, 0xE890, 0x00F0)  # ldm r0, {r4-r7}
-    data(2, 0xC1F0)  # stm r1!, {r4-r7}
-    label(NOT_FOUR)
-    bpl(NOT_TWO)
-    data(2, 0xE890, 0x0030)  # ldm r0, {r4, r5}
-    data(2, 0xC130)  # stm r1!, {r4, r5}
-    label(NOT_TWO)
-    lsl(r3, r2, 31)
-    bpl(END)
+    add(r2, 28)
+    bmi(FEW)
+    label(WORD)
     ldr(r4, [r0, 0])
     str(r4, [r1, 0])
-    label(END)
+    add(r1, 4)
+    add(r3, r3, r4)
+    data(2, 0xF153, 0x0300)
+    sub(r2, 4)
+    bpl(WORD)
+    label(FEW)
+    add(r2, 4)
+    beq(FCS)
+    ldr(r4, [r0, 0])
+    str(r4, [r1, 0])
+    add(r1, 4)
+    lsl(r2, r2, 3)
+    mov(r5, 32)
+    sub(r5, r5, r2)
+    data(2, 0x40AC)  # lsl r4, r5: what is not the frame's does not count
+    data(2, 0x40EC)  # lsr r4, r5
+    add(r3, r3, r4)
+    data(2, 0xF153, 0x0300)
+    label(FCS)
+    ldr(r4, [r0, 0])
+    str(r4, [r1, 0])
+    lsr(r4, r3, 16)
+    data(2, 0xB29B)  # uxth r3, r3
+    add(r3, r3, r4)
+    lsr(r4, r3, 16)
+    add(r3, r3, r4)
+    mov(r4, r12)
+    strh(r3, [r4, 0])
+    pop({r8, r9, r10, r11})
     mov(r0, 0)  # it is returned, and the address would be an object
 
 

@@ -103,13 +103,25 @@ def discard(dev: ptr32, words: int):
 
 
 @micropython.viper
-def pull(dev: ptr32, buf: ptr32, words: int):
-    """Read `words` words from the RX data FIFO into `buf`, which is aligned."""
+def pull(dev: ptr32, buf: ptr32, n: int):
+    """Read a frame of `n` bytes, its lead, its FCS and what fills the last word from the RX data
+    FIFO into `buf`, which is aligned, and then write the frame's sum over the lead (FRAME_SUM)."""
     regs = ptr32(dev[_BASE])
+    words = (n + 9) >> 2
     i = 0
     while i < words:
         buf[i] = regs[_RX_DATA]
         i += 1
+    h = ptr16(buf)
+    s = 0
+    i = n >> 1
+    while i > 0:
+        s += h[i]
+        i -= 1
+    if n & 1:
+        s += ptr8(buf)[n + 1]
+    s = (s & 0xFFFF) + (s >> 16)
+    h[0] = (s & 0xFFFF) + (s >> 16)
 
 
 @micropython.viper

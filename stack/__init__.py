@@ -15,6 +15,9 @@ from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer, udp
 from .config import load as limits
 from .kernel import net_poll, prf, reg_add, reg_load, reg_store
 
+_bytes = bytearray(4)  # scratch
+_work = array("I", [0] * 4)
+
 
 class Stack:
     """One TCP/IP stack: its pools, tables, counters and netifs. All memory is allocated here.
@@ -25,6 +28,7 @@ class Stack:
     Raises ValueError for limits that contradict each other, and for a short seed.
     """
 
+    udp_pcbs = ()
     taken = None  # fn(net, p, netif) for each thing that frame_check() finds
 
     def __init__(self, config=None, seed=None):
@@ -33,14 +37,12 @@ class Stack:
             raise ValueError("Stack: pass seed= with 8 or more bytes of entropy")
         self._secret = array("I", [0] * 2)
         self._rand = array("I", [0] * 2)  # a counter, and its last image under the secret
-        self._bytes = bytearray(4)
-        self._work = array("I", [0] * 4)
         seed = bytes(seed) + bytes(-len(seed) % 4)
         for i in range(0, len(seed), 4):
             reg_load(self._rand, 0, seed, i)
             for k in range(2):
-                reg_store(self._bytes, 0, self._rand, 0)
-                prf(self._secret, k, self._secret, self._bytes, 0, 4, self._work)
+                reg_store(_bytes, 0, self._rand, 0)
+                prf(self._secret, k, self._secret, _bytes, 0, 4, _work)
         self.now = 0
         self.stats = {}
         if cfg.TCP_TINY:  # what is not used need not be imported: that, too, takes memory
@@ -70,7 +72,8 @@ class Stack:
         self.refs = pbuf.Pool(cfg.PBUF_REF_SIZE, 0, pbuf.REF)
         self.families = {ipv4.ALEN: ipv4}
         for layer in (eth, arp, ipv4, icmp, udp, tcp):
-            layer.init(self)
+            if layer is not udp or cfg.NUM_UDP_PCB:
+                layer.init(self)
         eth.register(self, 0x0800, ipv4.receive)
 
     def link_attach(self, nif):
@@ -85,15 +88,15 @@ class Stack:
 
     def prf(self, out, i, buf, off, n):
         """out[i] = kernel.prf, keyed by the stack's secret, of n bytes at buf[off]."""
-        prf(out, i, self._secret, buf, off, n, self._work)
+        prf(out, i, self._secret, buf, off, n, _work)
 
     def random16(self):
         """Return 0..65535 that nobody can guess who does not know the seed."""
         reg_add(self._rand, 0, 1)
-        reg_store(self._bytes, 0, self._rand, 0)
-        self.prf(self._rand, 1, self._bytes, 0, 4)
-        reg_store(self._bytes, 0, self._rand, 1)
-        return self._bytes[0] << 8 | self._bytes[1]
+        reg_store(_bytes, 0, self._rand, 0)
+        self.prf(self._rand, 1, _bytes, 0, 4)
+        reg_store(_bytes, 0, self._rand, 1)
+        return _bytes[0] << 8 | _bytes[1]
 
     def random_port(self):
         """Return 1024..65535: an ephemeral port that nobody can guess, and from another call

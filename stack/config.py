@@ -33,7 +33,7 @@ PMTU_MIN = 552  # an IPv4 path is never believed to take less
 PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3)
 
 # UDP
-NUM_UDP_PCB = 8
+NUM_UDP_PCB = 8  # 0: there is no UDP
 
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py

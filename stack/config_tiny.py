@@ -10,6 +10,7 @@ Its TCP is tcp_tiny/. Overridden as config.py is, by a module that begins with
 from .config import *
 
 TCP_TINY = True
+ram = 4096  # bytes that all of it may take on a 32-bit machine; a test holds it to that
 
 # Two buffers are all there is, for what comes and, as PBUF_RAM_SIZE is 0, for headers: while one
 # is with the application (echo), the other receives the ACK that sets it free.

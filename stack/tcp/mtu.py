@@ -85,7 +85,7 @@ def _resend(pcb):
     """Send all that is under way again, in smaller segments. It was not congestion that lost it
     (RFC 1191 section 6.5): the window only falls to what a connection may begin with."""
     requeue(pcb)
-    pcb.dupacks = 0
+    pcb.dupacks = pcb.tlp = pcb.frto = 0
     pcb.recovering = False
     reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_NXT, 0)
     pcb.cwnd = min(pcb.cwnd, cc.initial_window(pcb))

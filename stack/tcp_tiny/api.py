@@ -31,7 +31,6 @@ _FLAGS = const(21)
 
 _FIN_DUE = const(4)
 _RX_CLOSED = const(8)
-_ORPHAN = const(16)
 _PBUF = const(32)
 _ACK_NOW = const(128)
 
@@ -285,7 +284,7 @@ def close(pcb):
         return OK
     pcb.on_recv = pcb.on_sent = pcb.on_err = pcb.opener = None
     poll(pcb, None, 0)
-    regs[_FLAGS] |= _RX_CLOSED | _ORPHAN
+    regs[_FLAGS] |= _RX_CLOSED
     _send_fin(pcb)
     if pcb.state == state.FIN_WAIT_2:
         state.start(pcb, pcb.net.cfg.TCP_FIN_WAIT_2_TIMEOUT)

@@ -23,6 +23,7 @@ from .state import (
     EV_SYN_ACKED,
     FIN_WAIT_2,
     LAST_ACK,
+    REOPEN_MS,
     SYN_RCVD,
     SYN_SENT,
     TIME_WAIT,
@@ -30,6 +31,7 @@ from .state import (
     happen,
     linger,
     stop,
+    wake,
 )
 
 _SEG_SEQ = const(0)
@@ -68,6 +70,7 @@ _FIN_DUE = const(4)
 _RX_CLOSED = const(8)
 _PERSIST = const(64)
 _ACK_NOW = const(128)
+_REFUSED = const(512)
 
 _HLEN = const(20)
 _PORTS = const(8)
@@ -387,6 +390,8 @@ def _acknowledged(pcb):
             set_rto(pcb)
     elif regs[_SND_WND] == 0:
         regs[_NRTX] = 0
+        if not acked and reg_diff(regs, _SND_NXT, regs, _SND_UNA):  # it was not taken
+            regs[_FLAGS] |= _PERSIST
     return acked == 0 or _advance(pcb, acked)
 
 
@@ -399,6 +404,8 @@ def _advance(pcb, acked):
     regs[_NRTX] = 0
     n = min(acked, regs[_LEFT])
     serial = regs[_SERIAL]
+    if regs[_FLAGS] & _REFUSED:  # perhaps there is room now
+        regs[_FLAGS] = regs[_FLAGS] & ~_REFUSED | _ACK_NOW
     if n:
         pcbs.advance(pcb, n)
         if pcb.on_sent is not None:
@@ -471,6 +478,7 @@ def _deliver(pcb, p, n):
         free(p)
         return False
     reg_add(regs, _RCV_NXT, n)
+    regs[_FLAGS] &= ~_REFUSED
     fn = pcb.on_recv
     if fn is None:
         free(p)
@@ -482,7 +490,8 @@ def _deliver(pcb, p, n):
     reg_add(counts, count.REFUSED, 1)
     reg_add(regs, _RCV_NXT, -n)
     regs[_RCV_WND] += n
-    regs[_FLAGS] &= ~_ACK_NOW
+    regs[_FLAGS] |= _REFUSED
+    wake(pcb.net, REOPEN_MS)
     free(p)
     return False
 

@@ -41,8 +41,11 @@ _POLL_DUE = const(19)
 _POLL_MS = const(20)
 _FLAGS = const(21)
 _RUNNING = const(2)
-_ORPHAN = const(16)
+_RX_CLOSED = const(8)
+_REFUSED = const(512)
 _MAX_MS = const(0x1FFFFFFF)
+
+REOPEN_MS = 100  # after text was refused, our window is said to be open again
 
 
 def happen(pcb, event):
@@ -59,7 +62,7 @@ def happen(pcb, event):
     if state == TIME_WAIT:
         _pcb.drop_data(pcb)
         linger(pcb)
-    elif state == FIN_WAIT_2 and pcb.regs[_FLAGS] & _ORPHAN:
+    elif state == FIN_WAIT_2 and pcb.regs[_FLAGS] & _RX_CLOSED:
         start(pcb, pcb.net.cfg.TCP_FIN_WAIT_2_TIMEOUT)
 
 
@@ -105,6 +108,8 @@ def wake_for_next(net):
         regs = pcb.regs
         if regs[_FLAGS] & _RUNNING:
             soonest = min(soonest, ticks_diff(regs[_DUE], now))
+        if regs[_FLAGS] & _REFUSED:
+            soonest = min(soonest, REOPEN_MS)
         if regs[_POLL_MS] and regs[_FLAGS]:
             soonest = min(soonest, ticks_diff(regs[_POLL_DUE], now))
     if soonest < _MAX_MS:

@@ -59,25 +59,28 @@ class End:
 def attach(end, pcb):
     """Make `end` the program of connection `pcb`."""
     end.pcb = pcb
-    tcp.arg(pcb, end)
-    tcp.recv(pcb, _received)
-    tcp.sent(pcb, _sent)
-    tcp.err(pcb, _failed)
-    tcp.urgent(pcb, _urgent)
-    tcp.poll(pcb, _poll, 1)
+    end.tcp = api = pcb.net.tcp_api
+    api.arg(pcb, end)
+    api.recv(pcb, _received)
+    api.sent(pcb, _sent)
+    api.err(pcb, _failed)
+    if api is tcp:
+        api.urgent(pcb, _urgent)
+    api.poll(pcb, _poll, 1)
 
 
 def push(end):
     """Queue what there is room for."""
     pcb = end.pcb
+    api = end.tcp
     while end.queued < end.total:
-        n = min(end.chunk, end.total - end.queued, tcp.sndbuf(pcb))
-        if n == 0 or tcp.write(pcb, PATTERN, end.queued % PERIOD, n, end.flags) != OK:
+        n = min(end.chunk, end.total - end.queued, api.sndbuf(pcb))
+        if n == 0 or api.write(pcb, PATTERN, end.queued % PERIOD, n, end.flags) != OK:
             return
         end.queued += n
     if end.stay or (end.last and not end.eof):
         return
-    if not end.fin and tcp.shutdown(pcb, False, True) == OK:
+    if not end.fin and api.shutdown(pcb, False, True) == OK:
         end.fin = True
 
 
@@ -87,7 +90,7 @@ def release(end):
     end.held = 0
     end.hold = False
     if n:
-        tcp.recved(end.pcb, n)
+        end.tcp.recved(end.pcb, n)
 
 
 def connected(end, pcb, err):
@@ -106,15 +109,15 @@ def _received(end, pcb, p, err):
         return ERR_MEM
     if 0 <= end.reset_at <= end.got:
         pbuf.free(p)
-        tcp.abort(pcb)
+        end.tcp.abort(pcb)
         return ERR_ABRT
     n = p.tot_len
     if end.echo:
-        err = tcp.write_pbuf(pcb, p, tcp.MORE)
+        err = end.tcp.write_pbuf(pcb, p, tcp.MORE)
         if err == OK:
             end.total += n
             end.queued += n
-            tcp.recved(pcb, n)
+            end.tcp.recved(pcb, n)
         return err
     q = p
     while q is not None:
@@ -125,7 +128,7 @@ def _received(end, pcb, p, err):
     if end.hold:
         end.held += n
     else:
-        tcp.recved(pcb, n)
+        end.tcp.recved(pcb, n)
     pbuf.free(p)
     return OK
 
@@ -155,7 +158,7 @@ def _failed(end, err):
 
 def _close(end):
     if end.eof and end.fin and end.acked == end.total and not end.done and not end.held:
-        if tcp.close(end.pcb) == OK:
+        if end.tcp.close(end.pcb) == OK:
             end.done = True
             end.pcb = None
     return OK

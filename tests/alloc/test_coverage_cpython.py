@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FILES = [
     *sorted(ROOT.glob("stack/*.py")),
     *sorted(ROOT.glob("stack/tcp/*.py")),
+    *sorted(ROOT.glob("stack/tcp_tiny/*.py")),
     *sorted(ROOT.glob("stack/apps/*.py")),
     ROOT / "hal" / "wire.py",
 ]

@@ -31,7 +31,8 @@ class _Program:
 def _accepted(program, pcb, err):
     tcp.arg(pcb, program)
     tcp.recv(pcb, _received)
-    tcp.urgent(pcb, _urgent)
+    if hasattr(tcp, "urgent"):
+        tcp.urgent(pcb, _urgent)
     tcp.write(pcb, PATTERN, 0, 2000)
     return OK
 

@@ -82,7 +82,8 @@ def _accepted(program, pcb, err):
     tcp.arg(pcb, program)
     tcp.recv(pcb, _refuse)
     tcp.err(pcb, _failed)
-    tcp.urgent(pcb, _urgent)
+    if hasattr(tcp, "urgent"):
+        tcp.urgent(pcb, _urgent)
     return OK
 
 

@@ -10,7 +10,7 @@ All that can wrap stands just before it does: clocks, sequence numbers, counters
 an int takes heap from 2^30 on, so 2^30, 2^31 and 2^32 are what must be crossed.
 """
 
-from stack import Stack, netif, tcp
+from stack import Stack, netif
 from stack.err import ERR_MEM, OK
 from stack.mpy import const
 
@@ -27,7 +27,11 @@ B_IP = bytes((10, 0, 0, 2))
 NOBODY = bytes((10, 0, 0, 99))
 PORT = 7
 _ISS = const(4)
+_SERIAL = const(23)  # of the tiny TCP
 
+
+# Limits of every World, besides those that it is told.
+defaults = {}
 
 # Where counters and sequence numbers start, in turns.
 _BRINKS = (0x3FFFFFFE, 0x7FFFFFFE, 0xFFFFFFFE)
@@ -72,6 +76,7 @@ class World:
 
     def serve(self, *ends, backlog=None):
         """Listen on b's PORT; a connection gets the first of `ends` that has none."""
+        tcp = self.b.tcp_api
         pcb = tcp.new(self.b)
         assert tcp.bind(pcb, None, PORT) == OK
         self.listener = tcp.listen(pcb, backlog)
@@ -87,6 +92,7 @@ class World:
 
     def connect(self, end, ip=B_IP, port=PORT):
         """Open `end`'s connection from a, to b. Allocates nothing."""
+        tcp = self.a.tcp_api
         pcb = tcp.new(self.a)
         assert pcb is not None, "no pcb"
         attach(end, pcb)
@@ -116,7 +122,7 @@ class World:
         """Wait until TIME_WAIT has ended, and close the listener."""
         self.run(None, 130_000)
         if self.listener is not None:
-            tcp.close(self.listener)
+            self.b.tcp_api.close(self.listener)
 
     def check(self):
         """Assert that all data arrived, in both directions, and that nothing has leaked."""
@@ -132,21 +138,36 @@ class World:
         for net in self.nets:
             for pool in (net.pool, net.ram, net.refs):
                 assert pool.avail == pool.size, "a pbuf leaked"
-            assert net.tcp.segs_avail == net.cfg.NUM_TCP_SEG, "a segment leaked"
+            if not net.cfg.TCP_TINY:
+                assert net.tcp.segs_avail == net.cfg.NUM_TCP_SEG, "a segment leaked"
             for pcb in net.tcp.pcbs:
                 assert not pcb.in_use, "a pcb leaked"
 
 
 def _stack(seed, turn, config):
-    net = Stack(config, seed)
+    net = Stack(_Limits(config), seed)
     net.tcp.iss = _Numbers(turn).choose
     for table in net.stats.values():
         _brink(table)
     for pool in (net.pool, net.ram, net.refs):
         pool.empty = 0xFFFFFFE
     for pcb in net.tcp.pcbs:
-        pcb.serial = 0xFFFFFE
+        if net.cfg.TCP_TINY:
+            pcb.regs[_SERIAL] = 0xFFFFFE
+        else:
+            pcb.serial = 0xFFFFFE
     return net
+
+
+class _Limits:
+    """The limits of `config`, and the defaults."""
+
+    def __init__(self, config):
+        for name in dir(config) if config is not None else ():
+            if name.isupper() and name[0] != "_":
+                setattr(self, name, getattr(config, name))
+        for name in defaults:
+            setattr(self, name, defaults[name])
 
 
 class _Numbers:

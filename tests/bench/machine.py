@@ -88,7 +88,9 @@ def lwip(elf):
     """Boot C lwIP (peers/lwip.c), and give its Bench: run(unit, n)."""
     with _booted(elf=elf) as (console, wire):
         console.readline()
-        yield Bench(console, wire, lambda: console.readline(_RUN_S))
+        b = Bench(console, wire, lambda: console.readline(_RUN_S))
+        b.link.greet()
+        yield b
 
 
 @contextlib.contextmanager

@@ -61,6 +61,11 @@ class Link:
                 return frames
             frames.append(frame)
 
+    def greet(self):
+        """Tell the machine that the wire is there."""
+        self.send(ether(bytes(46), READY, OUR_MAC, b"\xff" * 6))
+        self.file.flush()
+
     def order(self, n, counts, ms):
         order = bytes((n, counts)) + b16(ms)
         self.send(ether(order, READY, OUR_MAC, self.mac))
@@ -86,7 +91,8 @@ class Play(threading.Thread):
             self._run()
         except Exception as e:
             self.error = e
-            self._end()
+            if self.link.mac:
+                self._end()
 
     def _run(self):
         link = self.link

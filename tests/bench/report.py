@@ -140,14 +140,16 @@ def _notes(found):
 def _method(found):
     """Return what was measured how often, and how much it differs."""
     difference = 0
-    for runs in (r for rows in found.figures.values() for r in rows.values()):
-        values = [r.instructions for r in runs]
-        difference = max(difference, (max(values) - min(values)) / min(values))
+    for rows in found.figures.values():
+        for row in figures.ROWS:
+            values = [r.instructions for r in rows.get(row, ())]
+            if values:
+                difference = max(difference, max(values) / min(values) - 1)
     ours = found.figures["lwpy"]
     locked = sum(found.mean("lwpy", row) for row in ours)
     unlocked = sum(runs[0].instructions for runs in found.unlocked.values())
     return (
-        f"Boots measured: {len(next(iter(ours.values())))}; they differ by {100 * difference:.1f} "
+        f"Boots measured: {len(next(iter(ours.values())))}; they differ by {100 * difference:.2f} "
         "% at most. lwpy's heap is locked, as main.py has it; unlocked, MicroPython takes the "
         "frames of larger functions from the heap and gives them back: "
         f"{100 * (unlocked / locked - 1):.0f} % more. There are no idle polls in these figures. A "

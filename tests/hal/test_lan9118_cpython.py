@@ -12,6 +12,7 @@ import struct
 import threading
 
 import pytest
+from scapy.utils import checksum
 
 from emulator import DeviceError, Machine
 from hal.stream import Stream
@@ -58,7 +59,7 @@ def show():
     if p is None:
         return print("None")
     assert (p.off, p.next, p.ref, p.tot_len) == (2, None, 1, p.len)
-    print(bytes(p.buf)[2:2 + p.len].hex())
+    print(bytes(p.buf)[:2 + p.len].hex())
     pbuf.free(p)
 
 def count(name):
@@ -112,10 +113,16 @@ class Board:
     def receive_many(self, n):
         """Wait until `n` frames are in the chip, and return what the driver makes of them."""
         out = self.exec(f"wait({n})\nfor _ in range({n}): show()").split()
-        return [None if x == "None" else bytes.fromhex(x) for x in out]
+        return [None if x == "None" else summed(bytes.fromhex(x)) for x in out]
 
     def value(self, expression):
         return eval(self.exec(f"print(repr(({expression})))"))
+
+
+def summed(data):
+    """Return the frame behind its lead, which must be its sum (hal.FRAME_SUM)."""
+    assert checksum(data[2:]) ^ 0xFFFF in (int.from_bytes(data[:2], "big"), 0)
+    return data[2:]
 
 
 @pytest.fixture(scope="module", params=["thumb", "viper"])

@@ -1,12 +1,14 @@
 """Paths that take less than the link: routers that say so, old ones that do not say how much, and
 black holes. Runs on every interpreter."""
 
-from hal.faults import Faults
+from hal.faults import Faults, Random
 from stack import tcp
 from stack.err import ERR_TIMEOUT
+from tests.packets import TCP, b16, b32, ether, icmp, ip4
 
 from .flow import Flow, Server
-from .router import Router
+from .router import ADDR, MAC, Router
+from .test_hostile import arena, quadruple, still_works, to_mac
 from .world import Limits, World
 
 
@@ -141,3 +143,24 @@ def test_a_line_that_was_dead_for_a_moment_is_no_black_hole():
     assert w.run(flow.over, 60_000) and flow.complete()
     assert w.count(0, "tcp", "blackhole") == 0 and w.count(0, "tcp", "timeout") >= 2
     w.end()
+
+
+def test_forged_claims():
+    """An attacker knows addresses, ports, and even which numbers are under way: as long as large
+    segments get through, nobody believes that they are too big (RFC 5927 section 7.2)."""
+    w, attacker, server, flow = arena(total=150_000)
+    assert w.run(lambda: flow.a.acked > 20_000, 10_000)
+    ours, theirs = quadruple(flow)
+    regs = flow.a.pcb.regs
+    r = Random(9)
+    while not flow.a.over():
+        for _ in range(4):
+            seq = (regs[0] - 3000 + r.below(9000)) & 0xFFFFFFFF  # about SND.UNA
+            quote = ip4(TCP, b16(ours) + b16(theirs) + b32(seq), w.ip(0), w.ip(1), tlen=1500)
+            error = icmp(3, 4, b"\0\0" + b16(552 + r.below(900)), quote, ADDR, w.ip(0))
+            attacker.send(ether(error, src=MAC, dst=to_mac(0)))
+        attacker.run(7)
+    assert w.run(flow.over, 60_000) and flow.complete()
+    assert w.count(0, "tcp", "mtu_ignored") > 20 and w.count(0, "tcp", "icmp_seq") > 20
+    assert w.count(0, "tcp", "mtu_cut") == 0 and w.nets[0].pmtu.used == 0
+    still_works(w, server)

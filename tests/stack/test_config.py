@@ -72,6 +72,12 @@ def test_load_contradictions_name_the_remedy():
         ("TCP_IW", {"TCP_IW": 0}),
         ("TCP_IW", {"TCP_IW": 11}),
         ("TCP_ECN", {"TCP_ECN": 3}),
+        ("PMTU_TABLE_SIZE", {"PMTU_TABLE_SIZE": 0}),
+        ("PMTU_MIN", {"PMTU_MIN": 127}),
+        ("PMTU_MAX_AGE", {"PMTU_MAX_AGE": 0}),
+        ("PMTU_MAX_AGE", {"PMTU_MAX_AGE": 1 << 29}),
+        ("TCP_BLACKHOLE_MTU", {"TCP_BLACKHOLE_MTU": (1280, 551)}),
+        ("TCP_CHALLENGES_PER_S", {"TCP_CHALLENGES_PER_S": 0}),
         ("TCP_DELACK", {"TCP_DELACK": 0}),
         ("TCP_DELACK", {"TCP_DELACK": 500}),
     ):
@@ -90,6 +96,10 @@ def test_load_accepts_the_smallest():
             TCP_SND_QUEUELEN=1,
             NUM_TCP_SEG=1,
             TCP_DELACK=1,
+            PMTU_TABLE_SIZE=1,
+            PMTU_MIN=128,
+            TCP_BLACKHOLE_MTU=(),
+            TCP_CHALLENGES_PER_S=1,
         )
     )
 

@@ -12,6 +12,7 @@ import json
 import os
 import select
 import sys
+from array import array
 
 from hal.clock import ticks_ms
 from stack import Stack, netif, stats, tcp
@@ -74,7 +75,23 @@ def abort(net):
     return len(pcbs)
 
 
+def info(net):
+    """Return the numbers of the only connection."""
+    (pcb,) = tcp.pcbs(net)
+    numbers = array("I", [0] * len(tcp.INFO))
+    tcp.info(pcb, numbers)
+    return dict(zip(tcp.INFO, numbers))
+
+
+def each(fn):
+    """Return a command that calls fn(pcb, ...) for all connections."""
+    return lambda net, *args: [fn(pcb, *args) for pcb in tcp.pcbs(net)]
+
+
 COMMANDS = {
+    "keepalive": each(tcp.keepalive),
+    "user_timeout": each(tcp.user_timeout),
+    "info": info,
     "abort": abort,
     "state": state,
     "memory": memory,

@@ -146,7 +146,7 @@ def test_link_goes_down(lab, start):
                 ends.append(type(e).__name__)
         assert "closed" not in ends
         assert lwpy.log(1)[0][::3] == ["source", "ERR_TIMEOUT"]
-        # The echo has nothing to send, and cannot know: it stays open (there is no keepalive).
+        # The echo has nothing to send, and cannot know: it stays open (keep-alive is off).
         assert lwpy.state()["pcbs"] == ["ESTABLISHED"]
         lab.run("ip", "link", "set", lab.DEV, "up")
     assert lwpy.call("abort") == 1

@@ -164,9 +164,16 @@ struct meter meter;
 static uint32_t started;
 static bool counts;
 
+const uint8_t *order(void) {
+    static uint32_t frame[512];
+    while (!frames_waiting()) {
+    }
+    fifo_get(frame, ((LAN(RX_STATUS) >> 16 & 0x3fff) + 3) / 4);
+    return (const uint8_t *)frame + 14;
+}
+
 bool step_begin(void) {
     static uint32_t ready[15] = {0xffffffffu, 0x0000ffffu};
-    uint32_t order[512];
     memcpy((char *)ready + 6, en0.hwaddr, 6);
     ((uint8_t *)ready)[12] = READY >> 8;
     ((uint8_t *)ready)[13] = READY & 0xff;
@@ -174,10 +181,7 @@ bool step_begin(void) {
     LAN(TX_FIFO) = 1 << 16 | sizeof(ready);
     fifo_put(ready, sizeof(ready) / 4);
     (void)LAN(TX_STATUS);
-    while (!frames_waiting()) {
-    }
-    fifo_get(order, ((LAN(RX_STATUS) >> 16 & 0x3fff) + 3) / 4);
-    const uint8_t *body = (const uint8_t *)order + 14;
+    const uint8_t *body = order();
     if (body[0] == END) {
         return false;
     }

@@ -14,6 +14,8 @@ extern struct meter meter;
 
 // Start the timer, the controller and lwIP; 10.77.0.2 is ours.
 void board_start(void);
+// Wait for a frame of the benchmark's, and return what it says.
+const uint8_t *order(void);
 // Say that we are ready, obey the peer's order, wait for its frames, and look at the clock. False
 // at the end of the run: the meter's figures are final.
 bool step_begin(void);

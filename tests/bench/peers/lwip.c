@@ -126,7 +126,6 @@ static void listen(u16_t port, tcp_accept_fn accepted) {
 int main(void) {
     UART(0x10) = 16;
     UART(8) = 3;
-    put("lwIP " LWIP_VERSION_STRING "\n");
     for (int i = 0; i < TCP_MSS; i++) {
         data[i] = i * 7;
     }
@@ -137,6 +136,8 @@ int main(void) {
     struct udp_pcb *u = udp_new();
     udp_bind(u, IP_ADDR_ANY, 7);
     udp_recv(u, echo, NULL);
+    put("lwIP " LWIP_VERSION_STRING "\n");
+    order();  // the wire may not be there yet, and what we say would be lost
     for (;;) {
         memset(&meter, 0, sizeof(meter));
         while (step_begin()) {

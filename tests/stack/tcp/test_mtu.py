@@ -8,6 +8,8 @@ from tests.peer import SYN, App, Peer, accepted, connecting
 from tests.support import ISS
 
 from .conn import ACK, FIN, OURS, PEER_PORT, PORT, PSH, Conn
+from .test_newreno import MSS
+from .test_sack_recovery import flight, sack
 
 
 def too_big(c, mtu, at=0, quoted=0):
@@ -64,19 +66,16 @@ def test_a_write_of_many_pieces():
     c.push(50)
     assert c.ranges() == [(0, 1000)]
     too_big(c, 640)
-    assert c.ranges() == [(0, 600)]  # the rest is small: Nagle
+    assert c.ranges() == [(0, 600), (600, 1000)]  # Nagle's rule is for new data
     too_big(c, 600, 100)  # in the midst of a segment that is under way: it counts by its number
-    assert c.ranges() == [(0, 560), (560, 600)]
-    c.tell(600)
-    assert c.ranges() == [(600, 1000)]
+    assert c.ranges() == [(0, 560), (560, 600), (600, 1000)]
     c.tell(1000)
-    assert c.told == [600, 400]
+    assert c.told == [1000]
     c.end()
 
 
 def test_data_is_never_copied():
     c = Conn()
-    tcp.nagle_disable(c.pcb)
     c.push(2000)
     c.out()
     ram = c.net.ram.avail
@@ -118,7 +117,7 @@ def test_claims_that_are_ignored():
     assert c.count("mtu_ignored") == 3
     assert c.out() == [] and c.pcb.mss == 1000 and c.net.pmtu.used == 0
     too_big(c, 1039)
-    assert sizes(c) == [999, 1, 999]
+    assert sizes(c) == [999, 1, 999, 1]
     c.end()
 
 
@@ -138,7 +137,7 @@ def test_a_claim_against_what_has_got_through():
     assert c.ranges() == [(1000, 1700), (1700, 2000)]
     assert c.pcb.mss == 700 and c.count("mtu_cut") == 1
     c.tell(2000)
-    assert c.ranges() == [(2000, 2700)]
+    assert c.ranges() == [(2000, 2700), (2700, 3000)]
     c.tell(2700)
     too_big(c, 700, 2700)  # 700 bytes got through, as packets of 740
     assert c.count("mtu_ignored") == 2 and c.pcb.mss == 700
@@ -148,7 +147,6 @@ def test_a_claim_against_what_has_got_through():
 def test_no_claim_below_the_floor():
     for mtu in (1, 68, 551, 552):
         c = Conn()
-        tcp.nagle_disable(c.pcb)
         c.push(1000)
         c.out()
         too_big(c, mtu)
@@ -158,7 +156,7 @@ def test_no_claim_below_the_floor():
     c.push(600)
     c.out()
     too_big(c, 68)
-    assert sizes(c) == [256, 256] and c.pcb.mss == 256
+    assert sizes(c) == [256, 256, 88] and c.pcb.mss == 256
     c.end()
 
 
@@ -400,4 +398,49 @@ def test_icmp_comes_while_small_segments_are_tried():
     assert c.ranges()[0] == (0, 960)
     c.tell(960)
     assert c.count("blackhole") == 0 and c.count("mtu_cut") == 1 and c.pcb.mss == 960
+    c.end()
+
+
+# With SACK
+
+
+def test_an_error_in_the_midst_of_a_recovery():
+    """Segments are SACKED and lost; then a router says why. All counts begin anew."""
+    for rack in (False, True):
+        c = flight(rack=rack)
+        sack(c, (3, 4), (5, 6), (7, 8))
+        assert c.pcb.recovering
+        too_big(c, 540 + 40)
+        pcb = c.pcb
+        assert pcb.mss == 540 and pcb.sacked == pcb.lost == pcb.gone == 0 and not pcb.recovering
+        sent = c.ranges()
+        assert sent[0] == (0, 540) and all(end - first <= 540 for first, end in sent)
+        end = 0
+        while end < 20 * MSS:
+            end = max([end] + [e for _, e in sent])
+            c.tell(end)
+            sent = c.ranges()
+        assert pcb.unacked is None and pcb.snd_buf == 40_000 and pcb.sacked == pcb.gone == 0
+        c.end()
+
+
+def test_a_black_hole_with_sack():
+    """The large segment is lost, the small ones behind it are SACKED."""
+    c = Conn(mss=1460, sack=True)
+    tcp.nagle_disable(c.pcb)
+    c.push(1460)
+    for _ in range(3):
+        c.push(100)
+    c.out()
+    edges = [b32(ISS + 1 + n & 0xFFFFFFFF) for n in (1460, 1760)]
+    block = b"\x01\x01\x05\x0a" + edges[0] + edges[1]
+    c.send(opts=block)
+    while c.pcb.nrtx < 3:
+        c.lab.wait(100)
+    assert c.ranges()[-1] == (0, 1240)
+    c.ack = 1240
+    c.send(opts=block)
+    assert c.count("blackhole") == 1 and c.ranges()[0] == (1240, 1460)
+    c.tell(1760)
+    assert c.pcb.unacked is None and c.pcb.mss == 1240
     c.end()

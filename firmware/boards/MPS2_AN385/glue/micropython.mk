@@ -13,3 +13,8 @@ LDFLAGS_USERMOD += $(addprefix $(LWPY_WRAP), \
 	mp_hal_stdin_rx_chr mp_hal_stdio_poll pyexec_friendly_repl pyexec_raw_repl \
 	mp_hal_ticks_ms mp_hal_ticks_us mp_hal_ticks_cpu mp_hal_delay_ms mp_hal_delay_us \
 	mp_semihosting_init mp_semihosting_exit)
+
+# Speed: MicroPython makes vm.o and gc.o for speed, and the rest small. These are what Python's
+# attributes, calls and subscripts go through.
+$(addprefix $(BUILD)/py/, argcheck.o bc.o map.o nativeglue.o obj.o objarray.o objfun.o objlist.o \
+	objtype.o qstr.o runtime.o): CFLAGS += -O2
