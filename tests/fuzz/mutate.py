@@ -10,7 +10,7 @@ from .program import PORT, stream
 assert LEAD == 2
 KINDS = (
     "syn ack text early fin rst urgent dup_ack part_ack zero_window small_window syn_ack old "
-    "text_fin ping udp arp error full probe"
+    "text_fin ping udp arp error full probe sack"
 ).split()
 _SND_UNA = 0
 _SND_NXT = 1
@@ -35,7 +35,8 @@ def build(kind, pcb, n):
         return arp(1 + n % 2, PEER_MAC, PEER, bytes(6), US)
     if pcb is None or kind == "syn":
         ports = b16(1000 + n % 6) + b16(PORT)
-        return _frame(ports, n * 0x10001 - 64, 0, SYN, opts=b"\x02\x04" + b16(1460 - n % 1000))
+        opts = b"\x02\x04" + b16(1460 - n % 1000) + (b"\x01\x01\x04\x02" if n & 8 else b"")
+        return _frame(ports, n * 0x10001 - 64, 0, SYN, opts=opts)
     regs = pcb.regs
     if kind == "error":
         head = b"\x45\x00" + bytes(6) + bytes((64, TCP, 0, 0)) + US + PEER
@@ -46,6 +47,12 @@ def build(kind, pcb, n):
     una = regs[_SND_UNA]
     ack = regs[_SND_NXT]
     size = n % 1461
+    if kind == "sack":
+        begin = una + n % 6000 - 200
+        blocks = b32(begin & 0xFFFFFFFF) + b32(begin + n * 7 % 3000 & 0xFFFFFFFF)
+        blocks += b32(una & 0xFFFFFFFF) + b32(ack) if n & 1 else b""
+        opts = b"\x01\x01\x05" + bytes((2 + len(blocks),)) + blocks
+        return _frame(ports, seq, una, ACK, opts=opts)
     flags, seq, ack, size, wnd = {
         "ack": (ACK, seq, ack, 0, 8192),
         "text": (ACK | PSH, seq, ack, 1 + n % 50, 8192),
