@@ -27,6 +27,7 @@ Where to read on:
     rack.py     losses found by time, tail probes   scoreboard.py  what is marked as lost
     frto.py     timeouts that were spurious
     keep.py     keep-alive                          uto.py     the user timeout
+    timewait.py who is in TIME_WAIT
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
     blind.py    attacks by guessing, and ICMP errors
     mtu.py      the path's MTU, told by ICMP or found out
@@ -55,6 +56,7 @@ from .api import (
     congestion,
     connect,
     err,
+    fastopen,
     init,
     listen,
     nagle_disable,

@@ -70,7 +70,9 @@ def emit(pcb, p, seq, i, flags, hlen, up=0):
     net = pcb.net
     key = pcb.key
     regs = pcb.regs
-    wnd = tcp_window(regs, pcb.mss, 0 if flags & _SYN else pcb.rcv_scale)
+    wnd = tcp_window(regs, pcb.mss, pcb.rcv_scale)
+    if flags & _SYN:  # never scaled (RFC 7323 section 2.2)
+        wnd = min(wnd << pcb.rcv_scale, 0xFFFF)
     tcp_header(p.buf, p.off, key, _PORTS, seq, i, regs, _RCV_NXT, hlen << 10 | flags, wnd)
     if up:
         p.buf[p.off + 13] |= URG

@@ -10,7 +10,7 @@ from ..kernel import reg_add, reg_diff, reg_set, ticks_add, ticks_diff
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
 from . import cc, ecn, options, rack, scoreboard
-from .count import BUSY, NO_PBUF, PROBE, REXMIT, TLP
+from .count import BUSY, FASTOPEN_SENT, NO_PBUF, PROBE, REXMIT, TLP
 from .header import ACK, FIN, SYN, emit, send_control
 from .pcb import owe, seg_alloc
 from .state import SYN_SENT
@@ -27,6 +27,7 @@ _BUSY = const(47)
 _BURST = const(19)  # of hot
 _HLEN = const(20)
 _ECN_ON = const(2)
+_HAVE = const(2)
 _LOST = const(2)
 _AGAIN = const(4)
 _EVER = const(8)
@@ -111,6 +112,8 @@ def transmit(pcb, seg):
         flags |= ACK
     p.len = hlen
     p.tot_len = hlen + seg.len
+    if pcb.tfo and flags & SYN:
+        p.tot_len += _carry(pcb, seg, hlen)
     up = 0
     if pcb.urgent and not flags & SYN:
         pcb.urgent = reg_diff(regs, _SND_UP, regs, _SND_UNA) > 0  # the mark grows old with time
@@ -136,6 +139,33 @@ def transmit(pcb, seg):
     return True
 
 
+def _carry(pcb, syn, hlen):
+    """Let our SYN carry what is queued behind it, if the server has given us a cookie, and we have
+    not sent it before (fastopen.py). The text stays where it is, too: as what a probe carries.
+    Returns how many bytes."""
+    p = syn.p
+    if p.next is not None:  # it has carried some before
+        free(p.next)
+        p.next = None
+    pcb.syn_len = 0
+    seg = syn.next
+    if pcb.state != SYN_SENT or pcb.nrtx or not pcb.tfo & _HAVE or seg is None:
+        return 0
+    q = seg.p.next
+    n = 0
+    room = min(seg.len, pcb.mss - (hlen - _HLEN))
+    while n < room:
+        part = share(pcb.net.refs, q, 0, min(q.len, room - n))
+        if part is None:
+            break
+        n += part.len
+        cat(p, part)
+        q = q.next
+    pcb.syn_len = n
+    reg_add(pcb.net.tcp_count, FASTOPEN_SENT, 1)
+    return n
+
+
 def _sent(pcb, seg):
     """Move the head of `unsent` to the end of `unacked`."""
     pcb.unsent = seg.next
@@ -147,7 +177,7 @@ def _sent(pcb, seg):
     else:
         pcb.unacked_last.next = seg
     pcb.unacked_last = seg
-    _advance(pcb, seg, seg.len + (1 if seg.flags & (SYN | FIN) else 0))
+    _advance(pcb, seg, seg.len + (1 + pcb.syn_len if seg.flags & (SYN | FIN) else 0))
     if pcb.probing:
         pcb.probing = False
         pcb.net.timers.stop(pcb.t_rexmit)

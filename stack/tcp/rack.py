@@ -22,7 +22,7 @@ _STATE = const(7)
 _LOST = const(2)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
-_REORDERED = const(28)
+_N_REORDERED = const(28)
 _FACK = const(2)
 _DSACK_ROUND = const(3)
 _TLP_END = const(4)
@@ -64,9 +64,10 @@ def delivered(pcb, seg):
         reg_add(sb, _FACK, ahead)
     if not seg.marks & _EVER:
         if ahead < 0:
-            reg_add(pcb.net.tcp_count, REORDERED, 1)
-            reg_add(pcb.regs, _REORDERED, 1)
-            pcb.reordering = True
+            reg_add(pcb.regs, _N_REORDERED, 1)
+            if not pcb.reordering:
+                reg_add(pcb.net.tcp_count, REORDERED, 1)
+                pcb.reordering = True
         pcb.min_rtt = min(pcb.min_rtt, rtt)
     elif rtt < pcb.min_rtt or (pcb.ts and options.round_trip(pcb) > rtt):
         return
