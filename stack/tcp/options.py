@@ -164,21 +164,27 @@ def paws(pcb, flags):
     """Check the timestamps of SEG and OPT, on a connection that has them (RFC 7323 section 5.3).
 
     Returns 0, or why the segment is to be dropped: 1 it has none (silently, section 3.2), 2 it is
-    from the past (answered by an ACK). A reset passes. Takes a timestamp that is to be echoed.
+    from the past (answered by an ACK). A reset passes, and so does what comes when ours is too old
+    to compare with (section 5.5).
     """
+    if flags & _RST:
+        return 0
     if not OPT[_PRESENT] & _HAS_TS:
-        return 0 if flags & _RST else 1
+        return 1
     regs = pcb.regs
-    newer = reg_diff(OPT, _TSVAL, regs, _TS_RECENT)
-    clock = _clock(pcb.net)
-    if newer < 0 and not flags & _RST:
-        if 0 <= reg_diff(clock, 0, regs, _TS_AT) < _OUTDATED:
+    if reg_diff(OPT, _TSVAL, regs, _TS_RECENT) < 0:
+        if 0 <= reg_diff(_clock(pcb.net), 0, regs, _TS_AT) < _OUTDATED:
             return 2
-        newer = 0  # ours is too old to compare with (section 5.5)
-    if newer >= 0 and reg_diff(SEG, _SEG_SEQ, regs, _LAST_ACK) <= 0:
-        reg_set(regs, _TS_RECENT, OPT, _TSVAL, 0)
-        reg_set(regs, _TS_AT, clock, 0, 0)
     return 0
+
+
+def take(pcb):
+    """paws() has let SEG pass, and it lies in the window: its timestamp is to be echoed from now
+    on, if it begins no later than what was acknowledged last (RFC 7323 section 4.3)."""
+    regs = pcb.regs
+    if reg_diff(SEG, _SEG_SEQ, regs, _LAST_ACK) <= 0:
+        reg_set(regs, _TS_RECENT, OPT, _TSVAL, 0)
+        reg_set(regs, _TS_AT, _clock(pcb.net), 0, 0)
 
 
 def round_trip(pcb):
