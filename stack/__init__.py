@@ -29,7 +29,6 @@ class Stack:
     """
 
     udp_pcbs = ()
-    taken = None  # fn(net, p, netif) for each thing that frame_check() finds
 
     def __init__(self, config=None, seed=None):
         cfg = self.cfg = limits(config)
@@ -60,7 +59,8 @@ class Stack:
                 + cfg.TCP_HASH_SIZE
                 + cfg.NUM_TCP_PCB * tcp.NREGS,
             )
-            self.taken = [None] * 5
+            self.sums = [None] * 16  # kernel.rom_sum() remembers: objects, and where in them
+            self.sums_at = array("I", [0] * 48)
         self.tcp_api = tcp
         self.netifs = []
         self.default_netif = None

@@ -65,7 +65,6 @@ from .api import (
     recv,
     sent,
     shutdown,
-    sndbuf,
     state_name,
     urgent,
     user_timeout,
@@ -75,4 +74,4 @@ from .keep import keepalive
 from .output import output
 from .pcb import NREGS, local_port, remote_port
 from .state import NAMES as STATES
-from .write import COPY, MORE, URGENT, write, write_pbuf
+from .write import COPY, MORE, URGENT, sndbuf, write, write_pbuf

@@ -282,7 +282,7 @@ def _probe(pcb, seg, n):
     n = min(n, net.ram.bufsize - TRANSPORT - hlen)
     copy_partial(seg.p.next, p.buf, TRANSPORT + hlen, n)
     p.len = p.tot_len = hlen + n
-    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen)
+    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen, 0)
     free(p)
     reg_add(net.tcp_count, PROBE, 1)
     _advance(pcb, seg, n)
