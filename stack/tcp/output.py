@@ -85,6 +85,8 @@ def _may_send(pcb, seg):
         return split(pcb, seg, min(room, seg.len))
     if seg.len >= pcb.mss or flags & FIN or pcb.nodelay or pcb.unacked is None:
         return True
+    if pcb.unacked_last.flags & SYN:  # Fast Open: only that is under way
+        return True
     return seg.next is not None or reg_diff(seg.r, 0, pcb.regs, _SND_NXT) < 0  # not new
 
 
@@ -282,7 +284,7 @@ def _probe(pcb, seg, n):
     n = min(n, net.ram.bufsize - TRANSPORT - hlen)
     copy_partial(seg.p.next, p.buf, TRANSPORT + hlen, n)
     p.len = p.tot_len = hlen + n
-    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen)
+    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen, 0)
     free(p)
     reg_add(net.tcp_count, PROBE, 1)
     _advance(pcb, seg, n)
