@@ -84,5 +84,5 @@ def hurry(pcb):
     timers = pcb.net.timers
     t = pcb.t_rexmit
     left = pcb.regs[_USER_MS] - ticks_diff(pcb.net.now, pcb.regs[_WAIT_AT])
-    if t.running and timers.left(t) > left:
+    if timers.left(t) > left:
         timers.start(t, left)

@@ -61,6 +61,9 @@ def test_time_wait_of_at_most_so_many():
     assert lab.net.tcp.tw_n == 0 and [pcb.in_use for pcb in pcbs] == [0, 0, 1, 0, 0]
     end(peers[2], pcbs[2])
     assert lab.net.tcp.tw_n == 1
+    lab.wait(TWO_MSL)
+    tw = lab.net.tcp
+    assert tw.tw_n == tw.tw_first == tw.tw_last == 0
     lab.end()
 
 
@@ -122,6 +125,7 @@ def test_a_syn_in_time_wait():
         (LAST, LAST - 1000, -5000, False),
         (LAST, None, -5000, False),
         (None, 1, -5000, True),
+        (None, 0xF0000000, -5000, True),
         (None, 1, 5000, True),
         (None, None, -5000, False),
     ):
