@@ -16,6 +16,7 @@ from .state import ESTABLISHED
 _ON = const(4)
 
 _QUICK = const(30)
+_UTO_DUE = const(49)
 _ARMED = const(36)
 _WINDOW = const(41)
 _STEP = const(42)
@@ -41,6 +42,7 @@ def arm(pcb):
         or pcb.probing
         or pcb.rx_closed
         or pcb.fin_seen
+        or pcb.regs[_UTO_DUE]
     ):
         return
     regs = pcb.regs

@@ -67,6 +67,21 @@ def test_time_wait_of_at_most_so_many():
     lab.end()
 
 
+def test_time_wait_begins_anew():
+    lab, app, peers, pcbs = crowd(2)
+    end(peers[0], pcbs[0])
+    end(peers[1], pcbs[1])
+    lab.wait(500)
+    peers[0].send(FIN | ACK, seq=1)
+    peers[0].expect(ACK)
+    lab.wait(TWO_MSL - 1)
+    assert pcbs[0].in_use and not pcbs[1].in_use
+    lab.wait(1)
+    tw = lab.net.tcp
+    assert tw.tw_n == tw.tw_first == tw.tw_last == 0
+    lab.end()
+
+
 def test_time_wait_in_any_order_of_leaving():
     for order in ((0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2), (2, 0, 3, 1)):
         lab, app, peers, pcbs = crowd(4)

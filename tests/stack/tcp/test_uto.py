@@ -207,6 +207,27 @@ def test_it_is_told_once_by_the_next_ack():
     c.end()
 
 
+def test_it_is_told_from_a_callback():
+    c = Conn(TCP_UTO=True)
+    c.text(0, 1000)
+    c.text(1000, 2000)  # the fast path has it
+    c.out()
+    recv = c.pcb.on_recv
+
+    def later(arg, pcb, p, err):
+        tcp.user_timeout(pcb, 120_000)
+        return recv(arg, pcb, p, err)
+
+    tcp.recv(c.pcb, later)
+    c.text(2000, 3000)
+    assert [s.opts for s in c.out()] == [uto(120)]
+    tcp.recv(c.pcb, recv)
+    c.text(3000, 4000)
+    c.text(4000, 5000)
+    assert [s.opts for s in c.out()] == [b""]
+    c.end()
+
+
 def test_it_waits_until_a_header_has_room():
     c = Conn(sack=True, ts=True, TCP_UTO=True)
     for first in (1000, 2000, 3000):
