@@ -49,6 +49,8 @@ TCP_OOSEQ_MAX = 6  # out-of-order segments kept for one connection; 0 keeps none
 TCP_BACKLOG = 4  # connections that wait for their handshake, of one listener
 TCP_SYN_COOKIES = 1  # RFC 4987: 0 off, 1 if there is no room for half-open ones, 2 always
 TCP_MSL = 30_000  # TIME_WAIT lasts twice this
+TCP_TIME_WAIT_MAX = 0  # at most so many pcbs are in it, the oldest is forgotten; 0: any number
+TCP_RFC1337 = False  # a reset does not end it; or does, as RFC 9293 says
 TCP_RTO_INIT = 1_000  # RFC 6298
 TCP_RTO_MIN = 300
 TCP_RTO_MAX = 60_000
@@ -173,6 +175,7 @@ _RULES = (
         lambda c: 0 < c.TCP_UTO_MIN <= c.TCP_UTO_MAX <= 1 << 28,
         "TCP_UTO_MIN must be above 0, TCP_UTO_MAX not below it and at most 2^28 ms",
     ),
+    (lambda c: c.TCP_TIME_WAIT_MAX >= 0, "TCP_TIME_WAIT_MAX is 0 (no limit) or more"),
     (lambda c: c.TCP_KEEP_CNT >= 1, "raise TCP_KEEP_CNT to 1 or more"),
     (lambda c: 0 < c.TCP_DELACK < 500, "TCP_DELACK must be above 0 and below 500 ms (RFC 1122)"),
 )

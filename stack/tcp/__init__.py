@@ -24,6 +24,7 @@ Where to read on:
     write.py    what the application queues         output.py  how it is sent
     rexmit.py   all timers                          recovery.py  losses, found and repaired
     keep.py     keep-alive                          uto.py     the user timeout
+    timewait.py who is in TIME_WAIT
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
     blind.py    attacks by guessing, and ICMP errors
     mtu.py      the path's MTU, told by ICMP or found out

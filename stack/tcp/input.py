@@ -85,7 +85,7 @@ def receive(p, netif, addrs, alen):
         return _drop(p, counts, count.BAD_CKSUM)
     reg_add(counts, count.RX, 1)
     pcb = pcbs.find(net.tcp, p.buf, addrs, alen, p.off)
-    if pcb is not None and pcb.state == TIME_WAIT and _reopens(pcb, p, addrs):
+    if pcb is not None and pcb.state == TIME_WAIT and opening.reopens(pcb, p, addrs):
         end(pcb, ERR_CLSD)
         pcb = None
     if pcb is None:
@@ -104,7 +104,7 @@ def found(net, p, netif):
     net.rx_group = 0
     net.rx_tos = p.buf[_TOS]
     tcp_parse(p.buf, _SEGMENT, p.len, SEG)
-    if pcb.state == TIME_WAIT and _reopens(pcb, p, _ADDRS):
+    if pcb.state == TIME_WAIT and opening.reopens(pcb, p, _ADDRS):
         end(pcb, ERR_CLSD)
         pcb = opening.no_connection(net, p, netif, _ADDRS, pcb.alen)
         if pcb is None:
@@ -248,6 +248,8 @@ def _synchronized(pcb, p, netif, addrs):
     if flags & RST:  # step 2; RFC 5961 section 3
         if reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT):
             blind.challenge(pcb)
+        elif pcb.state == TIME_WAIT and pcb.net.cfg.TCP_RFC1337:
+            reg_add(counts, count.IGNORED, 1)
         else:
             reg_add(counts, count.RST_RX, 1)
             if pcb.state != FIN_WAIT_2 or not pcb.fin_seen:  # else only refused data is left
@@ -358,17 +360,3 @@ def _urgent(pcb):
     reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, up)
     if pcb.on_urgent is not None:
         pcb.on_urgent(pcb.arg, pcb, reg_diff(regs, _RCV_UP, regs, _RCV_NXT))
-
-
-def _reopens(pcb, p, addrs):
-    """Is SEG a SYN that may begin a new connection in place of one in TIME_WAIT (RFC 9293 section
-    3.10.7.4, RFC 1122 section 4.2.2.13)? Somebody must listen, and both sides' numbers move on."""
-    flags = SEG[_SEG_FLAGS]
-    regs = pcb.regs
-    if flags & (SYN | ACK | RST) != SYN or reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT) <= 0:
-        return False
-    tcp = pcb.net.tcp
-    if pcbs.find_listener(tcp, p.buf, addrs, pcb.alen, pcbs.local_port(pcb)) is None:
-        return False
-    tcp.iss(pcb)
-    return reg_diff(regs, _ISS, regs, _SND_NXT) > 0

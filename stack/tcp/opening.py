@@ -14,6 +14,7 @@ from . import cookie, count, ecn, fastopen, mtu, options, recovery, text, write
 from . import pcb as pcbs
 from .header import ACK, RST, SEG, SYN, refuse, send_control
 from .output import output
+from .seg import OPT
 from .state import EV_SYN, end, happen
 
 _SEG_SEQ = const(0)
@@ -36,7 +37,11 @@ _SND_UP = const(11)
 _RCV_UP = const(12)
 _RCV_WND = const(37)
 _BUSY = const(47)
+_TS_RECENT = const(13)
 _PORTS = const(32)
+_PRESENT = const(0)  # of OPT
+_TSVAL = const(3)
+_HAS_TS = const(8)
 
 
 def no_connection(net, p, netif, addrs, alen):
@@ -206,3 +211,27 @@ def first_window(pcb, scale):
     pcb.snd_wnd = pcb.snd_wnd_max = SEG[_SEG_WND] << scale
     reg_set(pcb.regs, _SND_WL1, SEG, _SEG_SEQ, 0)
     reg_set(pcb.regs, _SND_WL2, SEG, _SEG_ACK, 0)
+
+
+def reopens(pcb, p, addrs):
+    """Is SEG, in `p`, a SYN that may begin a new connection in place of one in TIME_WAIT? Somebody
+    must listen, and what is left of the old one in the network must not pass for the new one's:
+    a later timestamp tells them apart (RFC 6191 section 2), or both sides' numbers move on (RFC
+    9293 section 3.10.7.4, RFC 1122 section 4.2.2.13)."""
+    if SEG[_SEG_FLAGS] & (SYN | ACK | RST) != SYN:
+        return False
+    net = pcb.net
+    regs = pcb.regs
+    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
+    stamped = net.cfg.TCP_TIMESTAMPS and OPT[_PRESENT] & _HAS_TS
+    newer = 1 if stamped and not pcb.ts else 0
+    if stamped and pcb.ts:
+        newer = reg_diff(OPT, _TSVAL, regs, _TS_RECENT)
+    if newer < 0 or (newer == 0 and reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT) <= 0):
+        return False
+    if pcbs.find_listener(net.tcp, p.buf, addrs, pcb.alen, pcbs.local_port(pcb)) is None:
+        return False
+    if stamped:
+        return True
+    net.tcp.iss(pcb)
+    return reg_diff(regs, _ISS, regs, _SND_NXT) > 0

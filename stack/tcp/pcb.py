@@ -30,6 +30,7 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    41 WINDOW     the peer's window, as it lies in its segments while it does not change
    42 STEP       how much our window's edge moves at least    43 TWICE  received bytes
                                                                  that are acknowledged at once
+   44 TW_NEXT, 45 TW_PREV  in TIME_WAIT (timewait.py)
    46 SCALE      of the window that we offer         47 BUSY  1 while its segment is processed:
                                                       what callbacks queue is sent afterwards
    50 NEXT_OUT   the next connection that owes an ACK    51 OWES  1 if it is among those
@@ -46,6 +47,7 @@ from ..kernel import copy, reg_diff, reg_raw, reg_set, reg_zero, same, ticks_add
 from ..mpy import const
 from ..pbuf import free as pbuf_free
 from ..timer import Timer
+from . import timewait
 from .cc import ALGORITHMS
 from .fastopen import FastOpen
 
@@ -195,6 +197,9 @@ class Tcp:
             Pcb(net, timeouts, k + 1, hot.view(net, i + k * NREGS, NREGS))
             for k in range(cfg.NUM_TCP_PCB)
         ]
+        self.free = self.pcbs[::-1]  # the first `avail` of them
+        self.avail = len(self.free)
+        self.tw_first = self.tw_last = self.tw_n = 0  # timewait.py
         self.listeners = [Listener(net) for _ in range(cfg.NUM_TCP_LISTEN)]
         self.fastopen = FastOpen(net) if cfg.TCP_FASTOPEN else None
         self.ghost = None  # cookie.py
@@ -217,25 +222,22 @@ class Tcp:
 
 def alloc(net):
     """Return an unused pcb, or that of the oldest TIME_WAIT connection, or None."""
-    oldest = None
-    timers = net.timers
-    for pcb in net.tcp.pcbs:
-        if not pcb.in_use:
-            pcb.in_use = True
-            pcb.reset()
-            return pcb
-        if pcb.state == _TIME_WAIT:
-            if oldest is None or timers.left(pcb.t_life) < timers.left(oldest.t_life):
-                oldest = pcb
-    if oldest is not None:
+    tcp = net.tcp
+    fn = arg = None
+    if not tcp.avail:
+        oldest = timewait.oldest(tcp)
+        if oldest is None:
+            return None
         fn = oldest.on_err
         arg = oldest.arg
         release(oldest)
-        oldest.in_use = True
-        oldest.reset()
-        if fn is not None:  # its application has not called close()
-            fn(arg, ERR_CLSD)
-    return oldest
+    tcp.avail = n = tcp.avail - 1
+    pcb = tcp.free[n]
+    pcb.in_use = True
+    pcb.reset()
+    if fn is not None:  # its application has not called close()
+        fn(arg, ERR_CLSD)
+    return pcb
 
 
 def release(pcb):
@@ -253,6 +255,12 @@ def release(pcb):
         leave_early(pcb)
     regs = pcb.regs
     regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
+    if pcb.state == _TIME_WAIT:
+        timewait.leave(pcb)
+    if pcb.in_use:
+        tcp = net.tcp
+        tcp.free[tcp.avail] = pcb
+        tcp.avail += 1
     pcb.serial = (pcb.serial + 1) & 0xFFFFFF
     pcb.state = 0
     pcb.in_use = False

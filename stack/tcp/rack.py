@@ -16,6 +16,7 @@ from ..mpy import const
 from . import options, scoreboard
 from .count import REORDERED
 
+_N_REORDERED = const(28)
 _SACKED = const(1)
 _EVER = const(8)
 _STATE = const(7)
@@ -62,9 +63,11 @@ def delivered(pcb, seg):
     if ahead > 0:
         reg_add(sb, _FACK, ahead)
     if not seg.marks & _EVER:
-        if ahead < 0 and not pcb.reordering:
-            reg_add(pcb.net.tcp_count, REORDERED, 1)
-            pcb.reordering = True
+        if ahead < 0:
+            reg_add(pcb.regs, _N_REORDERED, 1)
+            if not pcb.reordering:
+                reg_add(pcb.net.tcp_count, REORDERED, 1)
+                pcb.reordering = True
         pcb.min_rtt = min(pcb.min_rtt, rtt)
     elif rtt < pcb.min_rtt or (pcb.ts and options.round_trip(pcb) > rtt):
         return

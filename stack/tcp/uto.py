@@ -82,6 +82,7 @@ def over(pcb):
 def hurry(pcb):
     """Let t_rexmit fire no later than the user timeout has passed. over() was False just now."""
     timers = pcb.net.timers
+    t = pcb.t_rexmit
     left = pcb.regs[_USER_MS] - ticks_diff(pcb.net.now, pcb.regs[_WAIT_AT])
-    if timers.left(pcb.t_rexmit) > left:
-        timers.start(pcb.t_rexmit, left)
+    if t.running and timers.left(t) > left:
+        timers.start(t, left)
