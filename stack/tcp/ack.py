@@ -61,7 +61,7 @@ def process(pcb):
         if plain:
             reg_add(pcb.net.tcp_count, DUP_ACK, 1)
             reg_add(regs, _DUP_ACKS, 1)
-        if pcb.sack or plain:
+        if plain or (pcb.sack and OPT[_BLOCKS]):  # else it tells nothing of what is under way
             _react(pcb, 0, sacked, plain and not OPT[_BLOCKS])
     return True
 

@@ -283,7 +283,7 @@ def _probe(pcb, seg, n):
     copy_partial(seg.p.next, p.buf, TRANSPORT + hlen, k)
     p.len = p.tot_len = hlen + k
     n = k + _copies(net.ram, p, seg, k, n - k)
-    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen)
+    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen, 0)
     free(p)
     reg_add(net.tcp_count, PROBE, 1)
     _advance(pcb, seg, n)
