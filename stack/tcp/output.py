@@ -85,6 +85,8 @@ def _may_send(pcb, seg):
         return split(pcb, seg, min(room, seg.len))
     if seg.len >= pcb.mss or flags & FIN or pcb.nodelay or pcb.unacked is None:
         return True
+    if pcb.unacked_last.flags & SYN:  # Fast Open: only that is under way
+        return True
     return seg.next is not None or reg_diff(seg.r, 0, pcb.regs, _SND_NXT) < 0  # not new
 
 
