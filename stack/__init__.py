@@ -11,6 +11,9 @@ The stack never asks for the time and never blocks: whoever owns the loop passes
 
 from array import array
 
+from . import kernel  # first: each import within another takes C stack
+
+# isort: split
 from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer, udp
 from .config import load as limits
 from .kernel import net_poll, prf, reg_add, reg_load, reg_store
