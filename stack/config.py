@@ -49,12 +49,17 @@ TCP_OOSEQ_MAX = 6  # out-of-order segments kept for one connection; 0 keeps none
 TCP_BACKLOG = 4  # connections that wait for their handshake, of one listener
 TCP_SYN_COOKIES = 1  # RFC 4987: 0 off, 1 if there is no room for half-open ones, 2 always
 TCP_MSL = 30_000  # TIME_WAIT lasts twice this
+TCP_TIME_WAIT_MAX = 0  # at most so many pcbs are in it, the oldest is forgotten; 0: any number
+TCP_RFC1337 = False  # a reset does not end it; or does, as RFC 9293 says
 TCP_RTO_INIT = 1_000  # RFC 6298
 TCP_RTO_MIN = 300
 TCP_RTO_MAX = 60_000
 TCP_MAXRTX = 8  # retransmissions of one segment before the connection is given up (R2)
 TCP_SYNMAXRTX = 7  # the same for our SYN: three minutes (R2, RFC 9293 section 3.8.3)
 TCP_SYNACKMAXRTX = 5  # and for a SYN,ACK, whose connection nobody waits for
+TCP_FASTOPEN = 0  # RFC 7413: 1 as a client, 2 as a server, 3 both; text may come twice
+TCP_FASTOPEN_CACHE = 4  # servers whose cookies we keep
+TCP_FASTOPEN_KEY_MS = 3_600_000  # our cookies are good for one to two times this
 TCP_WINDOW_SCALE = True  # RFC 7323 section 2: windows above 65,535, ours or the peer's
 TCP_TIMESTAMPS = False  # RFC 7323 section 3: 12 bytes more in each segment
 TCP_SACK = True  # RFC 2018: tell what has come early (TCP_OOSEQ_MAX > 0), and hear of it
@@ -138,6 +143,15 @@ _RULES = (
         lambda c: c.TCP_HASH_SIZE & (c.TCP_HASH_SIZE - 1) == 0 and c.TCP_HASH_SIZE > 0,
         "make TCP_HASH_SIZE a power of two",
     ),
+    (lambda c: 0 <= c.TCP_FASTOPEN <= 3, "TCP_FASTOPEN is 0, 1 (client), 2 (server) or 3 (both)"),
+    (
+        lambda c: c.TCP_FASTOPEN_CACHE > 0,
+        "raise TCP_FASTOPEN_CACHE to 1 or more, or set TCP_FASTOPEN to 0",
+    ),
+    (
+        lambda c: 0 < c.TCP_FASTOPEN_KEY_MS < 1 << 28,
+        "TCP_FASTOPEN_KEY_MS must be above 0 and below 3 days",
+    ),
     (
         lambda c: c.TCP_SYN_COOKIES in (0, 1, 2),
         "TCP_SYN_COOKIES is 0 (off), 1 (when there is no room) or 2 (always)",
@@ -161,6 +175,7 @@ _RULES = (
         lambda c: 0 < c.TCP_UTO_MIN <= c.TCP_UTO_MAX <= 1 << 28,
         "TCP_UTO_MIN must be above 0, TCP_UTO_MAX not below it and at most 2^28 ms",
     ),
+    (lambda c: c.TCP_TIME_WAIT_MAX >= 0, "TCP_TIME_WAIT_MAX is 0 (no limit) or more"),
     (lambda c: c.TCP_KEEP_CNT >= 1, "raise TCP_KEEP_CNT to 1 or more"),
     (lambda c: 0 < c.TCP_DELACK < 500, "TCP_DELACK must be above 0 and below 500 ms (RFC 1122)"),
 )

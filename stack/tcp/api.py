@@ -15,7 +15,7 @@ close() or abort(), nor after err has been called. Callbacks:
 Nothing here allocates after set-up.
 """
 
-from .. import hot, pmtu
+from .. import eth, hot, pmtu
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
 from ..kernel import copy, reg_add, same
 from ..mpy import const
@@ -38,6 +38,7 @@ from . import (
     uto,
     write,
 )
+from . import fastopen as fast_open
 from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output
@@ -70,7 +71,8 @@ def init(net):
     net.tcp.open_window = _open_window
     net.tcp.acknowledge = fastpath.acknowledge
     net.tcp.delay = fastpath.delay
-    net.taken[2] = input.found
+    net.tcp.found = input.found
+    net.tcp.failed = eth.failed
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)
     for family in net.families.values():
@@ -202,6 +204,7 @@ def listen(pcb, backlog=None):
             lpcb.arg = pcb.arg
             lpcb.cc = pcb.cc
             lpcb.on_accept = None
+            lpcb.early = lpcb.early_max = lpcb.early_gone = 0
             lpcb.alen = pcb.alen
             lpcb.port = local_port(pcb)
             copy(lpcb.key, 0, _any, 0, 16)
@@ -215,7 +218,10 @@ def connect(pcb, ip, port, fn):
     """Open a connection to `ip` (4 or 16 bytes) and `port`; fn(arg, pcb, err) is called when it is
     open, err's callback if it fails. Returns OK, ERR_RTE without a route or an address of our
     own, ERR_VAL for an address that no host has (a broadcast), ERR_ISCONN, ERR_USE (no free
-    port), ERR_ARG, or ERR_MEM; after an error it can be tried again."""
+    port), ERR_ARG, or ERR_MEM; after an error it can be tried again.
+
+    After fastopen(pcb, 1) it sends nothing: output() does, and what was written before goes with
+    the SYN."""
     net = pcb.net
     if pcb.state != state.CLOSED:
         return ERR_ISCONN
@@ -239,6 +245,9 @@ def connect(pcb, ip, port, fn):
         return ERR_USE
     pcb.netif = netif
     pcb.mss = options.own_mss(pcb)
+    later = pcb.tfo
+    if later:
+        fast_open.prepare(pcb)
     options.offer(pcb)
     opening.begin(pcb)
     ecn.ask(pcb)
@@ -249,7 +258,25 @@ def connect(pcb, ip, port, fn):
     pcbs_.enhash(pcb)
     state.happen(pcb, state.EV_CONNECT)
     reg_add(net.tcp_count, count.OPEN_ACTIVE, 1)
-    return output(pcb)
+    return OK if later else output(pcb)
+
+
+def fastopen(pcb, n):
+    """Let text go with the SYN (RFC 7413). For a listener: up to `n` connections whose handshake
+    has not ended may be the application's (accept, recv, write), 0 is none. For a closed pcb, with
+    `n` 1: see connect(); until output() nothing is sent. Only for what may come twice: a SYN that
+    the network repeats is a second request. Returns OK, or ERR_VAL if TCP_FASTOPEN or the pcb's
+    state does not allow it."""
+    listens = pcb.state == state.LISTEN
+    if not pcb.net.cfg.TCP_FASTOPEN & (fast_open.SERVER if listens else fast_open.CLIENT):
+        return ERR_VAL
+    if listens:
+        pcb.early_max = n
+    elif pcb.state == state.CLOSED:
+        pcb.tfo = fast_open.WANT if n else 0
+    else:
+        return ERR_VAL
+    return OK
 
 
 def _open_window(pcb):
@@ -257,11 +284,6 @@ def _open_window(pcb):
     if state.ESTABLISHED <= pcb.state <= state.FIN_WAIT_2 and not pcb.fin_seen:
         pcb.regs[_ACK_NOW] = 1
         output(pcb)
-
-
-def sndbuf(pcb):
-    """Return how many bytes one write() may queue now, if the pools have room."""
-    return write.sndbuf(pcb)
 
 
 def shutdown(pcb, rx, tx):
@@ -291,6 +313,8 @@ def close(pcb):
     net = pcb.net
     if pcb.state == state.LISTEN:
         for child in net.tcp.pcbs:
+            if child.early is pcb:
+                child.early = None
             if child.in_use and child.listener is pcb:
                 abort(child)
         pcb.in_use = False
@@ -299,7 +323,7 @@ def close(pcb):
         pcbs_.release(pcb)
         return OK
     unread = pcb.refused is not None or pcb.regs[_RCV_WND] != pcb.regs[_RCV_MAX]
-    if unread and state.ESTABLISHED <= pcb.state <= state.CLOSE_WAIT:
+    if unread and state.SYN_RCVD <= pcb.state <= state.CLOSE_WAIT:
         pcb.on_err = None
         abort(pcb)
         return OK

@@ -8,6 +8,8 @@ NAMES = tuple(
         "backlog_full no_pcb_free ooseq_full refused window_full open_active open_passive gave_up "
         "unreachable throttled pool_low ignored no_ts paws ce_rx ece_rx ecn_cut ecn_fallback "
         "cookies_sent cookies_ok cookies_bad evicted "
+        "fastopen_sent fastopen_acked fastopen_refused fastopen_lost fastopen_taken fastopen_bad "
+        "fastopen_full "
         "keep_probe "
         "sacked_seg bad_sack dsack_rx reneged lost_seg reordered tlp spurious"
     ).split()
@@ -62,6 +64,13 @@ NAMES = tuple(
     COOKIES_OK,
     COOKIES_BAD,
     EVICTED,
+    FASTOPEN_SENT,
+    FASTOPEN_ACKED,
+    FASTOPEN_REFUSED,
+    FASTOPEN_LOST,
+    FASTOPEN_TAKEN,
+    FASTOPEN_BAD,
+    FASTOPEN_FULL,
     KEEP_PROBE,
     SACKED_SEG,
     BAD_SACK,

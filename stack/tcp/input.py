@@ -6,12 +6,25 @@ receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 AC
                          +-> opening.py      a SYN makes a connection, or nobody is there
 """
 
-from ..err import ERR_CLSD, ERR_MEM, ERR_RST, OK
+from ..err import ERR_CLSD, ERR_RST, OK
 from ..kernel import reg_add, reg_diff, reg_set, tcp_parse
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
-from . import ack, blind, count, ecn, fastpath, opening, options, recovery, sack, text, uto
+from . import (
+    ack,
+    blind,
+    count,
+    ecn,
+    fastopen,
+    fastpath,
+    opening,
+    options,
+    recovery,
+    sack,
+    text,
+    uto,
+)
 from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
@@ -72,7 +85,7 @@ def receive(p, netif, addrs, alen):
         return _drop(p, counts, count.BAD_CKSUM)
     reg_add(counts, count.RX, 1)
     pcb = pcbs.find(net.tcp, p.buf, addrs, alen, p.off)
-    if pcb is not None and pcb.state == TIME_WAIT and _reopens(pcb, p, addrs):
+    if pcb is not None and pcb.state == TIME_WAIT and opening.reopens(pcb, p, addrs):
         end(pcb, ERR_CLSD)
         pcb = None
     if pcb is None:
@@ -91,7 +104,7 @@ def found(net, p, netif):
     net.rx_group = 0
     net.rx_tos = p.buf[_TOS]
     tcp_parse(p.buf, _SEGMENT, p.len, SEG)
-    if pcb.state == TIME_WAIT and _reopens(pcb, p, _ADDRS):
+    if pcb.state == TIME_WAIT and opening.reopens(pcb, p, _ADDRS):
         end(pcb, ERR_CLSD)
         pcb = opening.no_connection(net, p, netif, _ADDRS, pcb.alen)
         if pcb is None:
@@ -157,6 +170,8 @@ def _syn_sent(pcb, p):
         return False
     reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
     ecn.answered(pcb)
+    if pcb.tfo:
+        fastopen.answered(pcb, p.buf)
     return _opened(pcb) and _text(pcb, p)
 
 
@@ -177,7 +192,7 @@ def _opened(pcb):
     lost = pcb.nrtx > 0
     pcb.nrtx = pcb.backoff = 0
     pcb.net.timers.stop(pcb.t_rexmit)
-    ack.release(pcb)
+    n = ack.release(pcb)
     recovery.start(pcb)
     if lost:
         pcb.cwnd = pcb.mss  # RFC 5681 section 3.1
@@ -188,14 +203,13 @@ def _opened(pcb):
     if lpcb is not None:
         lpcb.pending -= 1
         pcb.listener = None
-        fn = lpcb.on_accept
-        if fn is None or fn(lpcb.arg, pcb, OK) != OK:
-            if pcb.serial == serial:
-                send_control(pcb, RST | ACK)
-                end(pcb, ERR_MEM)
-            return False
-    elif pcb.on_connected is not None:
+        return opening.hand_over(pcb, lpcb)
+    if pcb.early is not None:
+        pcbs.leave_early(pcb)
+    if pcb.on_connected is not None:
         pcb.on_connected(pcb.arg, pcb, OK)
+    if n and pcb.serial == serial and pcb.on_sent is not None:  # text of the SYN
+        pcb.on_sent(pcb.arg, pcb, n)
     return pcb.serial == serial
 
 
@@ -234,6 +248,8 @@ def _synchronized(pcb, p, netif, addrs):
     if flags & RST:  # step 2; RFC 5961 section 3
         if reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT):
             blind.challenge(pcb)
+        elif pcb.state == TIME_WAIT and pcb.net.cfg.TCP_RFC1337:
+            reg_add(counts, count.IGNORED, 1)
         else:
             reg_add(counts, count.RST_RX, 1)
             if pcb.state != FIN_WAIT_2 or not pcb.fin_seen:  # else only refused data is left
@@ -250,6 +266,7 @@ def _synchronized(pcb, p, netif, addrs):
     if not flags & ACK:  # step 5
         reg_add(counts, count.NO_ACK, 1)
         return False
+    serial = pcb.serial
     if pcb.state == SYN_RCVD:
         regs = pcb.regs
         if reg_diff(SEG, _SEG_ACK, regs, _SND_UNA) <= 0 or (
@@ -262,9 +279,10 @@ def _synchronized(pcb, p, netif, addrs):
         opening.first_window(pcb, pcb.snd_scale)
         if not _opened(pcb):
             return False
-    serial = pcb.serial
-    if not ack.process(pcb) or pcb.serial != serial:
+    elif not ack.process(pcb) or pcb.serial != serial:
         return False
+    if pcb.ts:
+        options.take(pcb)
     if pcb.refused is not None:  # what was acknowledged may have made room for it
         text.offer_again(pcb)
         if pcb.serial != serial:
@@ -342,17 +360,3 @@ def _urgent(pcb):
     reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, up)
     if pcb.on_urgent is not None:
         pcb.on_urgent(pcb.arg, pcb, reg_diff(regs, _RCV_UP, regs, _RCV_NXT))
-
-
-def _reopens(pcb, p, addrs):
-    """Is SEG a SYN that may begin a new connection in place of one in TIME_WAIT (RFC 9293 section
-    3.10.7.4, RFC 1122 section 4.2.2.13)? Somebody must listen, and both sides' numbers move on."""
-    flags = SEG[_SEG_FLAGS]
-    regs = pcb.regs
-    if flags & (SYN | ACK | RST) != SYN or reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT) <= 0:
-        return False
-    tcp = pcb.net.tcp
-    if pcbs.find_listener(tcp, p.buf, addrs, pcb.alen, pcbs.local_port(pcb)) is None:
-        return False
-    tcp.iss(pcb)
-    return reg_diff(regs, _ISS, regs, _SND_NXT) > 0

@@ -9,10 +9,12 @@ no_connection --> _listen           a SYN for a listener: a half-open connection
 from ..err import ERR_MEM, OK
 from ..kernel import copy, reg_add, reg_diff, reg_set
 from ..mpy import const
-from . import cookie, count, ecn, mtu, options, recovery, write
+from ..pbuf import header, ref
+from . import cookie, count, ecn, fastopen, mtu, options, recovery, text, write
 from . import pcb as pcbs
-from .header import ACK, RST, SEG, SYN, refuse
+from .header import ACK, RST, SEG, SYN, refuse, send_control
 from .output import output
+from .seg import OPT
 from .state import EV_SYN, end, happen
 
 _SEG_SEQ = const(0)
@@ -20,6 +22,7 @@ _SEG_ACK = const(1)
 _SEG_WND = const(2)
 _SEG_FLAGS = const(4)
 _SEG_HLEN = const(5)
+_SEG_DATA_LEN = const(6)
 _SEG_LEN = const(7)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
@@ -32,7 +35,13 @@ _IRS = const(7)
 _SND_END = const(8)
 _SND_UP = const(11)
 _RCV_UP = const(12)
+_RCV_WND = const(37)
+_BUSY = const(47)
+_TS_RECENT = const(13)
 _PORTS = const(32)
+_PRESENT = const(0)  # of OPT
+_TSVAL = const(3)
+_HAS_TS = const(8)
 
 
 def no_connection(net, p, netif, addrs, alen):
@@ -77,7 +86,40 @@ def _listen(lpcb, p, netif, addrs, alen):
         end(pcb, ERR_MEM)
         return
     reg_add(net.tcp_count, count.OPEN_PASSIVE, 1)
-    output(pcb)
+    if not fastopen.asked(pcb, lpcb, p.buf) or _early(pcb, lpcb, p):
+        output(pcb)
+
+
+def _early(pcb, lpcb, p):
+    """The SYN's cookie is right: the connection is the application's already, and so is the SYN's
+    text, in `p` (RFC 7413 section 4.2.2). Returns False if the application has ended it."""
+    regs = pcb.regs
+    regs[_BUSY] = 1
+    pcb.listener = None
+    lpcb.pending -= 1
+    reg_set(regs, _RCV_ADV, regs, _RCV_NXT, min(regs[_RCV_WND], 0xFFFF))
+    serial = pcb.serial
+    if hand_over(pcb, lpcb) and SEG[_SEG_DATA_LEN]:
+        ref(p)
+        header(p, -SEG[_SEG_HLEN])
+        text.accept(pcb, p, False)  # a FIN comes again
+    if pcb.serial != serial:
+        return False
+    regs[_BUSY] = 0
+    return True
+
+
+def hand_over(pcb, lpcb):
+    """Give the connection to the listener's application. Returns False if that has ended it, or
+    does not want it: then it is reset."""
+    serial = pcb.serial
+    fn = lpcb.on_accept
+    if fn is None or fn(lpcb.arg, pcb, OK) != OK:
+        if pcb.serial == serial:
+            send_control(pcb, RST | ACK)
+            end(pcb, ERR_MEM)
+        return False
+    return pcb.serial == serial
 
 
 def _half_open(lpcb):
@@ -169,3 +211,27 @@ def first_window(pcb, scale):
     pcb.snd_wnd = pcb.snd_wnd_max = SEG[_SEG_WND] << scale
     reg_set(pcb.regs, _SND_WL1, SEG, _SEG_SEQ, 0)
     reg_set(pcb.regs, _SND_WL2, SEG, _SEG_ACK, 0)
+
+
+def reopens(pcb, p, addrs):
+    """Is SEG, in `p`, a SYN that may begin a new connection in place of one in TIME_WAIT? Somebody
+    must listen, and what is left of the old one in the network must not pass for the new one's:
+    a later timestamp tells them apart (RFC 6191 section 2), or both sides' numbers move on (RFC
+    9293 section 3.10.7.4, RFC 1122 section 4.2.2.13)."""
+    if SEG[_SEG_FLAGS] & (SYN | ACK | RST) != SYN:
+        return False
+    net = pcb.net
+    regs = pcb.regs
+    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
+    stamped = net.cfg.TCP_TIMESTAMPS and OPT[_PRESENT] & _HAS_TS
+    newer = 1 if stamped and not pcb.ts else 0
+    if stamped and pcb.ts:
+        newer = reg_diff(OPT, _TSVAL, regs, _TS_RECENT)
+    if newer < 0 or (newer == 0 and reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT) <= 0):
+        return False
+    if pcbs.find_listener(net.tcp, p.buf, addrs, pcb.alen, pcbs.local_port(pcb)) is None:
+        return False
+    if stamped:
+        return True
+    net.tcp.iss(pcb)
+    return reg_diff(regs, _ISS, regs, _SND_NXT) > 0

@@ -4,6 +4,7 @@
     4 SACK permitted (2)   5 SACK (2 + 8 a block)      RFC 2018, written by sack.py
     8 timestamps (10): TSval, TSecr                                            RFC 7323 section 3
    28 user timeout (4)                                                         RFC 5482, uto.py
+   34 Fast Open (2 + cookie)       RFC 7413, fastopen.py
 
 They are read into OPT (seg.py). What both SYNs carry is used: `ws`, `sack` and `ts` of the pcb.
 The timestamp clock counts ms; each connection adds an offset of its own (RFC 7323 section 5.4).
@@ -11,7 +12,7 @@ The timestamp clock counts ms; each connection adds an offset of its own (RFC 73
 
 from ..kernel import reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum, ticks_diff
 from ..mpy import const
-from . import sack, uto
+from . import fastopen, sack, uto
 from .seg import OPT, SEG
 
 _HAS_MSS = const(1)
@@ -19,6 +20,7 @@ _HAS_SCALE = const(2)
 _HAS_SACK = const(4)
 _HAS_TS = const(8)
 _HAS_UTO = const(16)
+_HAS_FO = const(32)
 
 _PRESENT = const(0)
 _MSS = const(1)
@@ -28,6 +30,8 @@ _TSECR = const(4)
 _BLOCKS = const(5)
 _BLOCK = const(6)
 _UTO = const(14)
+_FO_AT = const(15)
+_FO_LEN = const(16)
 
 _SEG_SEQ = const(0)
 _LAST_ACK = const(15)
@@ -98,6 +102,10 @@ def _take(buf, i, kind, size):
     elif kind == 28 and size == 4:
         OPT[_UTO] = buf[i + 2] << 8 | buf[i + 3]
         OPT[_PRESENT] |= _HAS_UTO
+    elif kind == 34 and size <= 18:
+        OPT[_FO_AT] = i + 2
+        OPT[_FO_LEN] = size - 2
+        OPT[_PRESENT] |= _HAS_FO
 
 
 def start(net):
@@ -156,21 +164,27 @@ def paws(pcb, flags):
     """Check the timestamps of SEG and OPT, on a connection that has them (RFC 7323 section 5.3).
 
     Returns 0, or why the segment is to be dropped: 1 it has none (silently, section 3.2), 2 it is
-    from the past (answered by an ACK). A reset passes. Takes a timestamp that is to be echoed.
+    from the past (answered by an ACK). A reset passes, and so does what comes when ours is too old
+    to compare with (section 5.5).
     """
+    if flags & _RST:
+        return 0
     if not OPT[_PRESENT] & _HAS_TS:
-        return 0 if flags & _RST else 1
+        return 1
     regs = pcb.regs
-    newer = reg_diff(OPT, _TSVAL, regs, _TS_RECENT)
-    clock = _clock(pcb.net)
-    if newer < 0 and not flags & _RST:
-        if 0 <= reg_diff(clock, 0, regs, _TS_AT) < _OUTDATED:
+    if reg_diff(OPT, _TSVAL, regs, _TS_RECENT) < 0:
+        if 0 <= reg_diff(_clock(pcb.net), 0, regs, _TS_AT) < _OUTDATED:
             return 2
-        newer = 0  # ours is too old to compare with (section 5.5)
-    if newer >= 0 and reg_diff(SEG, _SEG_SEQ, regs, _LAST_ACK) <= 0:
-        reg_set(regs, _TS_RECENT, OPT, _TSVAL, 0)
-        reg_set(regs, _TS_AT, clock, 0, 0)
     return 0
+
+
+def take(pcb):
+    """paws() has let SEG pass, and it lies in the window: its timestamp is to be echoed from now
+    on, if it begins no later than what was acknowledged last (RFC 7323 section 4.3)."""
+    regs = pcb.regs
+    if reg_diff(SEG, _SEG_SEQ, regs, _LAST_ACK) <= 0:
+        reg_set(regs, _TS_RECENT, OPT, _TSVAL, 0)
+        reg_set(regs, _TS_AT, _clock(pcb.net), 0, 0)
 
 
 def round_trip(pcb):
@@ -203,6 +217,8 @@ def put(pcb, buf, at, flags, room=_MOST):
     start = at
     if flags & _SYN:
         at = _put_syn(pcb, buf, at)
+        if pcb.tfo:
+            at = fastopen.put(pcb, buf, at, start + _MOST - at - (_TS_LEN if pcb.ts else 0))
     if pcb.ts and not flags & _RST:
         buf[at] = buf[at + 1] = 1
         if pcb.sack and flags & _SYN:

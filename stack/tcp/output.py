@@ -10,7 +10,7 @@ from ..kernel import reg_add, reg_diff, reg_set, ticks_add, ticks_diff
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
 from . import cc, ecn, options, rack, scoreboard
-from .count import BUSY, NO_PBUF, PROBE, REXMIT, TLP
+from .count import BUSY, FASTOPEN_SENT, NO_PBUF, PROBE, REXMIT, TLP
 from .header import ACK, FIN, SYN, emit, send_control
 from .pcb import owe, seg_alloc
 from .state import SYN_SENT
@@ -27,6 +27,7 @@ _BUSY = const(47)
 _BURST = const(19)  # of hot
 _HLEN = const(20)
 _ECN_ON = const(2)
+_HAVE = const(2)
 _LOST = const(2)
 _AGAIN = const(4)
 _EVER = const(8)
@@ -84,6 +85,8 @@ def _may_send(pcb, seg):
         return split(pcb, seg, min(room, seg.len))
     if seg.len >= pcb.mss or flags & FIN or pcb.nodelay or pcb.unacked is None:
         return True
+    if pcb.unacked_last.flags & SYN:  # Fast Open: only that is under way
+        return True
     return seg.next is not None or reg_diff(seg.r, 0, pcb.regs, _SND_NXT) < 0  # not new
 
 
@@ -111,6 +114,8 @@ def transmit(pcb, seg):
         flags |= ACK
     p.len = hlen
     p.tot_len = hlen + seg.len
+    if pcb.tfo and flags & SYN:
+        p.tot_len += _carry(pcb, seg, hlen)
     up = 0
     if pcb.urgent and not flags & SYN:
         pcb.urgent = reg_diff(regs, _SND_UP, regs, _SND_UNA) > 0  # the mark grows old with time
@@ -136,6 +141,33 @@ def transmit(pcb, seg):
     return True
 
 
+def _carry(pcb, syn, hlen):
+    """Let our SYN carry what is queued behind it, if the server has given us a cookie, and we have
+    not sent it before (fastopen.py). The text stays where it is, too: as what a probe carries.
+    Returns how many bytes."""
+    p = syn.p
+    if p.next is not None:  # it has carried some before
+        free(p.next)
+        p.next = None
+    pcb.syn_len = 0
+    seg = syn.next
+    if pcb.state != SYN_SENT or pcb.nrtx or not pcb.tfo & _HAVE or seg is None:
+        return 0
+    q = seg.p.next
+    n = 0
+    room = min(seg.len, pcb.mss - (hlen - _HLEN))
+    while n < room:
+        part = share(pcb.net.refs, q, 0, min(q.len, room - n))
+        if part is None:
+            break
+        n += part.len
+        cat(p, part)
+        q = q.next
+    pcb.syn_len = n
+    reg_add(pcb.net.tcp_count, FASTOPEN_SENT, 1)
+    return n
+
+
 def _sent(pcb, seg):
     """Move the head of `unsent` to the end of `unacked`."""
     pcb.unsent = seg.next
@@ -147,7 +179,7 @@ def _sent(pcb, seg):
     else:
         pcb.unacked_last.next = seg
     pcb.unacked_last = seg
-    _advance(pcb, seg, seg.len + (1 if seg.flags & (SYN | FIN) else 0))
+    _advance(pcb, seg, seg.len + (1 + pcb.syn_len if seg.flags & (SYN | FIN) else 0))
     if pcb.probing:
         pcb.probing = False
         pcb.net.timers.stop(pcb.t_rexmit)
@@ -249,13 +281,28 @@ def _probe(pcb, seg, n):
         reg_add(net.tcp_count, NO_PBUF, 1)
         return
     hlen = _HLEN + options.put(pcb, p.buf, TRANSPORT + _HLEN, ACK)
-    n = min(n, net.ram.bufsize - TRANSPORT - hlen)
-    copy_partial(seg.p.next, p.buf, TRANSPORT + hlen, n)
-    p.len = p.tot_len = hlen + n
-    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen)
+    k = min(n, net.ram.bufsize - TRANSPORT - hlen)
+    copy_partial(seg.p.next, p.buf, TRANSPORT + hlen, k)
+    p.len = p.tot_len = hlen + k
+    n = k + _copies(net.ram, p, seg, k, n - k)
+    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen, 0)
     free(p)
     reg_add(net.tcp_count, PROBE, 1)
     _advance(pcb, seg, n)
+
+
+def _copies(ram, p, seg, off, n):
+    """Append copies of up to `n` bytes from byte `off` of the segment to `p`, in as many pbufs as
+    are left but one. Returns how many bytes."""
+    left = n
+    while left and ram.avail > 1:
+        k = min(left, ram.bufsize)
+        q = alloc(ram, 0, k)
+        copy_partial(seg.p.next, q.buf, 0, k, off)
+        cat(p, q)
+        off += k
+        left -= k
+    return n - left
 
 
 def split(pcb, seg, n):

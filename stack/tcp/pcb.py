@@ -30,6 +30,7 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    41 WINDOW     the peer's window, as it lies in its segments while it does not change
    42 STEP       how much our window's edge moves at least    43 TWICE  received bytes
                                                                  that are acknowledged at once
+   44 TW_NEXT, 45 TW_PREV  in TIME_WAIT (timewait.py)
    46 SCALE      of the window that we offer         47 BUSY  1 while its segment is processed:
                                                       what callbacks queue is sent afterwards
    50 NEXT_OUT   the next connection that owes an ACK    51 OWES  1 if it is among those
@@ -42,14 +43,22 @@ from array import array
 
 from .. import hot
 from ..err import ERR_CLSD
-from ..kernel import copy, reg_raw, reg_set, reg_zero, same, ticks_add, tuple_hash
+from ..kernel import copy, reg_diff, reg_raw, reg_set, reg_zero, same, ticks_add, tuple_hash
+from ..kernel import tcp_seg_free as seg_free
 from ..mpy import const
+from ..pbuf import RAM, TRANSPORT, Pool
 from ..pbuf import free as pbuf_free
 from ..timer import Timer
+from . import timewait
 from .cc import ALGORITHMS
+from .fastopen import FastOpen
 
 _PORTS = const(32)
+_HLEN = const(20)
+_FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
+_SND_UNA = const(0)
+_ISS = const(4)
 NREGS = 52
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
@@ -126,6 +135,8 @@ class Pcb:
         self.ttl = cfg.IP_TTL
         self.tos = 0
         self.nodelay = self.rx_closed = self.fin_queued = self.fin_seen = False
+        self.tfo = self.syn_len = 0  # fastopen.py; bytes of text that our SYN carries
+        self.early = None
         self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.snd_scale = self.rcv_scale = 0
         # sending
@@ -176,6 +187,7 @@ class Listener:
         self.alen = 4
         self.port = self.backlog = self.pending = 0
         self.on_accept = self.arg = self.cc = None
+        self.early = self.early_max = self.early_gone = self.gone_at = 0  # fastopen.py
 
 
 class Tcp:
@@ -189,7 +201,11 @@ class Tcp:
             Pcb(net, timeouts, k + 1, hot.view(net, i + k * NREGS, NREGS))
             for k in range(cfg.NUM_TCP_PCB)
         ]
+        self.free = self.pcbs[::-1]  # the first `avail` of them
+        self.avail = len(self.free)
+        self.tw_first = self.tw_last = self.tw_n = 0  # timewait.py
         self.listeners = [Listener(net) for _ in range(cfg.NUM_TCP_LISTEN)]
+        self.fastopen = FastOpen(net) if cfg.TCP_FASTOPEN else None
         self.ghost = None  # cookie.py
         self.cookie_slot = -1  # when the last one was sent
         if cfg.TCP_SYN_COOKIES:
@@ -198,6 +214,10 @@ class Tcp:
         self.table = hot.view(net, i, cfg.TCP_HASH_SIZE)  # numbers of the first of each bucket
         self.hot[_HOT_TABLE_MASK] = cfg.TCP_HASH_SIZE - 1
         self.hot[_HOT_SEED] = net.random16()
+        self.ack = p = Pool(1, TRANSPORT + _HLEN, RAM).items[0]  # for ACKs of the fast path
+        p.off = _FRAME
+        p.len = p.tot_len = TRANSPORT + _HLEN - _FRAME
+        self.queuelen = cfg.TCP_SND_QUEUELEN
         self.segs_free = None
         self.segs_avail = 0
         for _ in range(cfg.NUM_TCP_SEG):
@@ -210,25 +230,22 @@ class Tcp:
 
 def alloc(net):
     """Return an unused pcb, or that of the oldest TIME_WAIT connection, or None."""
-    oldest = None
-    timers = net.timers
-    for pcb in net.tcp.pcbs:
-        if not pcb.in_use:
-            pcb.in_use = True
-            pcb.reset()
-            return pcb
-        if pcb.state == _TIME_WAIT:
-            if oldest is None or timers.left(pcb.t_life) < timers.left(oldest.t_life):
-                oldest = pcb
-    if oldest is not None:
+    tcp = net.tcp
+    fn = arg = None
+    if not tcp.avail:
+        oldest = timewait.oldest(tcp)
+        if oldest is None:
+            return None
         fn = oldest.on_err
         arg = oldest.arg
         release(oldest)
-        oldest.in_use = True
-        oldest.reset()
-        if fn is not None:  # its application has not called close()
-            fn(arg, ERR_CLSD)
-    return oldest
+    tcp.avail = n = tcp.avail - 1
+    pcb = tcp.free[n]
+    pcb.in_use = True
+    pcb.reset()
+    if fn is not None:  # its application has not called close()
+        fn(arg, ERR_CLSD)
+    return pcb
 
 
 def release(pcb):
@@ -242,11 +259,30 @@ def release(pcb):
     if pcb.listener is not None:
         pcb.listener.pending -= 1
         pcb.listener = None
+    if pcb.early is not None:
+        leave_early(pcb)
     regs = pcb.regs
     regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
+    if pcb.state == _TIME_WAIT:
+        timewait.leave(pcb)
+    if pcb.in_use:
+        tcp = net.tcp
+        tcp.free[tcp.avail] = pcb
+        tcp.avail += 1
     pcb.serial = (pcb.serial + 1) & 0xFFFFFF
     pcb.state = 0
     pcb.in_use = False
+
+
+def leave_early(pcb):
+    """The handshake of a connection that was open before it has ended (fastopen.py)."""
+    lpcb = pcb.early
+    pcb.early = None
+    if reg_diff(pcb.regs, _SND_UNA, pcb.regs, _ISS) > 0:
+        lpcb.early -= 1
+    else:
+        lpcb.early_gone += 1
+        lpcb.gone_at = pcb.net.now
 
 
 def purge(pcb):
@@ -288,16 +324,6 @@ def seg_alloc(tcp, p, seq, i, n, flags):
     seg.marks = 0
     reg_set(seg.r, 0, seq, i, 0)
     return seg
-
-
-def seg_free(tcp, seg):
-    """Give back a segment and its pbufs."""
-    if seg.p is not None:
-        pbuf_free(seg.p)
-        seg.p = None
-    seg.next = tcp.segs_free
-    tcp.segs_free = seg
-    tcp.segs_avail += 1
 
 
 def _bucket(tcp, buf, addrs, alen, ports):

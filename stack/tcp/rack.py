@@ -22,6 +22,7 @@ _STATE = const(7)
 _LOST = const(2)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
+_N_REORDERED = const(28)
 _FACK = const(2)
 _DSACK_ROUND = const(3)
 _TLP_END = const(4)
@@ -31,7 +32,7 @@ _UNKNOWN = const(0x10000000)  # of a round trip
 _PERSIST = const(16)
 _DUP_THRESH = const(3)
 _PTO_MS = const(1000)
-_PTO_LEAST_MS = const(10)
+_PTO_LEAST_MS = const(50)  # a delayed ACK that is not late
 _MAX_ACK_DELAY_MS = const(200)
 _REORDER = const(1)  # what t_loss is for
 _PROBE = const(2)
@@ -62,9 +63,11 @@ def delivered(pcb, seg):
     if ahead > 0:
         reg_add(sb, _FACK, ahead)
     if not seg.marks & _EVER:
-        if ahead < 0 and not pcb.reordering:
-            reg_add(pcb.net.tcp_count, REORDERED, 1)
-            pcb.reordering = True
+        if ahead < 0:
+            reg_add(pcb.regs, _N_REORDERED, 1)
+            if not pcb.reordering:
+                reg_add(pcb.net.tcp_count, REORDERED, 1)
+                pcb.reordering = True
         pcb.min_rtt = min(pcb.min_rtt, rtt)
     elif rtt < pcb.min_rtt or (pcb.ts and options.round_trip(pcb) > rtt):
         return

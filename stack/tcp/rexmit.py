@@ -36,13 +36,14 @@ def measure(pcb):
     """
     if reg_diff(SEG, _SEG_ACK, pcb.regs, _RTT_SEQ) <= 0:
         return
+    cfg = pcb.net.cfg
     pcb.timing = False
     pcb.backoff = 0
     if pcb.ts:
         r = options.round_trip(pcb)
     else:
         r = ticks_diff(pcb.net.now, pcb.timed_at)
-    r = max(r, 0)
+    r = min(max(r, 0), cfg.TCP_RTO_MAX)  # a timestamp's echo may be any number
     if pcb.srtt == 0:
         pcb.srtt = max(r << 3, 1)
         pcb.rttvar = r << 1
@@ -50,7 +51,6 @@ def measure(pcb):
         delta = r - (pcb.srtt >> 3)
         pcb.srtt = max(pcb.srtt + delta, 1)
         pcb.rttvar += (delta if delta >= 0 else -delta) - (pcb.rttvar >> 2)
-    cfg = pcb.net.cfg
     pcb.rto = min(max((pcb.srtt >> 3) + max(pcb.rttvar, 1), cfg.TCP_RTO_MIN), cfg.TCP_RTO_MAX)
 
 
@@ -74,7 +74,8 @@ def on_rexmit(pcb):
             requeue(pcb)
         if pcb.snd_wnd > 0 or opening:
             recovery.on_timeout(pcb, pcb.nrtx == 1)
-            mtu.on_timeout(pcb)
+    if pcb.snd_wnd > 0:
+        mtu.on_timeout(pcb)
     if pcb.unacked is None:
         push_or_probe(pcb)
     else:

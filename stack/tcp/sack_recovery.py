@@ -21,6 +21,7 @@ _SEG_ACK = const(1)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _RECOVER = const(10)
+_N_SACKED = const(27)
 _BLOCKS = const(5)
 _BLOCK = const(6)
 _SACKED = const(1)
@@ -79,6 +80,7 @@ def _take_block(pcb, k, n):
                 pcb.original = True
             scoreboard.mark(pcb, seg, seg.marks & _KEPT | _SACKED)
             reg_add(pcb.net.tcp_count, SACKED_SEG, 1)
+            reg_add(regs, _N_SACKED, 1)
         seg = seg.next
 
 

@@ -19,8 +19,10 @@ end by a reset, an abort or a timeout. LISTEN itself is a state of Listeners (pc
 connections by a SYN in CLOSED. An empty place is an event that cannot happen there.
 """
 
+from ..err import ERR_CLSD
 from ..mpy import const
 from . import pcb as _pcb
+from . import timewait
 
 NAMES = (
     "CLOSED LISTEN SYN_SENT SYN_RCVD ESTABLISHED FIN_WAIT_1 FIN_WAIT_2 CLOSE_WAIT CLOSING "
@@ -64,7 +66,11 @@ def happen(pcb, event):
     pcb.regs[_ARMED] = 0
     if state == TIME_WAIT:
         _pcb.purge(pcb)
+        timewait.enter(pcb)
         linger(pcb)
+        tcp = pcb.net.tcp
+        if tcp.tw_n > pcb.net.cfg.TCP_TIME_WAIT_MAX > 0:
+            end(timewait.oldest(tcp), ERR_CLSD)
     elif state == FIN_WAIT_2 and pcb.rx_closed:
         pcb.net.timers.start(pcb.t_life, pcb.net.cfg.TCP_FIN_WAIT_2_TIMEOUT)
 
@@ -86,4 +92,7 @@ def dying(pcb):
 def linger(pcb):
     """Stay in TIME_WAIT for twice the MSL from now (RFC 9293 section 3.3.2)."""
     net = pcb.net
+    if pcb.number != net.tcp.tw_last:
+        timewait.leave(pcb)
+        timewait.enter(pcb)
     net.timers.start(pcb.t_life, 2 * net.cfg.TCP_MSL)

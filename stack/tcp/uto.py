@@ -26,6 +26,7 @@ _USER_MS = const(17)
 _WAIT_UNA = const(18)
 _WAIT_AT = const(19)
 _ADV_UTO = const(31)
+_ARMED = const(36)
 _UTO_DUE = const(49)
 _UTO_OWN = const(48)
 _ESTABLISHED = const(4)
@@ -40,7 +41,9 @@ def set_own(pcb, ms):
     reg_set(regs, _WAIT_UNA, regs, _SND_UNA, -1)
     seconds = (ms + 999) // 1000 if pcb.net.cfg.TCP_UTO else 0
     regs[_ADV_UTO] = seconds if seconds < _MINUTES else _MINUTES | (seconds + 59) // 60
+    regs[_ARMED] = 0
     regs[_UTO_DUE] = 1 if seconds and pcb.state >= _ESTABLISHED else 0
+    regs[_ARMED] = 0  # the fast path's ACKs have no options
     return regs[_UTO_DUE]
 
 
@@ -82,6 +85,7 @@ def over(pcb):
 def hurry(pcb):
     """Let t_rexmit fire no later than the user timeout has passed. over() was False just now."""
     timers = pcb.net.timers
+    t = pcb.t_rexmit
     left = pcb.regs[_USER_MS] - ticks_diff(pcb.net.now, pcb.regs[_WAIT_AT])
-    if timers.left(pcb.t_rexmit) > left:
-        timers.start(pcb.t_rexmit, left)
+    if timers.left(t) > left:
+        timers.start(t, left)

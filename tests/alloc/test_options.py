@@ -25,8 +25,8 @@ def _accepted(end, pcb, err):
     return 0
 
 
-def _ts(value):
-    return b"\x01\x01\x08\x0a" + b32(value & 0xFFFFFFFF) + b32(1)
+def _ts(value, echo=1):
+    return b"\x01\x01\x08\x0a" + b32(value & 0xFFFFFFFF) + b32(echo)
 
 
 def _listening(end):
@@ -155,5 +155,29 @@ def test_the_clock_goes_on_while_nobody_asks():
             w.settle()
 
         return run, w.check
+
+    nothing(setup)
+
+
+def test_echoes_of_any_number():
+    """The peer echoes what was never sent: a round trip of weeks, or one that is negative."""
+
+    def setup():
+        s = _listening(End())
+        frames = []
+        for echo in range(0, 1 << 32, 1 << 29):
+            frames.append(_frame(0, SYN, _MSS + _ts(5)))
+            frames.append(_frame(1, ACK, _ts(6, echo)))
+            frames.append(_frame(1, RST, b""))
+
+        def run():
+            for frame in frames:
+                s.throw(frame)
+
+        def check():
+            assert count(s.net.stats["tcp"], "rst_rx") == 8
+            s.world.check_pools()
+
+        return run, check
 
     nothing(setup)

@@ -5,11 +5,14 @@ from array import array
 from stack import tcp
 from stack.err import ERR_TIMEOUT, OK
 
-from .end import End, push
+from ..packets import b32, ether
+from .end import End, attach, push
 from .proof import nothing
+from .script import ACK, FIN, SYN, Script, segment
 from .world import World, count
 
 DAY = 86_400_000
+ISS = 0x7FFFFF00
 
 
 def test_keep_alive_for_days():
@@ -137,3 +140,77 @@ def test_user_timeouts():
         return run, check
 
     nothing(setup)
+
+
+def test_time_wait_of_one():
+    """The oldest makes room, also one that its application has not closed."""
+
+    class Limits:
+        TCP_TIME_WAIT_MAX = 1
+
+    def setup():
+        w = World(config=Limits)
+        server = w.serve(End(total=300, last=True))
+        end = w.client(End(total=300))
+
+        def run():
+            for _ in range(5):
+                end.clear()
+                server.clear()
+                w.connect(end)
+                assert w.run(w.all_done), "it did not end"
+            w.settle()
+
+        def check():
+            w.check()
+            assert w.a.tcp.tw_n == w.b.tcp.tw_n == 0
+
+        return run, check
+
+    nothing(setup)
+
+
+def test_a_timestamp_ends_time_wait():
+    class Limits:
+        TCP_TIMESTAMPS = True
+
+    def setup():
+        end = End()
+        s = Script(Limits)
+        pcb = tcp.new(s.net)
+        assert tcp.bind(pcb, None, 7) == OK
+        lpcb = tcp.listen(pcb)
+        tcp.arg(lpcb, end)
+        tcp.accept(lpcb, _accepted)
+        s.net.tcp.iss = _choose
+        frames = []
+        for k, first in ((0, 5000), (1, 3000)):
+            for n, flags, seq, ack in ((0, SYN, 0, 0), (1, ACK, 1, 1), (2, ACK | FIN, 1, 2)):
+                opts = b"\x01\x01\x08\x0a" + b32(0x7FFFFFF0 + 9 * k + n) + bytes(4)
+                data = segment(9, 7, first + seq, ISS + ack, flags, opts=opts)
+                frames.append(ether(data))
+
+        def run():
+            for i in range(6):
+                if i == 3:
+                    assert end.done
+                    end.clear()
+                s.throw(frames[i])
+                s.step(100)
+            assert end.done
+            for _ in range(100):
+                s.step(2000)
+
+        return run, s.world.check_pools
+
+    nothing(setup)
+
+
+def _choose(pcb):
+    pcb.regs[4] = ISS
+
+
+def _accepted(end, pcb, err):
+    attach(end, pcb)
+    push(end)
+    return OK

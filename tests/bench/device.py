@@ -84,7 +84,7 @@ class Meter:
             buf = order.buf
             frames = buf[16]
             counts = buf[17]
-            self.now = (self.now + (buf[18] << 8 | buf[19])) & 0x3FFFFFFF
+            self.now = (self.now - 0x3FFFFFFF - 1 + (buf[18] << 8 | buf[19])) & 0x3FFFFFFF
             pbuf.free(order)
             if frames == END:
                 return

@@ -4,7 +4,10 @@ The bytecode's format is that of MicroPython's py/bc.h (.mpy version 6), the sym
 those that tools/mpy-tool.py makes.
 """
 
+import ast
 import bisect
+import collections
+import functools
 import pathlib
 import re
 import struct
@@ -39,6 +42,31 @@ def sources():
             name = re.sub(r"^firmware/(boards/\w+/)?", "", name)
             found[re.sub(r"\W", "_", name)] = name + ".py"
     return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+
+
+def _escaped(path):
+    return path.replace("/", "_slash_").replace(".", "_dot_")
+
+
+@functools.cache
+def _machine_code(path):
+    """Return {class, or "" for the module: [its functions that a decorator turns into machine
+    code]} of a source file, in their order."""
+    folder = ROOT / "firmware" / "boards/MPS2_AN385"
+    source = next(f for f in (ROOT / path, folder / path, folder.parents[1] / path) if f.exists())
+    found = collections.defaultdict(list)
+
+    def visit(node, owner):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef):
+                visit(child, child.name)
+            elif not isinstance(child, ast.FunctionDef):
+                visit(child, owner)
+            elif any("micropython." in ast.unparse(d) for d in child.decorator_list):
+                found[owner].append(child.name)
+
+    visit(ast.parse(source.read_text()), "")
+    return found
 
 
 class Elf:
@@ -100,8 +128,22 @@ class Elf:
             return None, None
         for prefix, path in self._sources.items():
             if name == prefix or name.startswith(prefix + "_"):
-                return path, name[len(prefix) + 1 :] or "<module>"
+                return path, self._function(path, name[len(prefix) + 1 :]) or "<module>"
         return None, None
+
+    def _function(self, path, name):
+        """Return a function's own name. Those in machine code are only told by their file, and by
+        which of its class or module they are: "LAN9118_hal_slash_lan9118_dot_py2"."""
+        owner, file, nth = name.partition(_escaped(path))
+        if not file:
+            return name
+        owner = owner.rstrip("_")
+        return owner + "." * bool(owner) + _machine_code(path)[owner][int(nth or 1) - 1]
+
+    def is_machine_code(self, symbol):
+        """Return whether a function that freezing made is machine code."""
+        path, _ = self.source(symbol)
+        return path is not None and _escaped(path) in symbol.name
 
     def functions(self):
         """Yield the symbols of frozen functions: bytecode or machine code."""

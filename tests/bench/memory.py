@@ -11,7 +11,10 @@ _FLASH_PARTS = (
     ("stack/tcp", ("stack/tcp/",)),
     ("stack/tcp_tiny", ("stack/tcp_tiny/",)),
     ("stack/kernel, machine code", ("stack/kernel/",)),
-    ("stack/kernel/plain.py, which the board never runs", ("stack/kernel/plain.py",)),
+    (
+        "stack/kernel, which the board never runs",
+        ("stack/kernel/plain.py", "stack/kernel/fast_plain.py"),
+    ),
     ("stack/apps", ("stack/apps/",)),
     ("LAN9118 driver", ("hal/lan9118", "hal/__init__.py", "hal/clock.py")),
     ("hal: wires, clocks, streams for tests", ("hal/",)),

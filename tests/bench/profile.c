@@ -6,7 +6,8 @@
 //
 // Each time that the virtual machine loop (vm..vmend) reads a byte of frozen bytecode (an address
 // that `map` has 1 for), what is executed from now on is that bytecode's, until the next such
-// read. The function at `mark` switches counting on and off: the benchmark reads the timer before
+// read; and what machine code of Python is executed, which lies there too, is that function's. The
+// function at `mark` switches counting on and off: the benchmark reads the timer before
 // and after what it measures. `out` gets lines "b ADDRESS COUNT" for bytecode, 0 if it is none,
 // and "c ADDRESS COUNT" for machine code.
 #include <inttypes.h>
@@ -48,7 +49,7 @@ struct block {
     uint64_t addresses[];
 };
 
-static uint8_t is_bytecode[MEMORY];
+static uint8_t is_python[MEMORY];
 static uint64_t by_bytecode[MEMORY];
 static uint64_t by_code[MEMORY / 2];
 static struct block **blocks;
@@ -63,11 +64,11 @@ static void flush(void) {
     since = executed;
 }
 
-// The timer is also read while the board boots: before the map is there.
+// The timer is also read while the board boots, before the map is there: that does not count.
 static void load_map(void) {
     FILE *map = fopen(map_path, "rb");
     if (map) {
-        if (fread(is_bytecode, 1, MEMORY, map) == MEMORY) {
+        if (fread(is_python, 1, MEMORY, map) == MEMORY) {
             map_path[0] = 0;
         }
         fclose(map);
@@ -75,8 +76,11 @@ static void load_map(void) {
 }
 
 static void on_mark(unsigned cpu, void *data) {
-    if (!on && map_path[0]) {
+    if (map_path[0]) {
         load_map();
+    }
+    if (map_path[0]) {
+        return;
     }
     if (on) {
         flush();
@@ -86,11 +90,15 @@ static void on_mark(unsigned cpu, void *data) {
     current = 0;
 }
 
-static void on_fetch(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data) {
-    if (on && address < MEMORY && is_bytecode[address]) {
+static void on_python(uint64_t address) {
+    if (on && address < MEMORY && is_python[address]) {
         flush();
         current = address;
     }
+}
+
+static void on_fetch(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data) {
+    on_python(address);
 }
 
 static void on_insn(unsigned cpu, void *data) {
@@ -98,8 +106,10 @@ static void on_insn(unsigned cpu, void *data) {
 }
 
 static void on_block(unsigned cpu, void *data) {
+    struct block *block = data;
     if (on) {
-        ((struct block *)data)->runs++;
+        block->runs++;
+        on_python(block->addresses[0]);
     }
 }
 

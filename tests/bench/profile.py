@@ -3,8 +3,8 @@
 A plugin (profile.c) has QEMU count every instruction that the guest executes between the two
 readings of the timer that the benchmark makes, and note the bytecode on whose behalf it is. So
 nothing is added to what is measured, and the sum is the figure of the table. What is called from a
-line and is no bytecode itself (kernels, MicroPython's own functions, making a frame for a call)
-counts as that line's.
+line and is no Python itself (MicroPython's own functions, making a frame for a call) counts as
+that line's, or as that of a kernel in machine code.
 """
 
 import ast
@@ -36,7 +36,7 @@ print([(int.from_bytes(uctypes.bytes_at(id(f) + 12, 4), "little"), n) for f, n i
 _LONGEST = 70  # bytes of bytecode of one that runs while something is measured
 
 LAYERS = (  # the first that fits
-    ("fast path", ("stack/hot.py", "stack/tcp/fastpath.py", "stack/kernel/")),
+    ("kernels", ("stack/hot.py", "stack/tcp/fastpath.py", "stack/kernel/")),
     ("driver", ("hal/",)),
     ("Ethernet, ARP", ("stack/eth.py", "stack/arp.py", "stack/netif.py")),
     ("IPv4", ("stack/ipv4.py",)),
@@ -76,6 +76,9 @@ class Profile:
             self.total += count
             if path is None:
                 self.lines["device", device.get(address, "Meter"), 0] += count
+                continue
+            if elf.is_machine_code(symbol):  # which has no lines
+                self.lines[path, function, 0] += count
                 continue
             if symbol not in tables:
                 tables[symbol] = Lines(elf.read(symbol.address, symbol.size))

@@ -225,8 +225,9 @@ def _layers(profiles):
             table(titles, rows),
             "Obtained in the same polls, with nothing added to them, by a plugin that has QEMU "
             "count every instruction and note on behalf of which line of Python it is "
-            "(tests/bench/profile.py). What a line calls that is no Python itself (kernels, "
-            "MicroPython) is in its layer. 'Calling poll' includes the reading of the timer.\n",
+            "(tests/bench/profile.py). What a line calls that is no Python is in its layer; "
+            "kernels, the fast path among them, are a layer of their own. 'Calling poll' includes "
+            "the reading of the timer.\n",
         )
     )
 

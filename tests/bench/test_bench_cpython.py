@@ -81,8 +81,14 @@ def test_a_pc_is_measured():
 
 
 def test_a_unit_costs_the_same_twice(machine):
+    def later(play, n):
+        for _ in range(n):
+            yield peer.Batch(ms=60_000)
+            play.units += 1
+
+    machine.run(later, 4)  # the timers of what ran before are out of the way
     first, second = (machine.run(peer.udp_echo(64), 50).instructions for _ in range(2))
-    assert abs(first - second) < first / 25, "but for timers of what ran before"
+    assert abs(first - second) < first / 100
 
 
 def test_a_peer_that_fails_is_reported(machine):
@@ -95,16 +101,18 @@ def test_a_peer_that_fails_is_reported(machine):
     assert machine.run(peer.idle, 3).units == 3, "and the machine goes on"
 
 
-def test_the_profile_accounts_for_every_instruction(machine):
-    measured = machine.run(peer.icmp_echo, 20)
+def test_the_profile_accounts_for_every_instruction():
+    with bench() as b:
+        measured = b.run(peer.icmp_echo, 20)
     try:
         found = profile.profile(peer.icmp_echo, 20, FIRMWARE)
     except profile.ProfileError as e:
         pytest.skip(str(e))
-    assert abs(found.total - measured.instructions) < 0.05 * found.total
+    timed = measured.instructions + b.overhead  # the profile has the timer's reading
+    assert abs(found.total - timed) < 0.05 * found.total
     layers = found.layers()
-    assert layers["ICMP"] > 0 and layers["TCP"] == 0
-    assert layers[profile.LOOP] < found.total / 10 and layers["other"] == 0
+    assert layers["ICMP"] + layers["kernels"] > 0 and layers["TCP"] == 0
+    assert layers[profile.LOOP] < found.total / 4 and layers["other"] == 0
 
 
 def test_the_tables(machine):

@@ -10,17 +10,20 @@ from .program import PORT, stream
 assert LEAD == 2
 KINDS = (
     "syn ack text early fin rst urgent dup_ack part_ack zero_window small_window syn_ack old "
-    "text_fin ping udp arp error full probe"
+    "text_fin ping udp arp error full probe sack"
 ).split()
 _SND_UNA = 0
 _SND_NXT = 1
 _RCV_NXT = 5
+_TS_RECENT = 13
+_MSS = b"\x02\x04"
 # Where the fields of a frame are, and how long
 FIELDS = (
     [(0, 1), (5, 1), (6, 1), (12, 2)]
     + [(14, 1), (15, 1), (16, 2), (18, 2), (20, 2), (22, 1), (23, 1), (24, 2), (26, 4), (30, 4)]
     + [(29, 1), (33, 1), (34, 2), (36, 2), (38, 4), (42, 4), (46, 1), (47, 1), (48, 2), (50, 2)]
     + [(52, 2), (54, 1), (55, 1), (56, 1), (57, 1), (38, 2), (42, 2), (34, 1), (35, 1), (47, 1)]
+    + [(58, 4), (62, 4), (66, 1), (67, 1), (68, 1), (69, 1), (70, 4), (74, 4), (78, 4)]  # options
 )
 _STEPS = (1, -1, 2, -2, 100, -100, 1460, -1460, 5840, -5840, 65535, 1 << 30, 1 << 31, -(1 << 31))
 
@@ -35,7 +38,7 @@ def build(kind, pcb, n):
         return arp(1 + n % 2, PEER_MAC, PEER, bytes(6), US)
     if pcb is None or kind == "syn":
         ports = b16(1000 + n % 6) + b16(PORT)
-        return _frame(ports, n * 0x10001 - 64, 0, SYN, opts=b"\x02\x04" + b16(1460 - n % 1000))
+        return _frame(ports, n * 0x10001 - 64, 0, SYN, opts=_syn_options(n))
     regs = pcb.regs
     if kind == "error":
         head = b"\x45\x00" + bytes(6) + bytes((64, TCP, 0, 0)) + US + PEER
@@ -46,6 +49,12 @@ def build(kind, pcb, n):
     una = regs[_SND_UNA]
     ack = regs[_SND_NXT]
     size = n % 1461
+    if kind == "sack":
+        begin = una + n % 6000 - 200
+        blocks = b32(begin & 0xFFFFFFFF) + b32(begin + n * 7 % 3000 & 0xFFFFFFFF)
+        blocks += b32(una & 0xFFFFFFFF) + b32(ack) if n & 1 else b""
+        opts = b"\x01\x01\x05" + bytes((2 + len(blocks),)) + blocks
+        return _frame(ports, seq, una, ACK, opts=opts)
     flags, seq, ack, size, wnd = {
         "ack": (ACK, seq, ack, 0, 8192),
         "text": (ACK | PSH, seq, ack, 1 + n % 50, 8192),
@@ -63,7 +72,36 @@ def build(kind, pcb, n):
         "old": (ACK, seq - n % 3000, una, size, 8192),
         "probe": (ACK, seq - 1, ack, n & 1, 8192),
     }[kind]
-    return _frame(ports, seq, ack, flags, size, wnd, up=n % 120 if flags & URG else 0)
+    opts = _syn_options(n) if flags & SYN else _options(pcb, seq, una, n)
+    size = min(size, 1460 - len(opts))
+    return _frame(ports, seq, ack, flags, size, wnd, n % 120 if flags & URG else 0, opts)
+
+
+def _stamps(value, echo):
+    return b"\x01\x01\x08\x0a" + b32(value & 0xFFFFFFFF) + b32(echo & 0xFFFFFFFF)
+
+
+def _syn_options(n):
+    """Return the options of a SYN: an MSS; timestamps, a scale and SACK permitted, or not."""
+    opts = _MSS + b16(1460 - n % 1000)
+    if n & 1:
+        opts += _stamps(n * 0x10001 - 32, n)
+    if n & 2:
+        opts += bytes((1, 3, 3, n % 16))
+    return opts + (b"\x01\x01\x04\x02" if n & 4 else b"")
+
+
+def _options(pcb, seq, una, n):
+    """Return the options of a segment: the timestamps that the connection needs; of some, blocks
+    of SACK near what is unacknowledged, or nonsense."""
+    opts = _stamps(pcb.regs[_TS_RECENT] + n % 50, n) if pcb.ts else b""
+    if n % 7 == 0:
+        k = 1 + n % 3
+        opts += bytes((1, 1, 5, 2 + 8 * k))
+        for i in range(k):
+            first = una + 1460 * (i + 1) if n & 1 else seq * (i + n)
+            opts += b32(first & 0xFFFFFFFF) + b32(first + 1 + n % 3000 & 0xFFFFFFFF)
+    return opts
 
 
 def _frame(ports, seq, ack, flags, size=0, wnd=8192, up=0, opts=b""):

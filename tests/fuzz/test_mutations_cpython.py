@@ -33,6 +33,8 @@ LIMITS = (
     {"ARP_TABLE_SIZE": 1, "ARP_MAX_AGE": 1000},
     {"TCP_OOSEQ_MAX": 0, "NUM_TCP_SEG": 4, "TCP_SND_QUEUELEN": 4},
     {"TCP_OOSEQ_MAX": 3, "NUM_TCP_PCB": 2, "TCP_HASH_SIZE": 1, "TCP_BACKLOG": 1},
+    {"TCP_TIMESTAMPS": True, "TCP_ECN": 2, "TCP_CC": "cubic"},
+    {"TCP_TIMESTAMPS": True, "TCP_WND": 70_000, "PBUF_POOL_SIZE": 50},
 )
 
 changes = st.lists(

@@ -146,3 +146,26 @@ def test_numbers_of_a_connection(lab, start):
         assert now["acked"] == now["received"] == 5000 and now["rexmits"] == 0
         linux = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 24)
         assert now["mss"] == 1460 == int.from_bytes(linux[16:20], sys.byteorder)
+
+
+@pytest.mark.parametrize("stamps", [True, False])
+@pytest.mark.parametrize("interpreter", ["cpython", "micropython32"])
+def test_linux_comes_again_from_the_same_port(lab, recorded, start, interpreter, stamps):
+    """lwpy has closed first and is in TIME_WAIT, and no SYN is lost on it. With timestamps (RFC
+    6191) even though its own numbers, in these tests, are the same each time."""
+    more = {} if stamps else {"iss": None}
+    lwpy = start(interpreter, TCP_TIMESTAMPS=stamps, **more)
+    for _ in range(15):
+        with lab.open() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind((lab.IP, 40_000))
+            s.connect((lab.PEER, 13))
+            got = b""
+            while data := s.recv(100):
+                got += data
+            assert got == b"a line\r\n"
+        wait_for(lambda: lwpy.state()["pcbs"] == ["TIME_WAIT"])
+    segments = recorded.segments()
+    opened = [i for i, (ours, tcp) in enumerate(segments) if tcp.flags == "S" and not ours]
+    assert len(opened) == 15
+    assert all(segments[i + 1][0] and segments[i + 1][1].flags == "SA" for i in opened)

@@ -46,8 +46,8 @@ N = 100_000
 
 @pytest.fixture
 def start(start):
-    """The tiny profile. With two pbufs in all, ARP and text may have to wait for one. Linux's reset
-    is not numbered as expected behind text that was refused."""
+    """The tiny profile. With two pbufs in all, ARP and text may have to wait for one. Behind text
+    that was refused, Linux's reset is not numbered as expected."""
 
     def tiny(interpreter="cpython", nonzero=(), **limits):
         nonzero = ("arp.no_pbuf", "tcp.pool_low", "tcp.challenge", *nonzero)

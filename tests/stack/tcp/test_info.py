@@ -4,8 +4,12 @@ from array import array
 
 from stack import tcp
 from stack.err import OK
+from tests.packets import b32
+from tests.support import ISS
 
 from .conn import FIN, Conn
+
+MASK = 0xFFFFFFFF
 
 
 def read(c):
@@ -55,6 +59,19 @@ def test_losses():
     assert read(c)["rexmits"] > 1
     c.tell(5000)
     assert read(c)["acked"] == 5000
+    c.end()
+
+
+def test_sack_and_reordering():
+    c = Conn(rtt=80, sack=True)
+    c.push(5000)
+    for first, end in ((1000, 2000), (1000, 3000)):
+        c.send(opts=b"\x01\x01\x05\x0a" + b32(ISS + 1 + first & MASK) + b32(ISS + 1 + end & MASK))
+    now = read(c)
+    assert now["sacked"] == 2 and now["reordered"] == 0
+    c.tell(3000)  # the first has come after the third, and was not sent again
+    now = read(c)
+    assert now["reordered"] == 1 and now["acked"] == 3000
     c.end()
 
 

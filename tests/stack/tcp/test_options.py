@@ -115,6 +115,26 @@ def test_our_window_is_scaled():
     lab.end()
 
 
+def test_a_syn_that_is_sent_again_tells_no_more_than_it_can():
+    """In between an ACK has told the whole window, scaled. Found by tests/fuzz."""
+    for wnd in (70_000, 100_000):
+        lab = Lab(TCP_WND=wnd, PBUF_POOL_SIZE=70)
+        lab.listen(7, lambda arg, pcb, err: 0)
+        peer = Peer(lab)
+        peer.send(SYN, options=MSS + NOP + b"\x03\x03\x00")
+        assert peer.take().wnd == 0xFFFF
+        peer.send(ACK, seq=-100, ack=1)  # what an older connection has sent
+        assert peer.take().wnd << 1 == wnd
+        lab.wait(1100)
+        s = peer.take()
+        assert s.flags == SYN | ACK and s.wnd == 0xFFFF
+        peer.seq = peer.ack = 1
+        peer.send(ACK, data=b"x" * 1000)
+        lab.wait(50)
+        assert peer.take().wnd << 1 == wnd - 1000, "the edge stays"
+        lab.end()
+
+
 def test_timestamps_on_every_segment_but_a_reset():
     lab, pcb, peer, answer = opened(MSS + ts(OLD), TCP_TIMESTAMPS=True)
     assert answer.options[:4] == MSS and answer.options[4:8] == TS_OK
@@ -150,6 +170,47 @@ def test_paws_refuses_the_past_with_an_ack():
     peer.send(RST, options=ts(OLD))  # but a reset is taken
     assert tcp.pcbs(lab.net) == []
     lab.end()
+
+
+def test_what_is_not_acceptable_tells_no_time():
+    """Somebody who guesses sends a timestamp of the future, outside of the window or with an ACK
+    of what was never sent: what the peer itself sends is taken still (RFC 7323 section 5.3, R2
+    before R3; RFC 5961 section 5)."""
+    for seq, ack, data, counter in (
+        (-30_000, 1, b"x" * 100, "not_acceptable"),
+        (1, 500, b"x" * 100, "bad_ack"),
+        (1, 500, b"", "bad_ack"),
+    ):
+        lab, pcb, peer, answer = opened(MSS + ts(OLD), TCP_TIMESTAMPS=True)
+        peer.send(ACK, seq=seq, ack=ack, data=data, options=ts(OLD + 0x40000000))
+        assert lab.count("tcp", counter) == 1
+        peer.seq = 1
+        peer.send(ACK, data=b"hello", options=ts(OLD + 50))
+        lab.wait(100)
+        s = last = peer.take()
+        while s is not None:
+            last = s
+            s = peer.take()
+        assert last.ack == 6 and last.options[8:12] == b32(OLD + 50 & 0xFFFFFFFF)
+        assert lab.count("tcp", "paws") == 0
+        lab.end()
+
+
+def test_an_echo_of_any_number():
+    """A round trip is at most TCP_RTO_MAX, at least 0, whatever the peer echoes; so srtt stays a
+    small int."""
+    for age, srtt in ((100_000, 60_000), (0x3FFFFFFF, 60_000), (-5000, 0), (-0x40000000, 0)):
+        lab, pcb, peer, answer = opened(MSS + ts(OLD), TCP_TIMESTAMPS=True)
+        pcb.srtt = pcb.rttvar = 0
+        tcp.write(pcb, b"x" * 100, 0, 100)
+        tcp.output(pcb)
+        s = peer.take()
+        peer.ack = 101
+        echo = num(s.options, 4, 4) - age
+        peer.send(ACK, options=ts(OLD + 9, echo & 0xFFFFFFFF))
+        assert pcb.srtt >> 3 == srtt and pcb.rttvar <= 120_000
+        assert pcb.rto == (lab.net.cfg.TCP_RTO_MAX if srtt else lab.net.cfg.TCP_RTO_MIN)
+        lab.end()
 
 
 def test_paws_lets_pass_what_comes_after_twelve_days():

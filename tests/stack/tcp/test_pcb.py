@@ -3,6 +3,7 @@
 from stack import pbuf, tcp
 from stack.kernel import reg_set
 from stack.tcp import pcb as pcbs
+from stack.tcp import timewait
 from tests.packets import FAR, PEER, US, b16
 from tests.support import Lab, pools_full
 
@@ -128,7 +129,7 @@ def test_a_pcb_comes_back_as_new():
             setattr(pcb, name, not value)
         elif isinstance(value, int):
             setattr(pcb, name, value + 1)
-        elif value is None and name not in ("refused", "listener"):
+        elif value is None and name not in ("refused", "listener", "early"):
             if name not in ("unsent", "unacked"):
                 setattr(pcb, name, "used")
     pcb.key[:] = b"\xff" * 36
@@ -157,6 +158,7 @@ def test_a_pcb_in_time_wait_comes_back_as_new():
     pcb.mss = 100
     pcb.regs[3] = 5
     pcb.state = 10
+    timewait.enter(pcb)
     lab.net.timers.start(pcb.t_life, 1000)
     assert pcbs.alloc(lab.net) is pcb and snapshot(pcb) == new
     assert pcb.key == bytes(36) and list(pcb.regs) == fresh
