@@ -13,7 +13,7 @@ _FLASH_PARTS = (
     ("stack/kernel, machine code", ("stack/kernel/",)),
     (
         "stack/kernel, which the board never runs",
-        ("stack/kernel/plain.py", "stack/kernel/fast_plain.py"),
+        ("stack/kernel/plain.py", "stack/kernel/fast_plain.py", "stack/kernel/tcp_plain.py"),
     ),
     ("stack/apps", ("stack/apps/",)),
     ("LAN9118 driver", ("hal/lan9118", "hal/__init__.py", "hal/clock.py")),
