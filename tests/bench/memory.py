@@ -37,6 +37,7 @@ class Limits:
 at = used()
 from stack import Stack, netif, pbuf, config
 from hal.lan9118 import LAN9118
+Stack(None, b"12345678")  # which imports what its configuration needs
 modules = used() - at
 def stack(**limits):
     return grown(lambda: Stack(Limits(**limits), b"12345678"))
