@@ -55,7 +55,6 @@ def test_linux_tells_the_mtu(lab, recorded, start, interpreter, mtu):
         told = [i for i, event in enumerate(events) if event[0] == "icmp"]
         assert told and {events[i][1] for i in told} == {mtu}
         assert events[0] == ("text", 1460)
-        assert events[told[0] + 1 :].count(("text", 1460)) <= 1  # it had left before
         after = [n for kind, n in events[told[-1] :] if kind == "text"]
         assert max(after) == mtu - 40 and after.count(mtu - 40) > 0.9 * len(after)
         assert lwpy.counter("tcp", "mtu_cut") == 1
