@@ -43,7 +43,7 @@ def test_one_segment_a_round_trip():
     """That is what it costs. Writes do not end where segments do: there are some more."""
     w, ms = transfer((config_tiny, None), 100 * 1460, 0, Faults(delay_ms=10))
     assert 100 * 20 < ms < 170 * (20 + 40), ms  # an ACK may be delayed by 40 ms
-    w, ms = transfer((config_tiny,), 100 * 384, 0, Faults(delay_ms=10))
+    w, ms = transfer((config_tiny,), 100 * 340, 0, Faults(delay_ms=10))
     assert 100 * 20 < ms < 130 * 20, ms
 
 
