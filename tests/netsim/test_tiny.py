@@ -65,7 +65,7 @@ def one(seed):
     flows = []
     for k in range(pick(r, 1, 1, 2)):
         there, back = pick(r, 0, 1, 100, 3_000, 20_000), pick(r, 0, 1, 100, 3_000, 20_000)
-        flows.append(Flow(w, 0, server, there, back, chunk=pick(r, 3000, 384, 7), seed=seed + k))
+        flows.append(Flow(w, 0, server, there, back, chunk=pick(r, 3000, 340, 100), seed=seed + k))
 
     def over():
         return all([flow.over() for flow in flows])
