@@ -48,6 +48,8 @@ def process(pcb):
     update_window(pcb, wnd)
     if wnd == 0 or pcb.probing:
         pcb.nrtx = 0  # the peer is there, it only has no room (RFC 9293 section 3.8.6.1)
+        if acked and wnd:
+            pcb.backoff = 0  # it was we who had no room, and there is progress
     if pcb.ecn == _ECN_ON:
         ecn.heard(pcb, acked)
     if pcb.sack:

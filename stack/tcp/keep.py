@@ -82,7 +82,7 @@ def on_quiet(pcb):
     else:
         if sent and ticks_diff(regs[_HEARD], t.due) + regs[_KEEP_INTVL] >= 0:
             sent = 0
-        quiet = max(ticks_diff(net.now, regs[_HEARD]), 0)
+        quiet = ticks_diff(net.now, regs[_HEARD])
         wait = idle - quiet
         if sent or wait <= 0:
             user_ms = regs[_USER_MS]

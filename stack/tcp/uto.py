@@ -43,6 +43,7 @@ def set_own(pcb, ms):
     regs[_ADV_UTO] = seconds if seconds < _MINUTES else _MINUTES | (seconds + 59) // 60
     regs[_ARMED] = 0
     regs[_UTO_DUE] = 1 if seconds and pcb.state >= _ESTABLISHED else 0
+    regs[_ARMED] = 0  # the fast path's ACKs have no options
     return regs[_UTO_DUE]
 
 
@@ -86,5 +87,5 @@ def hurry(pcb):
     timers = pcb.net.timers
     t = pcb.t_rexmit
     left = pcb.regs[_USER_MS] - ticks_diff(pcb.net.now, pcb.regs[_WAIT_AT])
-    if t.running and timers.left(t) > left:
+    if timers.left(t) > left:
         timers.start(t, left)

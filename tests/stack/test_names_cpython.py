@@ -50,3 +50,14 @@ def test_constants_are_the_places_of_their_names(file):
     for i, name in enumerate(names):
         constant = prefix + name.upper()
         assert known.get(constant, i) == i, constant
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_constant_is_there_once(path):
+    """MicroPython takes the second `_X = const(i)` for an assignment to a number."""
+    seen = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("const("):
+            name = node.targets[0].id
+            assert name not in seen, name
+            seen.add(name)

@@ -40,6 +40,17 @@ def test_idle_poll_costs_the_same_with_any_number_of_timers():
     assert len(costs) == 1 and costs.pop() < 30
 
 
+def test_taking_a_timer_from_the_depth_of_a_heap():
+    """Started in falling order, each is the left child of the next: the first is at the bottom."""
+    for n in (16, 2000):
+        net = Lab().net
+        timers = [timer.Timer(None, None) for _ in range(n)]
+        for i, t in enumerate(timers):
+            net.timers.start(t, 8_000_000 - 1000 * i)
+        cost = max(lines(net.timers.start, timers[i], 1000 + i) for i in range(4))
+        assert cost <= 30 * n.bit_length()
+
+
 def test_no_operation_grows_with_more_than_the_logarithm():
     for n in (16, 4096):
         lab, timers = armed(n)

@@ -5,7 +5,7 @@ from stack import tcp
 from stack.err import ERR_ARG, ERR_TIMEOUT, OK
 from tests.packets import TCP, Ip4, is_ip
 
-from .conn import ACK, FIN, RST, Conn
+from .conn import ACK, ECE, FIN, RST, Conn
 
 
 def kept(idle=1000, interval=100, count=3, **more):
@@ -232,6 +232,43 @@ def test_arguments():
     assert len(probes(c)) == 1
     c.lab.wait(1 << 28)
     assert len(probes(c)) == 1
+    c.end()
+
+
+def test_turned_on_after_a_week_of_silence():
+    c = Conn()
+    c.lab.wait(600_000_000)  # more than the clock can tell
+    tcp.keepalive(c.pcb, 1000, 100, 3)
+    c.lab.wait(999)
+    assert c.out() == []
+    c.lab.wait(1)
+    assert len(probes(c)) == 1
+    c.end()
+
+
+def test_unanswered_probes_are_forgotten_when_data_is_acknowledged():
+    c = kept()
+    c.lab.wait(1050)
+    assert len(probes(c)) == 1
+    c.push(100)
+    c.lab.wait(100)
+    c.tell(100)
+    c.out()
+    c.lab.wait(999)
+    assert c.out() == []
+    c.lab.wait(201)
+    assert len(probes(c)) == 3 and c.errors == [], "all of them again"
+    c.end()
+
+
+def test_a_probe_tells_of_congestion_too():
+    c = Conn(ecn=True)
+    c.text(0, 100, tos=3)
+    c.lab.wait(50)
+    assert [s.flags for s in c.out()] == [ACK | ECE]
+    tcp.keepalive(c.pcb, 1000, 100, 3)
+    c.lab.wait(1000)
+    assert [s.flags for s in c.out()] == [ACK | ECE]
     c.end()
 
 

@@ -61,6 +61,24 @@ def test_time_wait_of_at_most_so_many():
     assert lab.net.tcp.tw_n == 0 and [pcb.in_use for pcb in pcbs] == [0, 0, 1, 0, 0]
     end(peers[2], pcbs[2])
     assert lab.net.tcp.tw_n == 1
+    lab.wait(TWO_MSL)
+    tw = lab.net.tcp
+    assert tw.tw_n == tw.tw_first == tw.tw_last == 0
+    lab.end()
+
+
+def test_time_wait_begins_anew():
+    lab, app, peers, pcbs = crowd(2)
+    end(peers[0], pcbs[0])
+    end(peers[1], pcbs[1])
+    lab.wait(500)
+    peers[0].send(FIN | ACK, seq=1)
+    peers[0].expect(ACK)
+    lab.wait(TWO_MSL - 1)
+    assert pcbs[0].in_use and not pcbs[1].in_use
+    lab.wait(1)
+    tw = lab.net.tcp
+    assert tw.tw_n == tw.tw_first == tw.tw_last == 0
     lab.end()
 
 
@@ -122,6 +140,7 @@ def test_a_syn_in_time_wait():
         (LAST, LAST - 1000, -5000, False),
         (LAST, None, -5000, False),
         (None, 1, -5000, True),
+        (None, 0xF0000000, -5000, True),
         (None, 1, 5000, True),
         (None, None, -5000, False),
     ):

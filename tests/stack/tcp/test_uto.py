@@ -9,7 +9,7 @@ from tests.packets import PEER, b16, num
 from tests.peer import ACK, MSS, SYN, Peer
 from tests.support import Lab
 
-from .conn import Conn
+from .conn import THEIRS, Conn
 
 NOP = b"\x01"
 
@@ -93,6 +93,16 @@ def test_it_is_set_while_data_waits():
     c.lab.wait(60_000)
     assert c.errors == [ERR_TIMEOUT]
     c.end()
+
+
+def test_number_0_is_a_number_like_any_other():
+    c = Conn(rtt=100)
+    c.push(255)
+    c.tell(255)
+    assert c.pcb.regs[0] == 0
+    tcp.user_timeout(c.pcb, 5000)
+    c.push(100)
+    waits(c, 5000)
 
 
 def test_a_closed_window_is_no_progress():
@@ -189,10 +199,57 @@ def test_it_is_told_once_by_the_next_ack():
         assert seg.opts == uto(value) and seg.flags == ACK and not seg.data, ms
     c.text(0, 1000)
     c.text(1000, 2000)
-    assert all(s.opts == b"" for s in c.out())
+    c.send(seq=1999)
+    segs = c.out()
+    assert len(segs) == 2 and all(s.opts == b"" for s in segs)
     tcp.user_timeout(c.pcb, 0)
     assert c.out() == []
     c.end()
+
+
+def test_it_is_told_from_a_callback():
+    c = Conn(TCP_UTO=True)
+    c.text(0, 1000)
+    c.text(1000, 2000)  # the fast path has it
+    c.out()
+    recv = c.pcb.on_recv
+
+    def later(arg, pcb, p, err):
+        tcp.user_timeout(pcb, 120_000)
+        return recv(arg, pcb, p, err)
+
+    tcp.recv(c.pcb, later)
+    c.text(2000, 3000)
+    assert [s.opts for s in c.out()] == [uto(120)]
+    tcp.recv(c.pcb, recv)
+    c.text(3000, 4000)
+    c.text(4000, 5000)
+    assert [s.opts for s in c.out()] == [b""]
+    c.end()
+
+
+def test_it_waits_until_a_header_has_room():
+    c = Conn(sack=True, ts=True, TCP_UTO=True)
+    for first in (1000, 2000, 3000):
+        c.text(first, first + 100)
+    assert [len(s.opts) for s in c.out()][-1] == 40
+    tcp.user_timeout(c.pcb, 120_000)
+    (seg,) = c.out()
+    assert len(seg.opts) == 40 and uto(120) not in seg.opts
+    c.send(THEIRS[:1000], seq=0)
+    c.send(THEIRS[1100:2000], seq=1100)
+    c.send(THEIRS[2100:3000], seq=2100)
+    c.lab.wait(50)
+    assert uto(120) in [s.opts[-4:] for s in c.out()]
+    c.end()
+
+
+def test_it_says_nothing_before_there_is_a_connection():
+    lab = Lab(TCP_UTO=True)
+    pcb = tcp.new(lab.net)
+    assert tcp.user_timeout(pcb, 200_000) == OK
+    assert lab.count("tcp", "tx") == 0 and lab.frames == []
+    lab.end()
 
 
 def opened(given, **limits):
