@@ -22,19 +22,25 @@ from stack.mpy import const
 from stack.pbuf import LEAD, alloc, copy_partial, free
 
 from . import FRAME_SUM, GATHER, MULTICAST_FILTER
-from .lan9118_viper import NAMES, crc_bit, discard, peek, pull, push, read, wait_clear, write
+from .lan9118_viper import NAMES, crc_bit, discard, pull, push, read, wait_clear, write
 
 try:
     from .lan9118_thumb import pull, push
 except (ImportError, SyntaxError, ValueError):  # asm_thumb compiles only for an ARMv7-M
     pass
 
+_RX = const(0)
+_RX_NOBUF = const(2)
+_RX_ERROR = const(3)
+_RX_LONG = const(4)
 _TX_ERROR = const(5)  # indexes of dev, as in lan9118_viper.py
 _RX_OVERRUN = const(6)
 _TX_FULL = const(7)
+_BASE = const(8)
 _LIMIT = const(9)
 
 # Registers, as indexes of 32-bit words.
+_RX_STATUS = const(0x40 >> 2)
 _IRQ_CFG = const(0x54 >> 2)
 _INT_STS = const(0x58 >> 2)
 _INT_EN = const(0x5C >> 2)
@@ -43,6 +49,7 @@ _FIFO_INT = const(0x68 >> 2)
 _RX_CFG = const(0x6C >> 2)
 _TX_CFG = const(0x70 >> 2)
 _HW_CFG = const(0x74 >> 2)
+_RX_FIFO_INF = const(0x7C >> 2)
 _PMT_CTRL = const(0x84 >> 2)
 _GPIO_CFG = const(0x88 >> 2)
 _RX_DROP = const(0xA0 >> 2)
@@ -50,7 +57,7 @@ _MAC_CSR_CMD = const(0xA4 >> 2)
 _MAC_CSR_DATA = const(0xA8 >> 2)
 _AFC_CFG = const(0xAC >> 2)
 _E2P_CMD = const(0xB0 >> 2)
-_RSFL = const(8)  # INT_EN: a frame has been received
+_RSFL = const(8)  # INT_EN and INT_STS: a frame has been received
 _BUSY = const(0x8000)  # of MAC_CSR_CMD's and E2P_CMD's upper half
 
 # Registers of the MAC, reached through MAC_CSR, and of the PHY, reached through the MAC.
@@ -147,15 +154,24 @@ class LAN9118:
     @micropython.viper
     def rx(self):
         """Return the next received frame as a pbuf the caller owns, or None."""
-        dev = self.dev
-        n = int(peek(dev))
-        if n == 0:
+        d = self.dev
+        dev = ptr32(d)
+        regs = ptr32(dev[_BASE])
+        if regs[_RX_FIFO_INF] & 0xFF0000 == 0:
+            regs[_INT_STS] = _RSFL  # forget the interrupt, and only then look for the last time
+            if regs[_RX_FIFO_INF] & 0xFF0000 == 0:
+                return _NONE
+        status = regs[_RX_STATUS]
+        n = (status >> 16 & 0x3FFF) - 4  # without the FCS
+        if status & 0x8000 or n < 14 or n > dev[_LIMIT]:
+            discard(d, n, _RX_LONG if n > dev[_LIMIT] and status & 0x8000 == 0 else _RX_ERROR)
             return _NONE
         p = alloc(self.pool, 2, n)
         if p is _NONE:
-            discard(dev, (n + 9) >> 2)
+            discard(d, n, _RX_NOBUF)
         else:
-            pull(dev, p.buf, n)
+            dev[_RX] = dev[_RX] + 1
+            pull(d, p.buf, n)
         return p
 
     @micropython.viper

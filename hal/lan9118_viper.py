@@ -11,11 +11,7 @@ import micropython
 from stack.mpy import const
 
 NAMES = "rx tx rx_nobuf rx_error rx_long tx_error rx_overrun tx_full".split()
-_RX = const(0)
 _TX = const(1)
-_RX_NOBUF = const(2)
-_RX_ERROR = const(3)
-_RX_LONG = const(4)
 _TX_ERROR = const(5)
 _RX_OVERRUN = const(6)  # the chip's own count of frames lost because its FIFO was full
 _TX_FULL = const(7)  # refused: no room in the TX FIFO
@@ -25,13 +21,9 @@ _LIMIT = const(9)  # dev[_LIMIT] is the longest frame that fits into a pbuf
 # Registers, as indexes of 32-bit words. The FIFO ports answer at eight addresses each.
 _RX_DATA = const(0x00 >> 2)
 _TX_DATA = const(0x20 >> 2)
-_RX_STATUS = const(0x40 >> 2)
 _TX_STATUS = const(0x48 >> 2)
-_INT_STS = const(0x58 >> 2)
-_RX_FIFO_INF = const(0x7C >> 2)
 _TX_FIFO_INF = const(0x80 >> 2)
 
-_RSFL = const(8)  # INT_STS: a frame has been received
 _SPINS = const(
     200_000
 )  # how often a wait looks: some 100 ms on the machines this chip is found on
@@ -67,39 +59,14 @@ def wait_clear(dev: ptr32, reg: int, high: int, bits: int) -> int:
 
 
 @micropython.viper
-def peek(dev: ptr32) -> int:
-    """Return the length of the next frame (without FCS), which is then the next thing to read from
-    the RX data FIFO, or 0 if there is none. A bad frame is read out, counted, and 0 returned."""
+def discard(dev: ptr32, n: int, why: int):
+    """Read out a frame of `n` bytes that cannot be delivered, and count it as dev[why]."""
     regs = ptr32(dev[_BASE])
-    if regs[_RX_FIFO_INF] & 0xFF0000 == 0:
-        regs[_INT_STS] = _RSFL  # forget the interrupt, and only then look for the last time
-        if regs[_RX_FIFO_INF] & 0xFF0000 == 0:
-            return 0
-    status = regs[_RX_STATUS]
-    n = (status >> 16 & 0x3FFF) - 4
-    if status & 0x8000 == 0 and n >= 14:
-        if n <= dev[_LIMIT]:
-            dev[_RX] = dev[_RX] + 1
-            return n
-        dev[_RX_LONG] = dev[_RX_LONG] + 1
-    else:
-        dev[_RX_ERROR] = dev[_RX_ERROR] + 1
+    dev[why] = dev[why] + 1
     n = (n + 9) >> 2
     while n > 0:
-        status = regs[_RX_DATA]
-        n -= 1
-    return 0
-
-
-@micropython.viper
-def discard(dev: ptr32, words: int):
-    """Read a frame out that peek() announced and that there is no pbuf for."""
-    regs = ptr32(dev[_BASE])
-    dev[_RX] = dev[_RX] - 1
-    dev[_RX_NOBUF] = dev[_RX_NOBUF] + 1
-    while words > 0:
         regs[_RX_DATA]
-        words -= 1
+        n -= 1
 
 
 @micropython.viper

@@ -11,6 +11,9 @@ The stack never asks for the time and never blocks: whoever owns the loop passes
 
 from array import array
 
+from . import kernel  # first: each import within another takes C stack
+
+# isort: split
 from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer, udp
 from .config import load as limits
 from .kernel import net_poll, prf, reg_add, reg_load, reg_store
@@ -29,7 +32,6 @@ class Stack:
     """
 
     udp_pcbs = ()
-    taken = None  # fn(net, p, netif) for each thing that frame_check() finds
 
     def __init__(self, config=None, seed=None):
         cfg = self.cfg = limits(config)
@@ -60,7 +62,8 @@ class Stack:
                 + cfg.TCP_HASH_SIZE
                 + cfg.NUM_TCP_PCB * tcp.NREGS,
             )
-            self.taken = [None] * 5
+            self.sums = [None] * 16  # kernel.rom_sum() remembers: objects, and where in them
+            self.sums_at = array("I", [0] * 48)
         self.tcp_api = tcp
         self.netifs = []
         self.default_netif = None

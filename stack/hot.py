@@ -91,6 +91,7 @@ def refresh(net):
         return
     nif = net.netifs[0]
     hot[_ON] = 1 if net.cfg.FASTPATH and nif.up and nif.has_ip else 0
+    net.driver = nif.driver
     hot[_MTU] = nif.mtu
     hot[_SUMMED] = 1 if nif.driver.caps & _FRAME_SUM else 0
     reg_raw(hot, _IP, nif.ip, 0)

@@ -10,7 +10,7 @@
 from . import eth, hot, ipv4
 from .kernel import copy, reg_add, ticks_add, ticks_diff
 from .mpy import const
-from .pbuf import LEAD, TRANSPORT, alloc, cksum, free
+from .pbuf import TRANSPORT, alloc, cksum, free
 from .pmtu import plateau
 
 NAMES = tuple(
@@ -33,7 +33,6 @@ _LIMITED = const(10)
 _NO_PBUF = const(11)
 _QUENCH = const(12)
 
-_LEN = const(16)  # of hot
 _PROTO = const(1)
 _HLEN = const(8)
 _IP_HLEN = const(20)
@@ -53,8 +52,7 @@ def init(net):
     net.icmp_refill = 0
     ipv4.register(net, _PROTO, receive)
     net.ip4_unreachable = unreachable
-    if net.hot_used:
-        net.taken[4] = _echoed
+    net.echo_failed = _echo_failed
 
 
 def receive(p, netif, addrs, alen):
@@ -99,15 +97,10 @@ def _echo(p, netif, addrs):
         reg_add(count, _TX, 1)
 
 
-def _echoed(net, p, netif):
-    """frame_check() has made the reply of an echo request, in `p`: send it."""
-    p.off = LEAD
-    p.len = p.tot_len = net.hot[_LEN]
-    if netif.driver.tx(p):
-        reg_add(net.icmp_count, _TX, -1)
-        reg_add(net.ip4_count, _TX, -1)
-        eth.failed(net)
-    free(p)
+def _echo_failed(net):
+    """The reply that a kernel has made and counted could not be sent."""
+    reg_add(net.icmp_count, _TX, -1)
+    eth.failed(net)
 
 
 def _error(p, net):

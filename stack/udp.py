@@ -16,6 +16,7 @@ from . import hot
 from .err import ERR_ARG, ERR_CONN, ERR_MEM, ERR_RTE, ERR_USE, ERR_VAL, OK
 from .kernel import cksum as _cksum
 from .kernel import copy, reg_add, same
+from .kernel import udp_sendto as sendto
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, chain, cksum, free, header, trim
 
@@ -27,12 +28,8 @@ _BAD_CKSUM = const(3)
 _NO_PORT = const(4)
 _NO_PBUF = const(5)
 
-_CUR = const(15)  # of hot
-_LEN = const(16)
-_UDP_TABLE = const(26)
+_UDP_TABLE = const(26)  # of hot
 _UDP_PCBS = const(27)
-_ADDRS = const(28)  # of a frame received that has no IP options
-_DATA = const(44)
 
 _PROTO = const(17)
 _HLEN = const(8)
@@ -54,6 +51,7 @@ class UdpPcb:
         self.key = bytearray(32)
         self.pair = bytearray(32)  # the addresses of the packet being sent, peer's first
         self.in_use = False
+        self.fast = 0
         self.clear()
 
     def clear(self):
@@ -69,12 +67,12 @@ class UdpPcb:
 
 def init(net):
     """Make the pcbs and counters, and take UDP packets. Allocates; for set-up."""
+    net.udp_send = send_any
     net.udp_count = hot.counters(net, "udp", NAMES)
     net.udp_pcbs = [UdpPcb(net) for _ in range(net.cfg.NUM_UDP_PCB)]
     if net.hot_used:
         net.hot[_UDP_TABLE] = hot.part(net, net.cfg.NUM_UDP_PCB)
         net.hot[_UDP_PCBS] = net.cfg.NUM_UDP_PCB
-        net.taken[3] = _taken_fast
     for family in net.families.values():
         family.register(net, _PROTO, receive, _icmp_error)
 
@@ -157,16 +155,18 @@ def send(u, p):
     return sendto(u, p, u.key, 0, u.remote_port)
 
 
-def sendto(u, p, addr, off, port):
-    """Send chain `p` to the address at addr[off] and `port`.
+# sendto(u, p, addr, off, port) sends chain `p` to the address at addr[off] and `port`.
+#
+# Headers go in front of `p` where it has headroom (pbuf.TRANSPORT + 8), or else into a pbuf
+# chained in front of it. `p` may be one that was received, addr[off] inside it included.
+# Returns OK, ERR_MEM (no pbuf for the headers), ERR_USE (no free port), ERR_VAL (too long), or as
+# ip.output(). The caller keeps its ownership of `p`, whose window has moved: free it, do not send
+# it again. A REF pbuf's memory may be in use until its `done` is called. Allocates nothing. It is
+# a kernel, which calls send_any() for what is not usual.
 
-    Headers go in front of `p` where it has headroom (pbuf.TRANSPORT + 8), or else into a pbuf
-    chained in front of it. `p` may be one that was received, addr[off] inside it included.
-    Returns OK, ERR_MEM (no pbuf for the headers), ERR_USE (no free port), ERR_VAL (too long), or
-    as ip.output().
-    The caller keeps its ownership of `p`, whose window has moved: free it, do not send it again.
-    A REF pbuf's memory may be in use until its `done` is called. Allocates nothing.
-    """
+
+def send_any(u, p, addr, off, port):
+    """See sendto()."""
     net = u.net
     ip = net.families[u.alen]
     alen = u.alen
@@ -247,22 +247,15 @@ def receive(p, netif, addrs, alen):
 
 
 def _publish(u):
-    """Let frame_check() find the pcb by its port alone, if that is all it is bound to."""
+    """Let the kernels know the pcb by its port, as it lies in memory, if that is all it is bound
+    to: `fast` for sending, and the table for receiving from anybody."""
     net = u.net
     if net.hot_used:
-        i = net.udp_pcbs.index(u)
         port = u.local_port
-        simple = u.in_use and not u.remote_port and u.on_recv and same(u.key, 16, _any, 0, 16)
-        net.hot[net.hot[_UDP_TABLE] + i] = (port & 0xFF) << 8 | port >> 8 if simple else 0
-
-
-def _taken_fast(net, p, netif):
-    """frame_check() has found the pcb of the datagram in `p`."""
-    u = net.udp_pcbs[net.hot[_CUR] - 1]
-    p.off = _DATA
-    p.len = p.tot_len = net.hot[_LEN]
-    buf = p.buf
-    u.on_recv(u.arg, u, p, buf, _ADDRS, buf[_DATA - 8] << 8 | buf[_DATA - 7])
+        simple = u.in_use and u.alen == 4 and same(u.key, 16, _any, 0, 16)
+        u.fast = (port & 0xFF) << 8 | port >> 8 if simple else 0
+        i = net.hot[_UDP_TABLE] + net.udp_pcbs.index(u)
+        net.hot[i] = u.fast if u.on_recv is not None and not u.remote_port else 0
 
 
 def _drop(p, count, why):

@@ -3,13 +3,13 @@
 import sys
 
 if sys.implementation.name == "micropython":
-    from .fast_viper import *
     from .viper import *
 
     try:
         from .thumb import *
     except (ImportError, SyntaxError, ValueError):  # asm_thumb compiles only for an Arm
         pass
+    from .fast_viper import *
 else:
     from .fast_plain import *
     from .plain import *

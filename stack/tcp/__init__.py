@@ -23,6 +23,9 @@ Where to read on:
     ack.py      what its acknowledgment brings      text.py    its data, put in order, and FIN
     write.py    what the application queues         output.py  how it is sent
     rexmit.py   all timers                          recovery.py  losses, found and repaired
+    sack.py     selective acknowledgments           sack_recovery.py  and with them
+    rack.py     losses found by time, tail probes   scoreboard.py  what is marked as lost
+    frto.py     timeouts that were spurious
     keep.py     keep-alive                          uto.py     the user timeout
     timewait.py who is in TIME_WAIT
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
@@ -65,7 +68,6 @@ from .api import (
     recv,
     sent,
     shutdown,
-    sndbuf,
     state_name,
     urgent,
     user_timeout,
@@ -75,4 +77,4 @@ from .keep import keepalive
 from .output import output
 from .pcb import NREGS, local_port, remote_port
 from .state import NAMES as STATES
-from .write import COPY, MORE, URGENT, write, write_pbuf
+from .write import COPY, MORE, URGENT, sndbuf, write, write_pbuf

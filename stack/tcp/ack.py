@@ -48,6 +48,8 @@ def process(pcb):
     update_window(pcb, wnd)
     if wnd == 0 or pcb.probing:
         pcb.nrtx = 0  # the peer is there, it only has no room (RFC 9293 section 3.8.6.1)
+        if acked and wnd:
+            pcb.backoff = 0  # it was we who had no room, and there is progress
     if pcb.ecn == _ECN_ON:
         ecn.heard(pcb, acked)
     if pcb.sack:
@@ -59,7 +61,7 @@ def process(pcb):
         if plain:
             reg_add(pcb.net.tcp_count, DUP_ACK, 1)
             reg_add(regs, _DUP_ACKS, 1)
-        if pcb.sack or plain:
+        if plain or (pcb.sack and OPT[_BLOCKS]):  # else it tells nothing of what is under way
             _react(pcb, 0, sacked, plain and not OPT[_BLOCKS])
     return True
 

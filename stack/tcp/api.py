@@ -15,7 +15,7 @@ close() or abort(), nor after err has been called. Callbacks:
 Nothing here allocates after set-up.
 """
 
-from .. import hot, pmtu
+from .. import eth, hot, pmtu
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
 from ..kernel import copy, reg_add, same
 from ..mpy import const
@@ -71,7 +71,8 @@ def init(net):
     net.tcp.open_window = _open_window
     net.tcp.acknowledge = fastpath.acknowledge
     net.tcp.delay = fastpath.delay
-    net.taken[2] = input.found
+    net.tcp.found = input.found
+    net.tcp.failed = eth.failed
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)
     for family in net.families.values():
@@ -283,11 +284,6 @@ def _open_window(pcb):
     if state.ESTABLISHED <= pcb.state <= state.FIN_WAIT_2 and not pcb.fin_seen:
         pcb.regs[_ACK_NOW] = 1
         output(pcb)
-
-
-def sndbuf(pcb):
-    """Return how many bytes one write() may queue now, if the pools have room."""
-    return write.sndbuf(pcb)
 
 
 def shutdown(pcb, rx, tx):

@@ -1,23 +1,24 @@
 """What joins TCP to the fast path: Van Jacobson's header prediction, whose kernels (frame_check()
 and its companions, kernel/fast_plain.py) take the next text of a connection that is armed.
 
-Armed is an established IPv4 connection of the first netif on which nothing is unusual: no options
-in its segments, no ECN, nothing kept or refused, both sides open, a window that does not change.
-It is disarmed by whatever could change that (`regs[ARMED] = 0`), and armed again when its next
-segment has taken the readable path of input.py.
+Armed is an IPv4 connection of the first netif that receives, and on which nothing is unusual: no
+options in its segments, no ECN, nothing kept or refused, a window that does not change. It is
+disarmed by whatever could change that (`regs[ARMED] = 0`), and armed again when its next segment
+has taken the readable path of input.py.
 
 For each connection, one ACK answers all that one poll brought it: on both paths.
 """
 
 from ..mpy import const
 from .header import ACK, send_control
-from .state import ESTABLISHED
+from .state import ESTABLISHED, FIN_WAIT_2
 
 _ON = const(4)
 
 _QUICK = const(30)
 _UTO_DUE = const(49)
 _ARMED = const(36)
+_UTO_DUE = const(49)
 _WINDOW = const(41)
 _STEP = const(42)
 _TWICE = const(43)
@@ -28,7 +29,7 @@ def arm(pcb):
     """Let the next text of the connection go the fast way, if nothing is unusual about it."""
     net = pcb.net
     if (
-        pcb.state != ESTABLISHED
+        not ESTABLISHED <= pcb.state <= FIN_WAIT_2
         or not net.hot[_ON]
         or pcb.alen != 4
         or pcb.netif is not net.netifs[0]

@@ -12,11 +12,12 @@ The segment being processed is in SEG (seg.py).
 from array import array
 
 from ..kernel import cksum as _cksum
-from ..kernel import reg_add, reg_set, tcp_header, tcp_window
+from ..kernel import reg_add, reg_set, tcp_header
+from ..kernel import tcp_emit as emit
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cksum, free
 from . import options, uto
-from .count import NO_PBUF, RST_TX, TX
+from .count import NO_PBUF, RST_TX
 from .seg import SEG
 
 FIN = 0x01
@@ -40,16 +41,8 @@ _SEG_ACK = const(1)
 _SEG_FLAGS = const(4)
 _SEG_LEN = const(7)
 
-_RCV_NXT = const(5)
-_RCV_ADV = const(6)
-_LAST_ACK = const(15)
-_RCV_WND = const(37)
-_RCV_MAX = const(38)
-_ACK_BYTES = const(39)
-_ACK_NOW = const(40)
 _UTO_DUE = const(49)
 _SND_NXT = const(1)
-_PORTS = const(32)
 
 _tmp = array("I", [0] * 2)
 
@@ -58,34 +51,6 @@ def verify(p, addrs, alen):
     """Is the segment's checksum right? `addrs` as ipv4.register() says."""
     acc = _cksum(p.buf, addrs, 2 * alen, p.tot_len + _PROTO)
     return cksum(p, acc) == 0xFFFF
-
-
-def emit(pcb, p, seq, i, flags, hlen, up=0):
-    """Send `p`, whose first `hlen` bytes are to be the header (options are there already), as a
-    segment of the connection with SEG.SEQ = seq[i].
-
-    `up` above 0 is the urgent pointer. Returns as ip.output(). The caller keeps its ownership of
-    `p`. If the segment carries an ACK, no other need be sent.
-    """
-    net = pcb.net
-    key = pcb.key
-    regs = pcb.regs
-    wnd = tcp_window(regs, pcb.mss, pcb.rcv_scale)
-    if flags & _SYN:  # never scaled (RFC 7323 section 2.2)
-        wnd = min(wnd << pcb.rcv_scale, 0xFFFF)
-    tcp_header(p.buf, p.off, key, _PORTS, seq, i, regs, _RCV_NXT, hlen << 10 | flags, wnd)
-    if up:
-        p.buf[p.off + 13] |= URG
-        p.buf[p.off + 18] = up >> 8
-        p.buf[p.off + 19] = up & 0xFF
-    if flags & _ACK:
-        reg_set(regs, _LAST_ACK, regs, _RCV_NXT, 0)
-        regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
-        if pcb.refused is None:
-            net.timers.stop(pcb.t_fast)
-    _seal(p, key, 0, pcb.alen)
-    reg_add(net.tcp_count, TX, 1)
-    return pcb.ip.output(net, p, key, 0, _PROTO, pcb.ttl, pcb.tos, pcb.netif)
 
 
 def _seal(p, addrs, off, alen):
@@ -114,7 +79,7 @@ def send_control(pcb, flags):
     p.len = p.tot_len = hlen
     if flags == _ACK:
         flags |= pcb.ece
-    emit(pcb, p, pcb.regs, _SND_NXT, flags, hlen)
+    emit(pcb, p, pcb.regs, _SND_NXT, flags, hlen, 0)
     free(p)
 
 

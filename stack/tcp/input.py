@@ -266,6 +266,7 @@ def _synchronized(pcb, p, netif, addrs):
     if not flags & ACK:  # step 5
         reg_add(counts, count.NO_ACK, 1)
         return False
+    serial = pcb.serial
     if pcb.state == SYN_RCVD:
         regs = pcb.regs
         if reg_diff(SEG, _SEG_ACK, regs, _SND_UNA) <= 0 or (
@@ -278,8 +279,7 @@ def _synchronized(pcb, p, netif, addrs):
         opening.first_window(pcb, pcb.snd_scale)
         if not _opened(pcb):
             return False
-    serial = pcb.serial
-    if not ack.process(pcb) or pcb.serial != serial:
+    elif not ack.process(pcb) or pcb.serial != serial:
         return False
     if pcb.ts:
         options.take(pcb)

@@ -112,6 +112,6 @@ def _probe(pcb):
     p.buf[TRANSPORT + hlen] = 0
     p.len = p.tot_len = hlen + (1 if net.cfg.TCP_KEEP_GARBAGE else 0)
     reg_set(_seq, 0, pcb.regs, _SND_NXT, -1)
-    emit(pcb, p, _seq, 0, ACK | pcb.ece, hlen)
+    emit(pcb, p, _seq, 0, ACK | pcb.ece, hlen, 0)
     free(p)
     reg_add(net.tcp_count, KEEP_PROBE, 1)

@@ -85,6 +85,8 @@ def _may_send(pcb, seg):
         return split(pcb, seg, min(room, seg.len))
     if seg.len >= pcb.mss or flags & FIN or pcb.nodelay or pcb.unacked is None:
         return True
+    if pcb.unacked_last.flags & SYN:  # Fast Open: only that is under way
+        return True
     return seg.next is not None or reg_diff(seg.r, 0, pcb.regs, _SND_NXT) < 0  # not new
 
 
@@ -279,13 +281,28 @@ def _probe(pcb, seg, n):
         reg_add(net.tcp_count, NO_PBUF, 1)
         return
     hlen = _HLEN + options.put(pcb, p.buf, TRANSPORT + _HLEN, ACK)
-    n = min(n, net.ram.bufsize - TRANSPORT - hlen)
-    copy_partial(seg.p.next, p.buf, TRANSPORT + hlen, n)
-    p.len = p.tot_len = hlen + n
-    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen)
+    k = min(n, net.ram.bufsize - TRANSPORT - hlen)
+    copy_partial(seg.p.next, p.buf, TRANSPORT + hlen, k)
+    p.len = p.tot_len = hlen + k
+    n = k + _copies(net.ram, p, seg, k, n - k)
+    emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen, 0)
     free(p)
     reg_add(net.tcp_count, PROBE, 1)
     _advance(pcb, seg, n)
+
+
+def _copies(ram, p, seg, off, n):
+    """Append copies of up to `n` bytes from byte `off` of the segment to `p`, in as many pbufs as
+    are left but one. Returns how many bytes."""
+    left = n
+    while left and ram.avail > 1:
+        k = min(left, ram.bufsize)
+        q = alloc(ram, 0, k)
+        copy_partial(seg.p.next, q.buf, 0, k, off)
+        cat(p, q)
+        off += k
+        left -= k
+    return n - left
 
 
 def split(pcb, seg, n):

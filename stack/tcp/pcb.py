@@ -44,7 +44,9 @@ from array import array
 from .. import hot
 from ..err import ERR_CLSD
 from ..kernel import copy, reg_diff, reg_raw, reg_set, reg_zero, same, ticks_add, tuple_hash
+from ..kernel import tcp_seg_free as seg_free
 from ..mpy import const
+from ..pbuf import RAM, TRANSPORT, Pool
 from ..pbuf import free as pbuf_free
 from ..timer import Timer
 from . import timewait
@@ -52,6 +54,8 @@ from .cc import ALGORITHMS
 from .fastopen import FastOpen
 
 _PORTS = const(32)
+_HLEN = const(20)
+_FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
@@ -210,6 +214,10 @@ class Tcp:
         self.table = hot.view(net, i, cfg.TCP_HASH_SIZE)  # numbers of the first of each bucket
         self.hot[_HOT_TABLE_MASK] = cfg.TCP_HASH_SIZE - 1
         self.hot[_HOT_SEED] = net.random16()
+        self.ack = p = Pool(1, TRANSPORT + _HLEN, RAM).items[0]  # for ACKs of the fast path
+        p.off = _FRAME
+        p.len = p.tot_len = TRANSPORT + _HLEN - _FRAME
+        self.queuelen = cfg.TCP_SND_QUEUELEN
         self.segs_free = None
         self.segs_avail = 0
         for _ in range(cfg.NUM_TCP_SEG):
@@ -316,16 +324,6 @@ def seg_alloc(tcp, p, seq, i, n, flags):
     seg.marks = 0
     reg_set(seg.r, 0, seq, i, 0)
     return seg
-
-
-def seg_free(tcp, seg):
-    """Give back a segment and its pbufs."""
-    if seg.p is not None:
-        pbuf_free(seg.p)
-        seg.p = None
-    seg.next = tcp.segs_free
-    tcp.segs_free = seg
-    tcp.segs_avail += 1
 
 
 def _bucket(tcp, buf, addrs, alen, ports):

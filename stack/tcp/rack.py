@@ -16,13 +16,13 @@ from ..mpy import const
 from . import options, scoreboard
 from .count import REORDERED
 
-_N_REORDERED = const(28)
 _SACKED = const(1)
 _EVER = const(8)
 _STATE = const(7)
 _LOST = const(2)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
+_N_REORDERED = const(28)
 _FACK = const(2)
 _DSACK_ROUND = const(3)
 _TLP_END = const(4)
@@ -32,7 +32,7 @@ _UNKNOWN = const(0x10000000)  # of a round trip
 _PERSIST = const(16)
 _DUP_THRESH = const(3)
 _PTO_MS = const(1000)
-_PTO_LEAST_MS = const(10)
+_PTO_LEAST_MS = const(50)  # a delayed ACK that is not late
 _MAX_ACK_DELAY_MS = const(200)
 _REORDER = const(1)  # what t_loss is for
 _PROBE = const(2)

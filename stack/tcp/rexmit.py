@@ -74,7 +74,8 @@ def on_rexmit(pcb):
             requeue(pcb)
         if pcb.snd_wnd > 0 or opening:
             recovery.on_timeout(pcb, pcb.nrtx == 1)
-            mtu.on_timeout(pcb)
+    if pcb.snd_wnd > 0:
+        mtu.on_timeout(pcb)
     if pcb.unacked is None:
         push_or_probe(pcb)
     else:

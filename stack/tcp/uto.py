@@ -41,6 +41,7 @@ def set_own(pcb, ms):
     reg_set(regs, _WAIT_UNA, regs, _SND_UNA, -1)
     seconds = (ms + 999) // 1000 if pcb.net.cfg.TCP_UTO else 0
     regs[_ADV_UTO] = seconds if seconds < _MINUTES else _MINUTES | (seconds + 59) // 60
+    regs[_ARMED] = 0
     regs[_UTO_DUE] = 1 if seconds and pcb.state >= _ESTABLISHED else 0
     regs[_ARMED] = 0  # the fast path's ACKs have no options
     return regs[_UTO_DUE]

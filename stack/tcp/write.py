@@ -6,7 +6,7 @@ unsent:  seg -> seg -> seg        each: header pbuf -> payload pbufs -> None
 """
 
 from ..err import ERR_ARG, ERR_CONN, ERR_MEM, OK
-from ..kernel import copy, reg_add, reg_diff, reg_set
+from ..kernel import copy, reg_add, reg_set, tcp_queue, tcp_spare
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, clen, free, reference
 from ..pbuf import ref as pbuf_ref
@@ -22,7 +22,6 @@ _COPY = const(1)
 _MORE = const(2)
 _URGENT = const(4)
 
-_SND_NXT = const(1)
 _SND_END = const(8)
 _SND_UP = const(11)
 _HLEN = const(20)
@@ -41,10 +40,12 @@ def write(pcb, buf, off, n, flags=0):
     """
     if off < 0 or n < 0 or off + n > len(buf):
         return ERR_ARG
+    if not flags and tcp_queue(pcb, buf, off, n) == 0:
+        return OK
     err = _room(pcb, n, _pbufs(pcb, n) if flags & _COPY else 0)
     if err or n == 0:
         return err
-    for_last = _spare(pcb)
+    for_last = tcp_spare(pcb)
     while n:
         k = min(n, for_last or pcb.mss)
         _append(pcb, _payload(pcb, buf, off, k, flags), k, for_last)
@@ -70,7 +71,7 @@ def write_pbuf(pcb, p, flags=0):
     while q is not None:
         off = 0
         while off < q.len:
-            for_last = _spare(pcb)
+            for_last = tcp_spare(pcb)
             k = min(q.len - off, for_last or pcb.mss)
             _append(pcb, share(pcb.net.refs, q, off, k), k, for_last)
             off += k
@@ -117,7 +118,7 @@ def _room(pcb, n, copies, parts=1):
     if pcb.state not in _MAY_SEND or pcb.fin_queued:
         return ERR_CONN
     net = pcb.net
-    spare = _spare(pcb)
+    spare = tcp_spare(pcb)
     segs = 0 if n <= spare else (n - spare + pcb.mss - 1) // pcb.mss
     pieces = segs + parts - (0 if spare else 1)
     if (
@@ -133,23 +134,15 @@ def _room(pcb, n, copies, parts=1):
 
 
 def sndbuf(pcb):
-    """Return how many bytes _room() would take: as many as TCP_SND_BUF and TCP_SND_QUEUELEN leave
-    room for."""
+    """Return how many bytes one write() may queue now, if the pools have room: as many as
+    TCP_SND_BUF and TCP_SND_QUEUELEN leave room for."""
     segs = pcb.net.cfg.TCP_SND_QUEUELEN - pcb.queued
-    return min(pcb.snd_buf, max(segs, 0) * pcb.mss + _spare(pcb))
+    return min(pcb.snd_buf, max(segs, 0) * pcb.mss + tcp_spare(pcb))
 
 
 def _pbufs(pcb, n):
     """Return how many RAM pbufs copies of `n` bytes take at most: one begins anew in a segment."""
     return n // pcb.net.ram.bufsize + n // pcb.mss + 3
-
-
-def _spare(pcb):
-    """Return how many bytes fit into the last unsent segment."""
-    last = pcb.unsent_last
-    if last is None or last.flags & (SYN | FIN) or reg_diff(last.r, 0, pcb.regs, _SND_NXT) < 0:
-        return 0
-    return max(0, pcb.mss - last.len)
 
 
 def _payload(pcb, buf, off, n, flags):

@@ -62,12 +62,17 @@ def _datagram(arg, u, p, addr, off, port):
     pbuf.free(p)
 
 
+def _sack(*numbers):
+    head = b"\x01\x01\x05" + bytes((2 + 4 * len(numbers),))
+    return head + b"".join([b32(n & 0xFFFFFFFF) for n in numbers])
+
+
 def _templates():
     """Return frames that mean something to the stack: a whole life of a connection on port 7."""
     s = THEIRS
     a = ISS + 1
     frames = [
-        ether(segment(4000, 7, s, 0, SYN, opts=_MSS)),
+        ether(segment(4000, 7, s, 0, SYN, opts=_MSS + b"\x01\x01\x04\x02")),
         ether(segment(4000, 7, s + 1, a, ACK)),
         ether(segment(4000, 7, s + 1, a, ACK | PSH, b"0123456789")),
         ether(segment(4000, 7, s + 21, a, ACK, b"out of order")),
@@ -77,6 +82,8 @@ def _templates():
         ether(segment(4000, 7, s + 11, a + 500, ACK)),
         ether(segment(4000, 7, s + 11, a + 500, ACK)),
         ether(segment(4000, 7, s + 11, a + 500, ACK)),
+        ether(segment(4000, 7, s + 11, a + 500, ACK, opts=_sack(a + 1000, a + 2000))),
+        ether(segment(4000, 7, s + 11, a + 500, ACK, opts=_sack(a, a + 9, a + 600, a + 1460))),
         ether(segment(4000, 7, s + 40, a + 2000, ACK | FIN, b"far away")),
         ether(segment(4000, 7, s + 11, a, ACK | FIN)),
         ether(segment(4000, 7, s + 11, a, RST)),

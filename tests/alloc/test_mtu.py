@@ -104,3 +104,34 @@ def test_the_table():
         return run, s.world.check_pools
 
     nothing(setup)
+
+
+def test_a_black_hole_and_no_pbuf_to_cut_with():
+    """What is too long goes in copies."""
+
+    def setup():
+        end = End(total=2920)
+        s = listening(end, PBUF_REF_SIZE=2)
+        frames = list(opening()) + _acks(1240, 1460, 2700, 2920, 2921)
+        frames += [theirs(2921, ACK | FIN, 1)]
+
+        def run():
+            s.throw(frames[0])
+            s.throw(frames[1])
+            while end.pcb.nrtx < 3:
+                s.step(100)
+            for i in range(2, len(frames)):
+                s.throw(frames[i])
+                s.step(500)
+            for _ in range(100):
+                s.step(20_000)
+
+        def check():
+            assert end.done and end.acked == 2920, end.acked
+            counts = s.net.stats["tcp"]
+            assert count(counts, "blackhole") == 1 and count(counts, "probe") > 0
+            s.world.check_pools()
+
+        return run, check
+
+    nothing(setup)

@@ -10,7 +10,7 @@ from .program import PORT, stream
 assert LEAD == 2
 KINDS = (
     "syn ack text early fin rst urgent dup_ack part_ack zero_window small_window syn_ack old "
-    "text_fin ping udp arp error full probe"
+    "text_fin ping udp arp error full probe sack"
 ).split()
 _SND_UNA = 0
 _SND_NXT = 1
@@ -49,6 +49,12 @@ def build(kind, pcb, n):
     una = regs[_SND_UNA]
     ack = regs[_SND_NXT]
     size = n % 1461
+    if kind == "sack":
+        begin = una + n % 6000 - 200
+        blocks = b32(begin & 0xFFFFFFFF) + b32(begin + n * 7 % 3000 & 0xFFFFFFFF)
+        blocks += b32(una & 0xFFFFFFFF) + b32(ack) if n & 1 else b""
+        opts = b"\x01\x01\x05" + bytes((2 + len(blocks),)) + blocks
+        return _frame(ports, seq, una, ACK, opts=opts)
     flags, seq, ack, size, wnd = {
         "ack": (ACK, seq, ack, 0, 8192),
         "text": (ACK | PSH, seq, ack, 1 + n % 50, 8192),

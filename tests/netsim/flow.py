@@ -180,15 +180,18 @@ def _on_accept(server, pcb, err):
 
 
 class Flow:
-    """A connection from stack `i` of a World to a Server, with an End at each side: a connects."""
+    """A connection from stack `i` of a World to a Server, with an End at each side: a connects;
+    `early`: with Fast Open."""
 
-    def __init__(self, w, i, server, total_a, total_b, chunk=3000, seed=1):
+    def __init__(self, w, i, server, total_a, total_b, chunk=3000, seed=1, early=False):
         self.a = End(total_a, OUT, BACK, chunk, seed)
         self.b = End(total_b, BACK, OUT, chunk, seed + 1)
         tcp = w.nets[i].tcp_api
         pcb = tcp.new(w.nets[i])
         self.a.attach(pcb)
         self.start = w.clock()
+        if early:
+            assert tcp.fastopen(pcb, 1) == OK
         err = tcp.connect(pcb, w.ip(server.i), server.port, _on_connected)
         if err == ERR_MEM:  # no segment for the SYN
             self.a.err = err
@@ -196,6 +199,9 @@ class Flow:
             return
         assert err == OK, err
         server.flows[(i + 1, tcp.local_port(pcb))] = self
+        if early:
+            self.a.push()
+            tcp.output(pcb)
 
     def over(self):
         """Have both ends closed or failed?"""

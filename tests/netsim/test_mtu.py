@@ -164,3 +164,14 @@ def test_forged_claims():
     assert w.count(0, "tcp", "mtu_ignored") > 20 and w.count(0, "tcp", "icmp_seq") > 20
     assert w.count(0, "tcp", "mtu_cut") == 0 and w.nets[0].pmtu.used == 0
     still_works(w, server)
+
+
+def test_a_black_hole_and_no_pbuf_to_cut_with():
+    """The application has queued all that the pools hold: what is too long goes in copies."""
+    config = Limits(PBUF_REF_SIZE=5, TCP_SACK=False)
+    w, router, server = world(600, "nothing", config=config)
+    flow = Flow(w, 0, server, 20_000, 0, chunk=2920)
+    assert w.run(flow.over, 120_000) and flow.complete()
+    assert router.longest == 576 and w.count(0, "tcp", "blackhole") == 1
+    assert w.count(0, "tcp", "probe") > 0
+    w.end()

@@ -208,7 +208,13 @@ def connect(net, ip, port, n):
         return ERR_MEM
     conn = Conn("active", pcb)
     conn.left = n
-    return tcp.connect(pcb, ip, port, connected)
+    if not net.cfg.TCP_FASTOPEN:
+        return tcp.connect(pcb, ip, port, connected)
+    tcp.fastopen(pcb, 1)
+    err = tcp.connect(pcb, ip, port, connected)
+    conn.progress(pcb)
+    tcp.output(pcb)
+    return err
 
 
 def udp_echo(arg, u, p, addr, off, port):
@@ -242,7 +248,10 @@ def start(net):
         pcb = tcp.new(net)
         tcp.bind(pcb, None, port)
         tcp.arg(pcb, service)
-        tcp.accept(tcp.listen(pcb), accepted)
+        lpcb = tcp.listen(pcb)
+        tcp.accept(lpcb, accepted)
+        if net.cfg.TCP_FASTOPEN:
+            tcp.fastopen(lpcb, 4)
     u = udp.new(net)
     udp.bind(u, None, 7)
     udp.recv(u, udp_echo)

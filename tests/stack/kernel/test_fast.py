@@ -249,15 +249,27 @@ def test_tcp_window_at_every_edge():
                     both("tcp_window", regs, step, scale)
 
 
-def test_tcp_ack_header():
+def test_ack_frame():
+    r = PCBS + NREGS
     for seq in EDGES:
-        hot = registers(seq, 0xFFFFFFFF - seq, 1, 5840)
-        regs = hot[PCBS + NREGS : PCBS + 2 * NREGS]
-        regs[39], regs[40] = 5, 1
-        _, (r, buf, _) = both("tcp_ack_header", regs, bytearray(b"?" * 80), 0x1234)
-        head = bytes(buf[56:76])
-        assert head[:4] == b"\x00\x50" + b16(1002)
-        assert head[4:12] == b32(0xFFFFFFFF - seq) + b32(seq) and r[15] == seq
-        assert head[12:16] == b"\x50\x10\x12\x34" and head[18:] == b"\0\0"
-        assert checksum(pseudo(US, PEER, TCP, 20) + head) == 0
-        assert r[39] == r[40] == 0 and bytes(buf[76:]) == b"????"
+        for wnd, scale in ((0, 0), (1460, 0), (5839, 0), (65535, 0), (70_001, 1), (1_000_000, 7)):
+            hot = registers(seq, 0xFFFFFFFF - seq, 1, 1460)
+            hot[r + 37], hot[r + 38], hot[r + 46] = wnd, 1_000_000, scale
+            hot[r + 39], hot[r + 40] = 5, 1
+            shown = array("I", hot[r : r + NREGS])
+            told = plain.tcp_window(shown, 1460, scale)
+            done, (h, _, buf, _) = both("ack_frame", hot, 2, bytearray(b"?" * 80), 0x12FF06)
+            data = bytes(buf[22:76])
+            assert done == 1 and data[:14] == PEER_MAC + MAC + b"\x08\0"
+            ip, head = data[14:34], data[34:]
+            assert checksum(ip) == 0 and ip[:4] == b"\x45\x12\0\x28" and ip[12:] == US + PEER
+            assert ip[4:10] == b"\0\0\x40\0\xff\x06"
+            assert head[:4] == b"\x00\x50" + b16(1002)
+            assert head[4:12] == b32(0xFFFFFFFF - seq) + b32(seq) and h[r + 15] == seq
+            assert head[12:16] == b"\x50\x10" + b16(told) and head[18:] == b"\0\0"
+            assert checksum(pseudo(US, PEER, TCP, 20) + head) == 0
+            assert h[r + 39] == h[r + 40] == 0 and h[r + 6] == shown[6]
+            assert h[ETH + 1] == h[IP4 + 1] == h[T + 1] == 1
+    hot[28 + (PEER[3] & 7) * 3] += 1
+    done, (h, _, buf, _) = both("ack_frame", hot, 2, bytearray(b"?" * 80), 6)
+    assert done == 0 and h == list(hot) and bytes(buf) == b"?" * 80

@@ -66,11 +66,29 @@ def test_the_answer_does_not_wait_for_the_ack():
     peer = early(lab, cookie_of(lab, app))
     peer.expect(SYN | ACK, seq=0, ack=6, data=b"")
     peer.expect(ACK, seq=1, ack=6, data=1460)
+    peer.silent()  # Nagle
     peer.send(ACK, ack=1461)
     assert app.took() == ["accepted", "got 5", "sent 1460"]
     peer.expect(ACK | PSH, seq=1461, ack=6, data=540)
     peer.send(ACK, ack=2001)
     assert app.took() == ["sent 540"] and tcp.state_name(app.pcb) == "ESTABLISHED"
+    lab.end()
+
+
+def test_a_short_answer_does_not_wait_either():
+    lab, app, lpcb = serving()
+    cookie = cookie_of(lab, app)
+    app.on["recv"] = lambda pcb: tcp.write(pcb, b"200 OK", 0, 6)
+    peer = early(lab, cookie)
+    peer.expect(SYN | ACK, seq=0, ack=6, data=b"")
+    peer.expect(ACK | PSH, seq=1, ack=6, data=b"200 OK")
+    assert tcp.write(app.pcb, b"more", 0, 4) == OK and tcp.output(app.pcb) == OK
+    peer.silent()  # Nagle
+    peer.send(ACK, ack=1)  # that of the SYN,ACK alone
+    assert lab.count("tcp", "dup_ack") == 0
+    peer.silent()
+    peer.send(ACK, ack=7)
+    peer.expect(ACK | PSH, seq=7, ack=6, data=b"more")
     lab.end()
 
 

@@ -207,20 +207,26 @@ def test_split_takes_one_pbuf_of_refs():
 
 def test_what_cannot_be_split_is_copied_when_the_timer_fires():
     """So that the connection goes on, however slowly, even if its own queue has taken all refs."""
-    c = Conn(wnd=150)
-    assert c.write(300) == OK
+    c = Conn(wnd=250)
+    assert c.write(1000) == OK
     held = take_all(c.net.refs, 0)
     tcp.output(c.pcb)
     assert c.ranges() == []
     n = c.net.ram.bufsize - pbuf.TRANSPORT - 20
-    for k in range(3):
-        c.lab.wait(c.pcb.rto << c.pcb.backoff)
-        assert c.ranges() == [(n * k, n * k + n)]
-        c.tell(n * k + n)
+    more = []
+    sent = 0
+    for k, left in ((n, 2), (n + 128, 3), (n, 1), (250, 5)):
+        give_back(more)
+        more = take_all(c.net.ram, left)
+        c.lab.wait(c.pcb.rto)  # progress ends the backing off
+        assert c.ranges() == [(sent, sent + k)], k
+        sent += k
+        c.tell(sent)
+    give_back(more)
     give_back(held)
-    c.tell(3 * n, wnd=400)
-    assert c.ranges() == [(3 * n, 300)]
-    c.tell(300)
+    c.tell(sent, wnd=1000)
+    assert c.ranges() == [(sent, 1000)]
+    c.tell(1000)
     c.end()
 
 

@@ -1,6 +1,8 @@
 """stack/tcp/rack.py: losses found by time, and tail loss probes (RFC 8985). Runs on every
 interpreter."""
 
+from array import array
+
 from stack import tcp
 
 from .conn import Conn
@@ -62,6 +64,10 @@ def test_three_segments_above_wait_for_nothing_until_reordering_was_seen():
     c.lab.wait(3)
     sack(c, ack=2)  # it was late
     assert c.pcb.reordering and c.count("reordered") == 1
+    numbers = array("I", [0] * len(tcp.INFO))
+    tcp.info(c.pcb, numbers)
+    told = [numbers[tcp.INFO.index(name)] for name in ("reordered", "sacked")]
+    assert told == [1, 1]
     assert sack(c, (3, 7)) == []
     c.lab.wait(RTT // 4 - 4)
     assert segments(c) == [] and c.count("lost_seg") == 0

@@ -1,0 +1,107 @@
+"""The fast path off and on: what is sent is the same, byte for byte and at the same time."""
+
+import collections
+
+import pytest
+
+from hal.faults import Faults
+from hal.wire import SENT
+from stack import pbuf, udp
+from stack.kernel import fast_plain
+
+from .flow import Flow, Server
+from .scenarios import SCENARIOS
+from .world import Limits, World
+
+
+def with_fastpath(limits, on):
+    return Limits(**{**(vars(limits) if limits else {}), "FASTPATH": on})
+
+
+def recorded(w):
+    """Return the list that will hold all that is sent on the wire: time, port, frame."""
+    sent = []
+
+    def record(event, port, buf, off, n):
+        if event == SENT:
+            sent.append((w.clock(), port, bytes(buf[off : off + n])))
+
+    w.wire.recorder = record
+    return sent
+
+
+@pytest.fixture
+def kinds(monkeypatch):
+    """How often frame_check() found what."""
+    found = collections.Counter()
+    check = fast_plain.frame_check
+
+    def counted(hot, buf, n):
+        kind = check(hot, buf, n)
+        found[kind] += 1
+        return kind
+
+    monkeypatch.setattr(fast_plain, "frame_check", counted)
+    return found
+
+
+def transfer(scenario, on, seed=3):
+    limits = with_fastpath(scenario.limits, on)
+    w = World(seed=seed, faults=scenario.faults, configs=(limits,), slots=160, rx_queue=64)
+    sent = recorded(w)
+    flow = Flow(w, 0, Server(w, 1), *scenario.sizes, seed=seed)
+    assert w.run(flow.over, 1_200_000) and not flow.wrong()
+    w.end()
+    return sent, [list(net.stats[p][1]) for net in w.nets for p in ("eth", "ip4", "tcp")]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def test_transfers_are_the_same(scenario, kinds):
+    slow = transfer(scenario, False)
+    assert not kinds
+    fast = transfer(scenario, True)
+    text, found = kinds[1], kinds[2]
+    if max(f.loss for f in scenario.faults) < 200:
+        assert text > 5, "the fast path was not used"
+    assert found and len(slow[0]) > 80
+    for i, (a, b) in enumerate(zip(*(x[0] for x in (slow, fast)), strict=False)):
+        assert a == b, i
+    assert len(slow[0]) == len(fast[0])
+    assert slow[1] == fast[1], "counters"
+
+
+def echoes(on):
+    """Let one stack send datagrams of many sizes that the other sends back."""
+    w = World(seed=5, faults=(Faults(delay_ms=2, loss=30),), configs=(with_fastpath(None, on),))
+    sent = recorded(w)
+    back = []
+
+    def echo(arg, u, p, addr, off, port):
+        assert udp.sendto(u, p, addr, off, port) == 0
+        pbuf.free(p)
+
+    def heard(arg, u, p, addr, off, port):
+        back.append(p.tot_len)
+        pbuf.free(p)
+
+    near, far = udp.new(w.nets[0]), udp.new(w.nets[1])
+    udp.bind(far, None, 7)
+    udp.recv(far, echo)
+    udp.bind(near, None, 5000)
+    udp.recv(near, heard)
+    for n in (1, 2, 17, 64, 512, 1471, 1472) * 9:
+        p = pbuf.alloc(w.nets[0].pool, 60, n)
+        udp.sendto(near, p, w.ip(1), 0, 7)
+        pbuf.free(p)
+        w.run(limit_ms=10)
+    udp.remove(near)
+    udp.remove(far)
+    w.end()
+    return sent, back
+
+
+def test_datagrams_are_the_same(kinds):
+    slow = echoes(False)
+    fast = echoes(True)
+    assert kinds[3] > 50 and len(slow[1]) > 50
+    assert slow == fast
