@@ -222,8 +222,12 @@ def test_it_is_told_from_a_callback():
     c.text(1000, 2000)
     assert [s.opts for s in c.out()] == [b""] and c.pcb.regs[36], "the fast path has it"
     wishes.append(120_000)
-    c.text(2000, 3000)
+    c.text(2000, 2500)
     assert [s.opts for s in c.out()] == [uto(120)]
+    wishes.append(100_000)
+    c.wnd -= 1  # so that the readable path has it
+    c.text(2500, 3000)
+    assert [s.opts for s in c.out()] == [uto(100)]
     c.text(3000, 4000)
     c.text(4000, 5000)
     assert [s.opts for s in c.out()] == [b""]
