@@ -16,7 +16,6 @@ from .state import ESTABLISHED, FIN_WAIT_2
 _ON = const(4)
 
 _QUICK = const(30)
-_UTO_DUE = const(49)
 _ARMED = const(36)
 _UTO_DUE = const(49)
 _WINDOW = const(41)
