@@ -50,3 +50,11 @@ def test_constants_are_the_places_of_their_names(file):
     for i, name in enumerate(names):
         constant = prefix + name.upper()
         assert known.get(constant, i) == i, constant
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_constant_is_there_twice(path):
+    """MicroPython compiles the second `_X = const(...)` as an assignment to a number: an error."""
+    lines = [line.split(" = const(")[0] for line in path.read_text().splitlines()]
+    names = [name for name in lines if name.startswith("_") and name.isidentifier()]
+    assert sorted(names) == sorted(set(names))
