@@ -3,16 +3,15 @@
 Van Jacobson's header prediction: nearly all segments of a connection are the next one in order, or
 an ACK. frame_check() recognises what is usual in one go, from Ethernet to TCP, and takes it; what
 is not it leaves to the readable path, untouched. What is usual to send goes the same way back:
-ip4_send() knows the neighbours that were sent to lately, tcp_ack() a segment without text.
-net_poll() is the loop around them, and lets each connection send one ACK for all that one poll
-brought it.
+ip4_send() knows the neighbours that were sent to lately. What is TCP's alone, and the loop around
+all of it, are in tcp_plain.py.
 
 `hot` is the array of stack/hot.py, whose indices these are, and those of tcp/pcb.py. A received
 frame starts at buf[2]. Driver, pbuf and pcb are the objects that the rest of the stack has.
 """
 
 from ..mpy import const
-from .plain import cksum, reg_add, reg_diff, reg_set, reg_store, tcp_header, tuple_hash
+from .plain import cksum, reg_add, reg_diff, tuple_hash
 
 _IP = const(2)
 _ON = const(4)
@@ -28,24 +27,17 @@ _ICMP = const(13)
 _LAST = const(14)
 _CUR = const(15)
 _LEN = const(16)
-_OUT = const(18)
-_BURST = const(19)
 _NOW = const(20)
 _TTL = const(22)
 _SUMMED = const(23)
-_BUDGET = const(24)
 _MTU = const(25)
 _UDP_TABLE = const(26)
 _UDP_PCBS = const(27)
 _ROUTES = const(28)
-
 _SND_UNA = const(0)
-_SND_NXT = const(1)
 _SND_WL1 = const(2)
 _RCV_NXT = const(5)
-_SND_END = const(8)
 _RCV_ADV = const(6)
-_LAST_ACK = const(15)
 _HEARD = const(24)
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
@@ -53,21 +45,11 @@ _KEY_PORTS = const(34)
 _HNEXT = const(35)
 _ARMED = const(36)
 _RCV_WND = const(37)
-_RCV_MAX = const(38)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
-_STEP = const(42)
 _TWICE = const(43)
-_SCALE = const(46)
-_BUSY = const(47)
-_NEXT_OUT = const(50)
-_OWES = const(51)
 _NREGS = const(52)
-
-_TRANSPORT = const(56)
-_BEFORE = const(0x20000000)  # as in timer.py
-_WRAP = const(0x3FFFFFFF)
 
 
 def _big(buf, i):
@@ -272,9 +254,6 @@ def ip4_send(net, p, addrs, off, what):
     return err
 
 
-# pbufs
-
-
 def pbuf_alloc(pool, off, n):
     """See pbuf.py, where it is alloc()."""
     left = pool.avail - 1
@@ -313,220 +292,6 @@ def pbuf_free(p):
     return count
 
 
-# TCP
-
-
-def tcp_window(regs, step, scale):
-    """Return SEG.WND for a segment sent now, in units of 2^scale bytes, and remember its right
-    edge in RCV_ADV.
-
-    The edge never moves left, and only moves right by `step` or more, or half of all there is (RFC
-    9293 section 3.8.6.2.2: silly window avoidance). What is no whole unit is rounded up, or else
-    the edge could move left (RFC 7323 section 2.4).
-    """
-    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
-    wnd = regs[_RCV_WND]
-    if wnd - shown < min(step, regs[_RCV_MAX] >> 1) and shown >= 0:
-        if not scale:
-            return shown
-        wnd = shown
-    wnd = min((wnd + (1 << scale) - 1) >> scale, 0xFFFF)
-    reg_set(regs, _RCV_ADV, regs, _RCV_NXT, wnd << scale)
-    return wnd
-
-
-def tcp_recved(pcb, n):
-    """The application has consumed `n` received bytes: the window opens by as much. The peer is
-    told at once if that lets it go on."""
-    regs = pcb.regs
-    total = regs[_RCV_MAX]
-    regs[_RCV_WND] = wnd = min(regs[_RCV_WND] + n, total)
-    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
-    mss = pcb.mss
-    grown = wnd - shown
-    if grown >= min(2 * mss, total >> 1) or (shown < mss and grown >= min(mss, total >> 1)):
-        if regs[_ARMED] and regs[_BUSY]:
-            regs[_ACK_NOW] = 1
-        else:
-            pcb.net.tcp.open_window(pcb)
-
-
-def tcp_spare(pcb):
-    """Return how many bytes fit into the last unsent segment."""
-    last = pcb.unsent_last
-    if last is None or last.flags & 3 or reg_diff(last.r, 0, pcb.regs, _SND_NXT) < 0:
-        return 0
-    return max(0, pcb.mss - last.len)
-
-
-def tcp_queue(pcb, buf, off, n):
-    """Queue `n` bytes at buf[off] as a segment of their own, as write() would. Return 0; or 1,
-    with nothing changed, if it is not that simple or there is no room."""
-    net = pcb.net
-    tcp = net.tcp
-    ram = net.ram
-    refs = net.refs
-    if pcb.state != 4 or not 0 < n <= pcb.mss or n > pcb.snd_buf or tcp_spare(pcb):
-        return 1
-    if pcb.queued >= tcp.queuelen or not tcp.segs_avail or ram.avail < 2 or not refs.avail:
-        return 1
-    p = pbuf_alloc(ram, _TRANSPORT, 20)
-    p.next = q = pbuf_alloc(refs, 0, 0)
-    q.buf = buf
-    q.off = off
-    q.len = q.tot_len = n
-    p.tot_len = 20 + n
-    seg = tcp.segs_free
-    tcp.segs_free = seg.next
-    tcp.segs_avail -= 1
-    seg.next = None
-    seg.p = p
-    seg.len = n
-    seg.flags = 8  # PSH
-    seg.marks = 0
-    reg_set(seg.r, 0, pcb.regs, _SND_END, 0)
-    if pcb.unsent is None:
-        pcb.unsent = seg
-    else:
-        pcb.unsent_last.next = seg
-    pcb.unsent_last = seg
-    pcb.queued += 1
-    pcb.snd_buf -= n
-    reg_add(pcb.regs, _SND_END, n)
-    return 0
-
-
-def tcp_seg_free(tcp, seg):
-    """Give back a segment and its pbufs."""
-    if seg.p is not None:
-        pbuf_free(seg.p)
-        seg.p = None
-    seg.next = tcp.segs_free
-    tcp.segs_free = seg
-    tcp.segs_avail += 1
-
-
-def rom_sum(net, q):
-    """Return the sum of REF pbuf `q`'s bytes; of an object of type bytes, which nobody can change,
-    it is only made once as long as it is remembered."""
-    buf = q.buf
-    if type(buf) is not bytes:
-        return cksum(buf, q.off, q.len, 0)
-    i = ((q.off >> 2) + q.len) & 15
-    at = net.sums_at
-    if net.sums[i] is not buf or at[3 * i] != q.off or at[3 * i + 1] != q.len:
-        net.sums[i] = buf
-        at[3 * i] = q.off
-        at[3 * i + 1] = q.len
-        at[3 * i + 2] = cksum(buf, q.off, q.len, 0)
-    return at[3 * i + 2]
-
-
-def tcp_emit(pcb, p, seq, i, flags, hlen, up):
-    """Send `p`, whose first `hlen` bytes are to be the header (options are there already), as a
-    segment of the connection with SEG.SEQ = seq[i].
-
-    `up` above 0 is the urgent pointer. Returns as ip.output(). The caller keeps its ownership of
-    `p`. If the segment carries an ACK, no other need be sent.
-    """
-    net = pcb.net
-    key = pcb.key
-    regs = pcb.regs
-    wnd = tcp_window(regs, pcb.mss, pcb.rcv_scale)
-    if flags & 2:  # never scaled (RFC 7323 section 2.2)
-        wnd = min(wnd << pcb.rcv_scale, 0xFFFF)
-    buf = p.buf
-    off = p.off
-    tcp_header(buf, off, key, 32, seq, i, regs, _RCV_NXT, hlen << 10 | flags, wnd)
-    if up:
-        buf[off + 13] |= 0x20
-        buf[off + 18] = up >> 8
-        buf[off + 19] = up & 0xFF
-    if flags & 0x10:
-        reg_set(regs, _LAST_ACK, regs, _RCV_NXT, 0)
-        regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
-        if pcb.t_fast.running and pcb.refused is None:
-            net.timers.stop(pcb.t_fast)
-    acc = cksum(buf, off, p.len, cksum(key, 0, 2 * pcb.alen, p.tot_len + 6))
-    q = p.next
-    odd = p.len & 1
-    while q is not None:
-        s = rom_sum(net, q) if q.kind == 2 else cksum(q.buf, q.off, q.len, 0)
-        if odd:  # this pbuf's bytes sit one off the 16-bit grid
-            s = (s & 0xFF) << 8 | s >> 8
-        acc = acc + s
-        odd ^= q.len & 1
-        q = q.next
-    acc = cksum(buf, 0, 0, acc) ^ 0xFFFF
-    buf[off + 16] = acc >> 8
-    buf[off + 17] = acc & 0xFF
-    _count(net.hot, net.hot[_TCP] + 1)
-    return pcb.ip.output(net, p, key, 0, 6, pcb.ttl, pcb.tos, pcb.netif)
-
-
-def ack_frame(hot, c, buf, what):
-    """Write the frame <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> of connection `c`, which is armed, to
-    buf[22]: 54 bytes. `what` as in ip4_fast(). No ACK is due then, and it is counted as sent.
-
-    Return 1, or 0 with nothing changed if there is no route to the peer.
-    """
-    r = _regs(hot, c)
-    route = _route(hot, hot[r + _KEY_PEER])
-    if not route:
-        return 0
-    pair = b"".join(hot[r + i].to_bytes(4, "little") for i in (_KEY_PEER, _KEY_OWN))
-    _put_mac(hot, buf, 22, route)
-    _put_ip4(buf, 36, 40, what, pair, 0)
-    regs = memoryview(hot)[r : r + _NREGS]
-    wnd = tcp_window(regs, regs[_STEP], regs[_SCALE])
-    ports = regs[_KEY_PORTS]
-    for i, v in enumerate((ports >> 16, ports >> 24, ports, ports >> 8)):
-        buf[_TRANSPORT + i] = v & 0xFF
-    reg_store(buf, 60, regs, _SND_NXT)
-    reg_store(buf, 64, regs, _RCV_NXT)
-    reg_set(regs, _LAST_ACK, regs, _RCV_NXT, 0)
-    buf[68:76] = bytes((0x50, 0x10, wnd >> 8, wnd & 0xFF, 0, 0, 0, 0))
-    c = cksum(buf, _TRANSPORT, 20, cksum(pair, 0, 8, 26)) ^ 0xFFFF
-    buf[72] = c >> 8
-    buf[73] = c & 0xFF
-    regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
-    _count(hot, hot[_ETH] + 1, hot[_IP4] + 1, hot[_TCP] + 1)
-    return 1
-
-
-def tcp_flush(net):
-    """Let each connection that has received something send its ACK, or begin to delay it."""
-    hot = net.hot
-    tcp = net.tcp
-    c = hot[_OUT]
-    hot[_OUT] = 0
-    while c:
-        pcb = tcp.pcbs[c - 1]
-        regs = pcb.regs
-        regs[_OWES] = 0
-        if not regs[_ACK_NOW]:
-            if regs[_ACK_BYTES] and not pcb.t_fast.running:
-                tcp.delay(pcb)
-        elif not regs[_ARMED] or not _send_ack(net, pcb, tcp.ack):
-            tcp.acknowledge(pcb)
-        c = regs[_NEXT_OUT]
-
-
-def _send_ack(net, pcb, p):
-    """Send an ACK in the pbuf `p`, which is there for that. Return False if it cannot be."""
-    what = pcb.tos << 16 | pcb.ttl << 8 | 6
-    if p.ref > 1 or not ack_frame(net.hot, pcb.number, p.buf, what):
-        return False
-    if pcb.t_fast.running:
-        net.timers.stop(pcb.t_fast)
-    if net.driver.tx(p):
-        net.tcp.failed(net)
-    return True
-
-
-# UDP
-
-
 def udp_sendto(u, p, addr, off, port):
     """See udp.py. Where pcb, pbuf or the way are not the simplest, udp.send_any() sends it."""
     net = u.net
@@ -552,75 +317,3 @@ def udp_sendto(u, p, addr, off, port):
         _count(hot, hot[_UDP] + 1)
     _count(hot, hot[_ETH] + (6 if err else 1))
     return err
-
-
-# The loop
-
-
-def net_poll(net, now):
-    """See Stack.poll()."""
-    hot = net.hot
-    hot[_NOW] = net.now = net.timers.now = now
-    hot[_BURST] = 1
-    more = False
-    for nif in net.netifs:
-        fast = hot[_ON] and nif is net.netifs[0]
-        for _ in range(hot[_BUDGET]):
-            p = nif.driver.rx()
-            if p is None:
-                break
-            k = frame_check(hot, p.buf, p.len) if fast and net.pool.avail else 0
-            if k == 0:
-                nif.input(p, nif)
-            elif k == 1:
-                _text(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p)
-            elif k == 2:
-                net.tcp.found(net, p, nif)
-            elif k == 3:
-                _data(net, hot, p)
-            else:
-                _reply(net, hot, p, nif)
-        else:
-            more = True
-    hot[_BURST] = 0
-    tcp_flush(net)
-    timers = net.timers
-    if not (now - timers.at) & _BEFORE:
-        timers.run(now)
-    return 0 if more else (timers.at - now) & _WRAP
-
-
-def _data(net, hot, p):
-    """Give `p`, a datagram that frame_check() has taken, to the application."""
-    p.off = 44
-    p.len = p.tot_len = hot[_LEN]
-    u = net.udp_pcbs[hot[_CUR] - 1]
-    u.on_recv(u.arg, u, p, p.buf, 28, _big(p.buf, 36))
-
-
-def _reply(net, hot, p, nif):
-    """Send `p`, the reply that frame_check() has made of an echo request."""
-    p.len = p.tot_len = hot[_LEN]
-    if nif.driver.tx(p):
-        net.echo_failed(net)
-    pbuf_free(p)
-
-
-def _text(net, hot, pcb, p):
-    """Give `p`, the text that frame_check() has taken, to the application."""
-    p.off = _TRANSPORT
-    p.len = p.tot_len = hot[_LEN]
-    regs = pcb.regs
-    regs[_BUSY] = 1
-    err = pcb.on_recv(pcb.arg, pcb, p, 0)
-    if not regs[_BUSY]:  # the connection has ended meanwhile
-        return
-    regs[_BUSY] = 0
-    if err != 0:
-        net.tcp.hold(pcb, p)
-    if pcb.unsent is not None:
-        net.tcp.output(pcb)
-    if not regs[_OWES]:
-        regs[_OWES] = 1
-        regs[_NEXT_OUT] = hot[_OUT]
-        hot[_OUT] = pcb.number

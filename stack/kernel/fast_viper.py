@@ -3,7 +3,8 @@ means: fast_plain.py; how they are written: viper.py.
 
 Numbers are compared as they lie in memory, so that nothing is swapped: `w` are the frame's 32-bit
 words, which the 2 bytes in front of it align to the IP header, `h` its 16-bit words, `b` its
-bytes.
+bytes. frame_check() and its like are longer than our functions are: a call of another would cost
+as much as a third of what they do.
 """
 
 import micropython
@@ -15,9 +16,7 @@ try:
 except (ImportError, SyntaxError, ValueError):  # as in __init__.py
     from .viper import cksum
 
-_NONE = None  # as objects, which viper's own None and 0 are not
-_OK = 0
-_BYTES = bytes
+_NONE = None  # as an object, which viper's own is not
 
 _IP = const(2)
 _ON = const(4)
@@ -33,24 +32,17 @@ _ICMP = const(13)
 _LAST = const(14)
 _CUR = const(15)
 _LEN = const(16)
-_OUT = const(18)
-_BURST = const(19)
 _NOW = const(20)
 _TTL = const(22)
 _SUMMED = const(23)
-_BUDGET = const(24)
 _MTU = const(25)
 _UDP_TABLE = const(26)
 _UDP_PCBS = const(27)
 _ROUTES = const(28)
-
 _SND_UNA = const(0)
-_SND_NXT = const(1)
 _SND_WL1 = const(2)
 _RCV_NXT = const(5)
-_SND_END = const(8)
 _RCV_ADV = const(6)
-_LAST_ACK = const(15)
 _HEARD = const(24)
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
@@ -58,19 +50,11 @@ _KEY_PORTS = const(34)
 _HNEXT = const(35)
 _ARMED = const(36)
 _RCV_WND = const(37)
-_RCV_MAX = const(38)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
-_STEP = const(42)
 _TWICE = const(43)
-_SCALE = const(46)
-_BUSY = const(47)
-_NEXT_OUT = const(50)
-_OWES = const(51)
 _NREGS = const(52)
-_BEFORE = const(0x20000000)  # as in timer.py
-_WRAP = const(0x3FFFFFFF)
 
 
 @micropython.viper
@@ -293,9 +277,6 @@ def ip4_send(net, p, addrs, off: int, what: int) -> int:
     return err
 
 
-# pbufs
-
-
 @micropython.viper
 def pbuf_alloc(pool, off: int, n: int):
     left = int(pool.avail) - 1
@@ -338,336 +319,6 @@ def pbuf_free(p) -> int:
         count += 1
         p = rest
     return count
-
-
-# TCP
-
-
-@micropython.viper
-def tcp_window(regs: ptr32, step: int, scale: int) -> int:
-    top = 1
-    top <<= 31  # 2^31 in 64 bits, -2^31 in 32; then the next line changes nothing
-    shown = ((regs[_RCV_ADV] - regs[_RCV_NXT] + top) & (top + top - 1)) - top
-    wnd = regs[_RCV_WND]
-    half = regs[_RCV_MAX] >> 1
-    if half < step:
-        step = half
-    if wnd - shown < step and shown >= 0:
-        if scale == 0:
-            return shown
-        wnd = shown
-    wnd = (wnd + (1 << scale) - 1) >> scale
-    if wnd > 0xFFFF:
-        wnd = 0xFFFF
-    regs[_RCV_ADV] = regs[_RCV_NXT] + (wnd << scale)
-    return wnd
-
-
-@micropython.viper
-def tcp_recved(pcb, n: int):
-    regs = ptr32(pcb.regs)
-    total = regs[_RCV_MAX]
-    wnd = regs[_RCV_WND] + n
-    if wnd > total:
-        wnd = total
-    regs[_RCV_WND] = wnd
-    top = 1
-    top <<= 31
-    shown = ((regs[_RCV_ADV] - regs[_RCV_NXT] + top) & (top + top - 1)) - top
-    grown = wnd - shown
-    mss = int(pcb.mss)
-    half = total >> 1
-    if (grown < 2 * mss and grown < half) and (shown >= mss or (grown < mss and grown < half)):
-        return
-    if regs[_ARMED] and regs[_BUSY]:
-        regs[_ACK_NOW] = 1
-    else:
-        pcb.net.tcp.open_window(pcb)
-
-
-@micropython.viper
-def tcp_spare(pcb) -> int:
-    last = pcb.unsent_last
-    if last is _NONE or int(last.flags) & 3:
-        return 0
-    if (ptr32(last.r)[0] - ptr32(pcb.regs)[_SND_NXT]) >> 31 & 1:
-        return 0
-    n = int(pcb.mss) - int(last.len)
-    if n < 0:
-        return 0
-    return n
-
-
-@micropython.viper
-def tcp_queue(pcb, buf, off: int, n: int) -> int:
-    queued = int(pcb.queued)
-    room = int(pcb.snd_buf)
-    if int(pcb.state) != 4 or n <= 0 or n > room or n > int(pcb.mss) or int(tcp_spare(pcb)):
-        return 1
-    net = pcb.net
-    tcp = net.tcp
-    refs = net.refs
-    ram = net.ram
-    left = int(tcp.segs_avail)
-    if queued >= int(tcp.queuelen) or left == 0 or int(ram.avail) < 2 or int(refs.avail) == 0:
-        return 1
-    p = pbuf_alloc(ram, 56, 20)
-    q = pbuf_alloc(refs, 0, 0)
-    q.buf = buf
-    q.off = off
-    q.len = n
-    q.tot_len = n
-    p.next = q
-    p.tot_len = 20 + n
-    seg = tcp.segs_free
-    tcp.segs_free = seg.next
-    tcp.segs_avail = left - 1
-    seg.next = _NONE
-    seg.p = p
-    seg.len = n
-    seg.flags = 8
-    seg.marks = 0
-    regs = ptr32(pcb.regs)
-    ptr32(seg.r)[0] = regs[_SND_END]
-    if pcb.unsent is _NONE:
-        pcb.unsent = seg
-    else:
-        pcb.unsent_last.next = seg
-    pcb.unsent_last = seg
-    pcb.queued = queued + 1
-    pcb.snd_buf = room - n
-    regs[_SND_END] = regs[_SND_END] + n
-    return 0
-
-
-@micropython.viper
-def tcp_seg_free(tcp, seg):
-    p = seg.p
-    if p is not _NONE:
-        pbuf_free(p)
-        seg.p = _NONE
-    seg.next = tcp.segs_free
-    tcp.segs_free = seg
-    tcp.segs_avail = int(tcp.segs_avail) + 1
-
-
-@micropython.viper
-def rom_sum(net, q) -> int:
-    buf = q.buf
-    off = int(q.off)
-    n = int(q.len)
-    if type(buf) is not _BYTES:
-        return int(cksum(buf, off, n, 0))
-    i = ((off >> 2) + n) & 15
-    at = ptr32(int(ptr8(net.sums_at)) + 12 * i)
-    known = net.sums
-    if known[i] is not buf or at[0] != off or at[1] != n:
-        known[i] = buf
-        at[0] = off
-        at[1] = n
-        at[2] = int(cksum(buf, off, n, 0))
-    return at[2]
-
-
-@micropython.viper
-def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
-    net = pcb.net
-    key = pcb.key
-    regs = pcb.regs
-    r = ptr32(regs)
-    scale = int(pcb.rcv_scale)
-    wnd = int(tcp_window(regs, int(pcb.mss), scale))
-    if flags & 2:
-        wnd <<= scale
-        if wnd > 0xFFFF:
-            wnd = 0xFFFF
-    buf = p.buf
-    off = int(p.off)
-    b = ptr8(int(ptr8(buf)) + off)
-    pair = ptr8(int(ptr8(key)) + 32)
-    b[0] = pair[2]
-    b[1] = pair[3]
-    b[2] = pair[0]
-    b[3] = pair[1]
-    v = ptr32(seq)[i]
-    b[4] = v >> 24
-    b[5] = v >> 16
-    b[6] = v >> 8
-    b[7] = v
-    v = 0
-    if flags & 0x10:
-        v = r[_RCV_NXT]
-        r[_LAST_ACK] = v
-        r[_ACK_NOW] = 0
-        r[_ACK_BYTES] = 0
-        t = pcb.t_fast
-        if t.running and pcb.refused is _NONE:
-            net.timers.stop(t)
-    b[8] = v >> 24
-    b[9] = v >> 16
-    b[10] = v >> 8
-    b[11] = v
-    b[12] = hlen << 2
-    if up:
-        flags |= 0x20
-    b[13] = flags
-    b[14] = wnd >> 8
-    b[15] = wnd
-    b[16] = 0
-    b[17] = 0
-    b[18] = up >> 8
-    b[19] = up
-    n = int(p.len)
-    tot = int(p.tot_len)
-    alen = int(pcb.alen)
-    acc = int(cksum(buf, off, n, int(cksum(key, 0, 2 * alen, tot + 6))))
-    q = p.next
-    odd = n & 1
-    while q is not _NONE:
-        n = int(q.len)
-        if int(q.kind) == 2:
-            s = int(rom_sum(net, q))
-        else:
-            s = int(cksum(q.buf, int(q.off), n, 0))
-        if odd:
-            s = (s & 0xFF) << 8 | s >> 8
-        acc += s
-        odd ^= n & 1
-        q = q.next
-    acc = (acc & 0xFFFF) + (acc >> 16)
-    acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
-    b[16] = acc >> 8
-    b[17] = acc
-    hot = ptr32(net.hot)
-    i = hot[_TCP] + 1
-    hot[i] = hot[i] + 1
-    if alen == 4 and pcb.netif is net.netifs[0]:
-        err = int(ip4_send(net, p, key, 0, int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6))
-        if err <= 0:
-            return err
-    return int(pcb.ip.output(net, p, key, 0, 6, pcb.ttl, pcb.tos, pcb.netif))
-
-
-@micropython.viper
-def ack_frame(hot: ptr32, c: int, buf: ptr8, what: int) -> int:
-    regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
-    k = regs[_KEY_PEER]
-    r = _ROUTES + (k >> 24 & 7) * 3
-    if hot[r] != k or k & 0xFFFF == 0:
-        return 0
-    w = ptr32(int(buf) + 20)
-    h = ptr16(w)
-    b = ptr8(w)
-    h[1] = hot[r + 1]
-    w[1] = hot[r + 2]
-    h[4] = hot[0]
-    h[5] = hot[1]
-    h[6] = hot[1] >> 16
-    h[7] = 8
-    i = what >> 8 & 0xFF00 | 0x45
-    h[8] = i
-    h[9] = 0x2800
-    h[10] = 0
-    h[11] = 0x40
-    s = i + 0x2800 + 0x40
-    i = (what & 0xFF) << 8 | what >> 8 & 0xFF
-    h[12] = i
-    s += i
-    i = regs[_KEY_OWN]
-    w[7] = i
-    w[8] = k
-    k = (i & 0xFFFF) + (i >> 16 & 0xFFFF) + (k & 0xFFFF) + (k >> 16 & 0xFFFF)
-    s += k
-    s = (s & 0xFFFF) + (s >> 16)
-    h[13] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
-
-    i = regs[_KEY_PORTS]
-    h[18] = i >> 16
-    h[19] = i
-    s = k + (i >> 16 & 0xFFFF) + (i & 0xFFFF)
-    i = regs[_SND_NXT]
-    b[40] = i >> 24
-    b[41] = i >> 16
-    b[42] = i >> 8
-    b[43] = i
-    s += h[20] + h[21]
-    i = regs[_RCV_NXT]
-    regs[_LAST_ACK] = i
-    b[44] = i >> 24
-    b[45] = i >> 16
-    b[46] = i >> 8
-    b[47] = i
-    s += h[22] + h[23]
-    top = 1
-    top <<= 31  # see tcp_window()
-    shown = ((regs[_RCV_ADV] - i + top) & (top + top - 1)) - top
-    wnd = regs[_RCV_WND]
-    step = regs[_STEP]
-    if regs[_RCV_MAX] >> 1 < step:
-        step = regs[_RCV_MAX] >> 1
-    scale = regs[_SCALE]
-    if wnd - shown < step and shown >= 0:
-        wnd = shown
-    wnd = (wnd + (1 << scale) - 1) >> scale
-    if wnd > 0xFFFF:
-        wnd = 0xFFFF
-    if wnd << scale != shown:
-        regs[_RCV_ADV] = i + (wnd << scale)
-    h[24] = 0x1050
-    i = (wnd & 0xFF) << 8 | wnd >> 8
-    h[25] = i
-    h[27] = 0
-    s += 0x1050 + i + 0x600 + 0x1400
-    s = (s & 0xFFFF) + (s >> 16)
-    h[26] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
-    regs[_ACK_NOW] = 0
-    regs[_ACK_BYTES] = 0
-    i = hot[_ETH] + 1
-    hot[i] = hot[i] + 1
-    i = hot[_IP4] + 1
-    hot[i] = hot[i] + 1
-    i = hot[_TCP] + 1
-    hot[i] = hot[i] + 1
-    return 1
-
-
-@micropython.viper
-def tcp_flush(net):
-    hot = ptr32(net.hot)
-    tcp = net.tcp
-    pcbs = tcp.pcbs
-    c = hot[_OUT]
-    hot[_OUT] = 0
-    while c:
-        regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
-        regs[_OWES] = 0
-        if regs[_ACK_NOW] == 0:
-            if regs[_ACK_BYTES]:
-                pcb = pcbs[c - 1]
-                if not pcb.t_fast.running:
-                    tcp.delay(pcb)
-        else:
-            pcb = pcbs[c - 1]
-            k = regs[_ARMED]
-            if k:
-                p = tcp.ack
-                k = 0
-                if int(p.ref) == 1:
-                    k = int(
-                        ack_frame(net.hot, c, p.buf, int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6)
-                    )
-            if k == 0:
-                tcp.acknowledge(pcb)
-            else:
-                t = pcb.t_fast
-                if t.running:
-                    net.timers.stop(t)
-                if int(net.driver.tx(p)):
-                    tcp.failed(net)
-        c = regs[_NEXT_OUT]
-
-
-# UDP
 
 
 @micropython.viper
@@ -713,85 +364,3 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
         hot[k] = hot[k] + 1
     hot[i] = hot[i] + 1
     return err
-
-
-# The loop
-
-
-@micropython.viper
-def net_poll(net, now: int) -> int:
-    registers = net.hot
-    hot = ptr32(registers)
-    timers = net.timers
-    pcbs = net.tcp.pcbs
-    hot[_NOW] = now
-    hot[_BURST] = 1
-    net.now = now
-    timers.now = now
-    check = frame_check
-    pool = net.pool
-    fast = hot[_ON]
-    more = 0
-    for nif in net.netifs:
-        driver = nif.driver
-        left = hot[_BUDGET]
-        while True:
-            if left == 0:
-                more = 1
-                break
-            left -= 1
-            p = driver.rx()
-            if p is _NONE:
-                break
-            k = 0
-            if fast and int(pool.avail):
-                k = int(check(registers, p.buf, int(p.len)))
-            if k == 0:
-                nif.input(p, nif)
-            elif k == 1:
-                n = hot[_LEN]
-                p.off = 56
-                p.len = n
-                p.tot_len = n
-                c = hot[_CUR]
-                regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
-                pcb = pcbs[c - 1]
-                regs[_BUSY] = 1
-                err = pcb.on_recv(pcb.arg, pcb, p, 0)
-                if regs[_BUSY]:
-                    regs[_BUSY] = 0
-                    if err is not _OK:
-                        net.tcp.hold(pcb, p)
-                    if pcb.unsent is not _NONE:
-                        net.tcp.output(pcb)
-                    if regs[_OWES] == 0:
-                        regs[_OWES] = 1
-                        regs[_NEXT_OUT] = hot[_OUT]
-                        hot[_OUT] = c
-            elif k == 3:
-                n = hot[_LEN]
-                p.off = 44
-                p.len = n
-                p.tot_len = n
-                u = net.udp_pcbs[hot[_CUR] - 1]
-                b = p.buf
-                port = ptr8(b)[36] << 8 | ptr8(b)[37]
-                u.on_recv(u.arg, u, p, b, 28, port)
-            elif k == 4:
-                n = hot[_LEN]
-                p.len = n
-                p.tot_len = n
-                if int(driver.tx(p)):
-                    net.echo_failed(net)
-                pbuf_free(p)
-            else:
-                net.tcp.found(net, p, nif)
-        fast = 0
-    hot[_BURST] = 0
-    if hot[_OUT]:
-        tcp_flush(net)
-    if (now - int(timers.at)) & _BEFORE == 0:
-        timers.run(now)
-    if more:
-        return 0
-    return (int(timers.at) - now) & _WRAP

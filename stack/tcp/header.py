@@ -72,7 +72,7 @@ def send_control(pcb, flags):
     if flags & _RST:
         reg_add(net.tcp_count, RST_TX, 1)
     hlen = _HLEN
-    if pcb.ts or pcb.sack or flags & _SYN:
+    if pcb.ts or pcb.oo_n or pcb.dup_len or flags & _SYN:
         hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
     if pcb.regs[_UTO_DUE] and flags == _ACK and hlen + 4 <= _MAX_HLEN:
         hlen += uto.put(pcb, p.buf, TRANSPORT + hlen)

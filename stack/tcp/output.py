@@ -108,7 +108,7 @@ def transmit(pcb, seg):
     p.off = TRANSPORT
     if flags & SYN:
         flags |= ecn.syn_flags(pcb)
-    if pcb.ts or pcb.sack or flags & SYN:
+    if pcb.ts or pcb.oo_n or pcb.dup_len or flags & SYN:
         hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags, options.room(pcb, seg.len))
     if not flags & SYN or pcb.state != SYN_SENT:
         flags |= ACK

@@ -27,6 +27,7 @@ _BLOCK = const(6)
 _SACKED = const(1)
 _KEPT = const(24)  # scoreboard.EVER and WAS
 _DUP_THRESH = const(3)
+_REORDER = const(1)  # pcb.loss_for
 
 
 def take(pcb):
@@ -94,8 +95,10 @@ def on_ack(pcb, acked, sacked, plain):
         pcb.dupacks = min(pcb.dupacks + 1, 255)
     was_lost = pcb.lost
     if pcb.rack:
-        rack.adapt(pcb)
-        rack.detect(pcb)
+        if pcb.dsack or pcb.dsack_round:
+            rack.adapt(pcb)
+        if pcb.sacked or pcb.recovering or pcb.losing or pcb.loss_for == _REORDER:
+            rack.detect(pcb)
         if pcb.tlp and rack.probe_lost(pcb, acked, plain) and not pcb.recovering:
             _reduce(pcb, acked)
             pcb.cwnd = min(pcb.cwnd, pcb.ssthresh)

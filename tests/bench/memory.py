@@ -13,7 +13,7 @@ _FLASH_PARTS = (
     ("stack/kernel, machine code", ("stack/kernel/",)),
     (
         "stack/kernel, which the board never runs",
-        ("stack/kernel/plain.py", "stack/kernel/fast_plain.py"),
+        ("stack/kernel/plain.py", "stack/kernel/fast_plain.py", "stack/kernel/tcp_plain.py"),
     ),
     ("stack/apps", ("stack/apps/",)),
     ("LAN9118 driver", ("hal/lan9118", "hal/__init__.py", "hal/clock.py")),
@@ -37,6 +37,7 @@ class Limits:
 at = used()
 from stack import Stack, netif, pbuf, config
 from hal.lan9118 import LAN9118
+Stack(None, b"12345678")  # which imports what its configuration needs
 modules = used() - at
 def stack(**limits):
     return grown(lambda: Stack(Limits(**limits), b"12345678"))

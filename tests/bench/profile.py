@@ -39,7 +39,7 @@ LAYERS = (  # the first that fits
     ("kernels", ("stack/hot.py", "stack/tcp/fastpath.py", "stack/kernel/")),
     ("driver", ("hal/",)),
     ("Ethernet, ARP", ("stack/eth.py", "stack/arp.py", "stack/netif.py")),
-    ("IPv4", ("stack/ipv4.py",)),
+    ("IPv4", ("stack/ipv4.py", "stack/pmtu.py")),
     ("ICMP", ("stack/icmp.py",)),
     ("UDP", ("stack/udp.py",)),
     ("TCP", ("stack/tcp/", "stack/tcp_tiny/")),

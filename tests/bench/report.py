@@ -46,7 +46,7 @@ def _n(value):
 
 
 def _x(value):
-    return "-" if value is None else f"{value:.1f}"
+    return "-" if value is None else f"{value:.2f}"
 
 
 class Found:

@@ -21,6 +21,7 @@ some of its rows again.
 
 """
 COLOURS = {"plain": "#c44e52", "SACK": "#4c72b0", "SACK+RACK": "#55a868"}
+TICKS = [k * 10**e for e in range(4) for k in (1, 2, 5)]
 STYLES = {"newreno": "--", "cubic": "-"}
 
 
@@ -55,9 +56,13 @@ def picture(rows):
                 label=f"{algorithm}, {recovery}",
             )
         panel.set_yscale("log")
+        numbers = [n for _, cells in mine for n in cells]
+        ticks = [t for t in TICKS if min(numbers) <= t <= max(numbers)]
+        panel.set_yticks(ticks, [str(t) for t in ticks])
         panel.set_title(f"{delay} ms each way")
         panel.set_xlabel("loss, %")
-        panel.grid(alpha=0.3, which="both")
+        panel.minorticks_off()
+        panel.grid(alpha=0.3)
     panels[0].set_ylabel("goodput, KB/s")
     panels[0].legend(fontsize=7)
     figure.tight_layout()

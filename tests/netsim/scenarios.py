@@ -84,7 +84,7 @@ def run(scenario, seed):
     0, or what an application heard. Asserts what must never happen."""
     name = "%s, seed %d: " % (scenario.name, seed)
     limits = scenario.limits
-    w = World(seed=seed, faults=scenario.faults, configs=(limits,), slots=160, rx_queue=64)
+    w = World(seed=seed, faults=scenario.faults, configs=(limits,), slots=320, rx_queue=128)
     flow = Flow(w, 0, Server(w, 1), *scenario.sizes, seed=seed)
     assert w.run(flow.over, _LIMIT_MS), name + "it stalls"
     ms = w.ms_since(flow.start)

@@ -1,5 +1,8 @@
 """A handful of the torture's seeds (torture.py)."""
 
+from . import world  # noqa: F401  first: each import within another takes C stack
+
+# isort: split
 from . import torture
 
 

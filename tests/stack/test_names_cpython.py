@@ -53,6 +53,16 @@ def test_constants_are_the_places_of_their_names(file):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_constant_is_there_once(path):
+    """MicroPython takes the second `_X = const(i)` for an assignment to a number."""
+    seen = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("const("):
+            name = node.targets[0].id
+            assert name not in seen, name
+            seen.add(name)
+
+
 def test_no_constant_is_there_twice(path):
     """MicroPython compiles the second `_X = const(...)` as an assignment to a number: an error."""
     lines = [line.split(" = const(")[0] for line in path.read_text().splitlines()]

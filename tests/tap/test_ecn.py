@@ -8,6 +8,7 @@ import pytest
 from tests.tap.flow import LINUX, LWPY, Flow
 from tests.tap.streams import ask, digest, echo, read, send
 from tests.tap.test_line import ROOM
+from tests.tap.test_options import LATE
 
 N = 400_000
 NOT, ECT0, CE = 0, 2, 3
@@ -59,7 +60,7 @@ def check_echoes(flow, teller):
 @pytest.mark.parametrize("asks", [LWPY, LINUX])
 def test_handshake(lab, recorded, start, asks, interpreter):
     """Whoever opens asks by ECE and CWR; the other agrees by ECE."""
-    lwpy = start(interpreter, TCP_ECN=2 if asks is LWPY else 1)
+    lwpy = start(interpreter, nonzero=LATE, TCP_ECN=2 if asks is LWPY else 1)
     if asks is LINUX:
         lab.sysctl(ASK, 1)
         s = lab.connect(9)
@@ -85,7 +86,7 @@ def test_handshake(lab, recorded, start, asks, interpreter):
 @pytest.mark.parametrize("lwpy_wants, linux_wants", [(0, 1), (1, 2), (2, 0)])
 def test_no_ecn_unless_both_want(lab, recorded, start, lwpy_wants, linux_wants):
     """lwpy: 0 never, 1 when asked, 2 asks. Linux: 0 never, 1 asks, 2 when asked."""
-    lwpy = start(TCP_ECN=lwpy_wants)
+    lwpy = start(nonzero=LATE, TCP_ECN=lwpy_wants)
     lab.sysctl(ASK, linux_wants)
     if lwpy_wants == 2:
         listener, port = lab.listen()
@@ -107,9 +108,9 @@ def test_no_ecn_unless_both_want(lab, recorded, start, lwpy_wants, linux_wants):
 @pytest.mark.parametrize("interpreter", INTERPRETERS)
 @pytest.mark.parametrize("algorithm", ["newreno", "cubic"])
 def test_linux_tells_lwpy_of_marks(lab, recorded, start, interpreter, algorithm):
-    """Behind lwpy a router marks. lwpy sends less, says so by CWR, and sends nothing again."""
+    """Behind lwpy a router marks. lwpy sends less, and says so by CWR."""
     lab.sysctl(ASK, 1)
-    lwpy = start(interpreter, faults={"mark_tx": 50}, TCP_CC=algorithm)
+    lwpy = start(interpreter, nonzero=LATE, faults={"mark_tx": 50}, TCP_CC=algorithm)
     with lab.connect(19) as s:
         ask(s, N)
         assert read(s) == (N, digest(N))
@@ -126,7 +127,7 @@ def test_linux_tells_lwpy_of_marks(lab, recorded, start, interpreter, algorithm)
 def test_lwpy_tells_linux_of_marks(lab, recorded, start, interpreter):
     """In front of lwpy a router marks, behind the capture. Linux sends less, and says so."""
     lab.sysctl(ASK, 1)
-    lwpy = start(interpreter, faults={"mark_rx": 50})
+    lwpy = start(interpreter, nonzero=LATE, faults={"mark_rx": 50})
     with lab.connect(9) as s:
         send(s, N)
         assert s.recv(1) == b""

@@ -8,7 +8,7 @@ import pytest
 from tests.tap.flow import LINUX, Flow
 from tests.tap.streams import ask, digest, echo, read, wait_for
 from tests.tap.test_line import HURT, ROOM
-from tests.tap.test_options import SLOW, WIDE
+from tests.tap.test_options import LATE, SLOW, WIDE
 
 MSS = 1460
 INTERPRETERS = ["cpython", "micropython32"]
@@ -17,7 +17,7 @@ INTERPRETERS = ["cpython", "micropython32"]
 @pytest.mark.parametrize("interpreter", INTERPRETERS)
 def test_nagle(lab, recorded, start, interpreter):
     """Small writes are collected while anything is under way (RFC 9293 section 3.7.4)."""
-    lwpy = start(interpreter, PBUF_POOL_SIZE=64, PBUF_REF_SIZE=64)
+    lwpy = start(interpreter, nonzero=LATE, PBUF_POOL_SIZE=64, PBUF_REF_SIZE=64)
     n = 40
     with lab.connect(7) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -44,7 +44,7 @@ def test_nagle(lab, recorded, start, interpreter):
 @pytest.mark.parametrize("interpreter", INTERPRETERS)
 def test_delayed_acks(lab, recorded, start, interpreter):
     """A lone segment gets an ACK, and a stream gets fewer than it has segments."""
-    lwpy = start(interpreter)
+    lwpy = start(interpreter, nonzero=LATE)
     with lab.connect(9) as s:
         s.sendall(b"x")
         wait_for(lambda: any(x.ours and x.ack == 1 for x in Flow(recorded)))
@@ -63,7 +63,7 @@ def test_delayed_acks(lab, recorded, start, interpreter):
 def test_a_loss_shrinks_the_window(lab, recorded, start, interpreter, algorithm, keeps):
     """On a long path, once (RFC 5681 section 3.1; RFC 9438 section 4.6)."""
     lab.run(*SLOW.split())
-    start(interpreter, faults={"drop": 25}, nonzero=HURT, TCP_CC=algorithm, **WIDE)
+    start(interpreter, faults={"drop": 25}, TCP_CC=algorithm, **dict(WIDE, nonzero=HURT))
     n = 600_000
     with lab.connect(19, [(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)]) as s:
         ask(s, n)

@@ -1,11 +1,10 @@
-"""The kernels of the fast path against kernel/fast_plain.py. Runs on every interpreter; on CPython
-only the known answers have something to say."""
+"""The kernels of the fast path against fast_plain.py and tcp_plain.py. Runs on every interpreter;
+on CPython only the known answers have something to say."""
 
 from array import array
 
 from stack import kernel
-from stack.kernel import fast_plain as plain
-from stack.kernel import tuple_hash
+from stack.kernel import fast_plain, tcp_plain, tuple_hash
 from tests.packets import ICMP, TCP, UDP, b16, b32, checksum, pseudo
 
 from .test_kernels import EDGES, Random
@@ -83,7 +82,7 @@ def checked(hot, buf):
     """Return frame_check()'s answer, the registers and the buffer after it, which must be the same
     in each implementation."""
     results = []
-    for module in (plain, kernel):
+    for module in (fast_plain, kernel):
         h, b = array("I", hot), bytearray(buf)
         results.append((module.frame_check(h, b, len(b) - 2), list(h), bytes(b)))
     assert results[0] == results[1]
@@ -204,7 +203,7 @@ def test_switched_off_nothing_is_taken():
 def both(name, *args):
     """Call a kernel and its specification with copies of `args`; return what must be the same."""
     results = []
-    for module in (plain, kernel):
+    for module in (fast_plain if hasattr(fast_plain, name) else tcp_plain, kernel):
         copies = []
         for a in args:
             if isinstance(a, array):
@@ -257,7 +256,7 @@ def test_ack_frame():
             hot[r + 37], hot[r + 38], hot[r + 46] = wnd, 1_000_000, scale
             hot[r + 39], hot[r + 40] = 5, 1
             shown = array("I", hot[r : r + NREGS])
-            told = plain.tcp_window(shown, 1460, scale)
+            told = tcp_plain.tcp_window(shown, 1460, scale)
             done, (h, _, buf, _) = both("ack_frame", hot, 2, bytearray(b"?" * 80), 0x12FF06)
             data = bytes(buf[22:76])
             assert done == 1 and data[:14] == PEER_MAC + MAC + b"\x08\0"
