@@ -61,10 +61,3 @@ def test_a_constant_is_there_once(path):
             name = node.targets[0].id
             assert name not in seen, name
             seen.add(name)
-
-
-def test_no_constant_is_there_twice(path):
-    """MicroPython compiles the second `_X = const(...)` as an assignment to a number: an error."""
-    lines = [line.split(" = const(")[0] for line in path.read_text().splitlines()]
-    names = [name for name in lines if name.startswith("_") and name.isidentifier()]
-    assert sorted(names) == sorted(set(names))
