@@ -7,7 +7,7 @@ of each connection only one segment is under way, nothing is queued, and the onl
                 are cut from there, one at a time, and again if one is lost: "asking the
                 application again" without asking. A second write() waits (ERR_MEM) until `sent`
     receiving   what is not next in order is dropped, the peer sends it again; so is what the
-                application refuses (`recv` returns an error)
+                application refuses (`recv` returns an error): not for long, or the peer gives up
     time        one timer for all connections: each has one deadline, and one for its poll
 
     pcb.py      what is known of a connection      state.py    the state machine, and its timer

@@ -23,7 +23,6 @@ from .state import (
     EV_SYN_ACKED,
     FIN_WAIT_2,
     LAST_ACK,
-    REOPEN_MS,
     SYN_RCVD,
     SYN_SENT,
     TIME_WAIT,
@@ -31,7 +30,6 @@ from .state import (
     happen,
     linger,
     stop,
-    wake,
 )
 
 _SEG_SEQ = const(0)
@@ -70,7 +68,6 @@ _FIN_DUE = const(4)
 _RX_CLOSED = const(8)
 _PERSIST = const(64)
 _ACK_NOW = const(128)
-_REFUSED = const(512)
 
 _HLEN = const(20)
 _PORTS = const(8)
@@ -404,8 +401,6 @@ def _advance(pcb, acked):
     regs[_NRTX] = 0
     n = min(acked, regs[_LEFT])
     serial = regs[_SERIAL]
-    if regs[_FLAGS] & _REFUSED:  # perhaps there is room now
-        regs[_FLAGS] = regs[_FLAGS] & ~_REFUSED | _ACK_NOW
     if n:
         pcbs.advance(pcb, n)
         if pcb.on_sent is not None:
@@ -478,7 +473,6 @@ def _deliver(pcb, p, n):
         free(p)
         return False
     reg_add(regs, _RCV_NXT, n)
-    regs[_FLAGS] &= ~_REFUSED
     fn = pcb.on_recv
     if fn is None:
         free(p)
@@ -490,8 +484,6 @@ def _deliver(pcb, p, n):
     reg_add(counts, count.REFUSED, 1)
     reg_add(regs, _RCV_NXT, -n)
     regs[_RCV_WND] += n
-    regs[_FLAGS] |= _REFUSED
-    wake(pcb.net, REOPEN_MS)
     free(p)
     return False
 

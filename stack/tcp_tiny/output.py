@@ -65,7 +65,6 @@ _PBUF = const(32)
 _PERSIST = const(64)
 _ACK_NOW = const(128)
 _TIMED = const(256)
-_REFUSED = const(512)
 
 # By state: is a SYN or a FIN of ours not acknowledged? SYN_SENT, SYN_RCVD, FIN_WAIT_1, CLOSING,
 # LAST_ACK.
@@ -194,14 +193,8 @@ def path_mss(pcb):
 
 def window(pcb):
     """Return SEG.WND for a segment sent now, and remember its right edge in RCV_ADV, which never
-    moves left, and right only by a worthwhile step (RFC 9293 section 3.8.6.2.2).
-
-    Behind text that the application has refused it is 0 for a while: so the peer does not give up.
-    What comes meanwhile is taken as if nothing had been said.
-    """
+    moves left, and right only by a worthwhile step (RFC 9293 section 3.8.6.2.2)."""
     regs = pcb.regs
-    if regs[_FLAGS] & _REFUSED:
-        return 0
     cfg = pcb.net.cfg
     shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
     wnd = regs[_RCV_WND]
@@ -307,14 +300,10 @@ def set_rto(pcb):
 
 
 def tick(net):
-    """The stack's timer for TCP fired: serve the connections whose deadlines have come, and say of
-    closed windows that they are open."""
+    """The stack's timer for TCP fired: serve the connections whose deadlines have come."""
     now = net.now
     for pcb in net.tcp.pcbs:
         regs = pcb.regs
-        if regs[_FLAGS] & _REFUSED:
-            regs[_FLAGS] = regs[_FLAGS] & ~_REFUSED | _ACK_NOW
-            output(pcb)
         if regs[_FLAGS] & _RUNNING and ticks_diff(now, regs[_DUE]) >= 0:
             regs[_FLAGS] ^= _RUNNING
             _on_due(pcb)

@@ -21,7 +21,6 @@ FLAGS is a sum of:
       1 IN_USE       2 RUNNING: DUE is set        4 FIN: one follows the data      8 RX_CLOSED
      32 PBUF: `data` is one of ours              64 PERSIST: the timer probes a closed window
     128 ACK_NOW    256 TIMED: what is under way was sent once (Karn)
-    512 REFUSED: the application had no room, so our window is said to be closed
 
 `pcb.data` is what the application writes: a buffer, or a pbuf. `pcb.key` is the peer's address,
 ours (4 bytes each), the peer's port, ours, as its segments carry them.

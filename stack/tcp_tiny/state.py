@@ -42,10 +42,7 @@ _POLL_MS = const(20)
 _FLAGS = const(21)
 _RUNNING = const(2)
 _RX_CLOSED = const(8)
-_REFUSED = const(512)
 _MAX_MS = const(0x1FFFFFFF)
-
-REOPEN_MS = 100  # after text was refused, our window is said to be open again
 
 
 def happen(pcb, event):
@@ -108,8 +105,6 @@ def wake_for_next(net):
         regs = pcb.regs
         if regs[_FLAGS] & _RUNNING:
             soonest = min(soonest, ticks_diff(regs[_DUE], now))
-        if regs[_FLAGS] & _REFUSED:
-            soonest = min(soonest, REOPEN_MS)
         if regs[_POLL_MS] and regs[_FLAGS]:
             soonest = min(soonest, ticks_diff(regs[_POLL_DUE], now))
     if soonest < _MAX_MS:

@@ -66,6 +66,7 @@ class Lwpy:
             "config": config,
             "iss": iss,
             "faults": {},
+            "profile": "full",
         }
         options.update(more)
         script = ROOT / "tests/tap/server.py"
@@ -139,7 +140,7 @@ class Lwpy:
         for layer, names in ZERO.items():
             for name in names.split():
                 full = layer + "." + name
-                if counters[layer][name] and full not in nonzero:
+                if counters[layer].get(name) and full not in nonzero:
                     counted[full] = counters[layer][name]
         assert not counted, "counters that should be 0: %s" % counted
 

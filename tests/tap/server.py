@@ -15,7 +15,7 @@ import sys
 from array import array
 
 from hal.clock import ticks_ms
-from stack import Stack, netif, stats, tcp
+from stack import Stack, config_tiny, netif, stats, tcp
 from tests.tap import services
 from tests.tap.faulty import Faulty
 
@@ -23,7 +23,16 @@ from tests.tap.faulty import Faulty
 class Limits:
     """Overrides of stack/config.py."""
 
-    NUM_TCP_LISTEN = 9
+    NUM_TCP_LISTEN = 10
+
+
+def tiny():
+    """Let the limits be those of the tiny profile, but for what the services need."""
+    for name in dir(config_tiny):
+        if name.isupper():
+            setattr(Limits, name, getattr(config_tiny, name))
+    Limits.NUM_TCP_LISTEN = 10
+    Limits.NUM_UDP_PCB = 2
 
 
 def wrapped(iss):
@@ -40,10 +49,13 @@ def state(net):
     counters = stats.report(net.stats)
     names, counts = net.netifs[0].driver.stats
     counters["driver"] = dict(zip(names, counts))
+    pools = [[p.avail, p.size] for p in (net.pool, net.ram, net.refs)]
+    if not net.cfg.TCP_TINY:
+        pools.append([net.tcp.segs_avail, net.cfg.NUM_TCP_SEG])
+    api = net.tcp_api
     return {
-        "pools": [[p.avail, p.size] for p in (net.pool, net.ram, net.refs)]
-        + [[net.tcp.segs_avail, net.cfg.NUM_TCP_SEG]],
-        "pcbs": [tcp.state_name(pcb) for pcb in tcp.pcbs(net)],
+        "pools": pools,
+        "pcbs": [api.state_name(pcb) for pcb in api.pcbs(net)],
         "counters": counters,
     }
 
@@ -69,9 +81,10 @@ def memory(net):
 
 def abort(net):
     """Abort all connections that are open or opening; return how many."""
-    pcbs = [pcb for pcb in tcp.pcbs(net) if tcp.state_name(pcb) != "TIME_WAIT"]
+    api = net.tcp_api
+    pcbs = [pcb for pcb in api.pcbs(net) if api.state_name(pcb) != "TIME_WAIT"]
     for pcb in pcbs:
-        tcp.abort(pcb)
+        api.abort(pcb)
     return len(pcbs)
 
 
@@ -105,6 +118,8 @@ COMMANDS = {
 
 def main(options):
     """Run until stdin ends."""
+    if options["profile"] == "tiny":
+        tiny()
     for name, value in options["config"].items():
         setattr(Limits, name, value)
     net = Stack(Limits, seed=b"tests against Linux")

@@ -6,6 +6,7 @@ server.py.
         13  sends a line and closes    22  aborts when the first data comes
         19  source: "n\n" asks for n   23  source of urgent data: "n\n" asks for n bytes
             bytes of pattern()         24  closes without reading when the first data comes
+        80  web server of one page
     UDP  7  echo
 
 Whatever ends is reported in `log`: one [service, bytes received, their SHA-256, how it ended].
@@ -16,6 +17,7 @@ import hashlib
 
 from stack import err as errs
 from stack import pbuf, tcp, udp
+from stack.apps import http
 from stack.err import ERR_ABRT, ERR_MEM, OK
 
 PATTERN_LEN = 32749  # a prime: no two segments of a stream look the same
@@ -23,6 +25,7 @@ PATTERN_LEN = 32749  # a prime: no two segments of a stream look the same
 log = []
 urgent = []  # where in the stream urgent data ends, as the application was told
 held = [False]
+page = b"".join([b"line %d of the page\n" % i for i in range(1000)])
 
 
 def pattern():
@@ -185,7 +188,7 @@ def accepted(service, pcb, err):
         return conn.progress(pcb)
     if service == "urgent":
         conn.flags = tcp.URGENT
-    if service == "sink":
+    if service == "sink" and hasattr(tcp, "urgent"):
         tcp.urgent(pcb, told_urgent)
     return OK
 
@@ -242,7 +245,8 @@ def knocked(arg, u, err):
 
 def start(net):
     """Serve everything."""
-    global PATTERN
+    global PATTERN, tcp
+    tcp = net.tcp_api
     PATTERN = pattern()
     for port, service in _PORTS.items():
         pcb = tcp.new(net)
@@ -250,8 +254,9 @@ def start(net):
         tcp.arg(pcb, service)
         lpcb = tcp.listen(pcb)
         tcp.accept(lpcb, accepted)
-        if net.cfg.TCP_FASTOPEN:
+        if net.cfg.TCP_FASTOPEN and not net.cfg.TCP_TINY:
             tcp.fastopen(lpcb, 4)
+    http.serve(net, {"/": http.static("text/plain", page)})
     u = udp.new(net)
     udp.bind(u, None, 7)
     udp.recv(u, udp_echo)
