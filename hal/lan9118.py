@@ -99,7 +99,7 @@ class LAN9118:
     def __init__(self, base=0x40200000, mac=None):
         self.dev = array("I", [0] * len(NAMES) + [base, 0])
         self.stats = (NAMES, self.dev)
-        self.pool = None
+        self.frames = None
         self._up = False
         self._groups = bytearray(64)  # how many groups joined stand for each bit of the hash
         self._reset(base)
@@ -122,7 +122,7 @@ class LAN9118:
         """Turn on the FIFOs, the PHY and the MAC, and receive into `pool`. Does not wait for the
         link. Raises OSError if the PHY does not answer."""
         dev = self.dev
-        self.pool = pool
+        self.frames = pool
         dev[_LIMIT] = pool.bufsize - 6  # the chip adds the FCS, and fills up to a whole word
         write(dev, _HW_CFG, 0x0015, 0)  # 5 KB for sending, the rest for receiving
         write(dev, _AFC_CFG, 0x006E, 0x3740)
@@ -166,7 +166,7 @@ class LAN9118:
         if status & 0x8000 or n < 14 or n > dev[_LIMIT]:
             discard(d, n, _RX_LONG if n > dev[_LIMIT] and status & 0x8000 == 0 else _RX_ERROR)
             return _NONE
-        p = alloc(self.pool, 2, n)
+        p = alloc(self.frames, 2, n)
         if p is _NONE:
             discard(d, n, _RX_NOBUF)
         else:
@@ -238,7 +238,7 @@ class LAN9118:
             return ERR_VAL
         if not _has_crumb(p.next):
             return 1
-        q = alloc(self.pool, 0, n)
+        q = alloc(self.frames, 0, n)
         if q is None:
             reg_add(self.dev, _TX_FULL, 1)
             return ERR_MEM

@@ -10,8 +10,10 @@ all of it, are in tcp_plain.py.
 frame starts at buf[2]. Driver, pbuf and pcb are the objects that the rest of the stack has.
 """
 
+from array import array
+
 from ..mpy import const
-from .plain import cksum, reg_add, reg_diff, tuple_hash
+from .plain import cksum, reg_add, reg_diff, reg_load, tuple_hash
 
 _IP = const(2)
 _ON = const(4)
@@ -35,7 +37,9 @@ _UDP_TABLE = const(26)
 _UDP_PCBS = const(27)
 _ROUTES = const(28)
 _SND_UNA = const(0)
+_SND_NXT = const(1)
 _SND_WL1 = const(2)
+_SND_WL2 = const(3)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _HEARD = const(24)
@@ -50,6 +54,9 @@ _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
 _NREGS = const(52)
+
+
+_ack = array("I", [0])
 
 
 def _big(buf, i):
@@ -85,6 +92,7 @@ def frame_check(hot, buf, n):
     3  a datagram for the UDP pcb number hot[CUR] from somebody we have sent to lately, with
        hot[LEN] bytes of data at buf[44]
     4  an echo request of such a one, now the reply: hot[LEN] bytes at buf[2] are to be sent
+    5  an ACK of hot[LEN] bytes, and nothing else, of connection hot[CUR], which is armed
 
     Checksums are right then, it is for us, and it is counted in all layers. If hot[SUMMED], the
     driver has left the ones'-complement sum of the frame's bytes in buf[0] and buf[1].
@@ -152,14 +160,16 @@ def _segment(hot, buf, m):
     m -= 20
     seq = _big(buf, 40) << 16 | _big(buf, 42)
     if (
-        m == 0
-        or not hot[r + _ARMED]
+        not hot[r + _ARMED]
         or _half(buf, 48) & 0xF7FF != 0x1050  # ACK, or with PSH; no options
         or _half(buf, 50) != hot[r + _WINDOW]
-        or m > reg_diff(hot, r + _RCV_ADV, hot, r + _RCV_NXT)
         or seq != hot[r + _RCV_NXT]
-        or _big(buf, 44) << 16 | _big(buf, 46) != hot[r + _SND_UNA]
     ):
+        return 2
+    if m == 0:
+        return _acknowledgment(hot, buf, r, seq)
+    ack = _big(buf, 44) << 16 | _big(buf, 46)
+    if ack != hot[r + _SND_UNA] or m > reg_diff(hot, r + _RCV_ADV, hot, r + _RCV_NXT):
         return 2
     hot[_LEN] = m
     hot[r + _SND_WL1] = seq
@@ -170,6 +180,19 @@ def _segment(hot, buf, m):
     if hot[r + _ACK_BYTES] >= hot[r + _TWICE]:
         hot[r + _ACK_NOW] = 1
     return 1
+
+
+def _acknowledgment(hot, buf, r, seq):
+    """Look how much is acknowledged of what was sent."""
+    reg_load(_ack, 0, buf, 44)
+    acked = reg_diff(_ack, 0, hot, r + _SND_UNA)
+    if not 0 < acked <= reg_diff(hot, r + _SND_NXT, hot, r + _SND_UNA):
+        return 2
+    hot[r + _SND_WL1] = seq
+    hot[r + _SND_WL2] = _ack[0]
+    hot[r + _HEARD] = hot[_NOW]
+    hot[_LEN] = acked
+    return 5
 
 
 def _datagram(hot, buf, m):

@@ -40,7 +40,9 @@ _UDP_TABLE = const(26)
 _UDP_PCBS = const(27)
 _ROUTES = const(28)
 _SND_UNA = const(0)
+_SND_NXT = const(1)
 _SND_WL1 = const(2)
+_SND_WL2 = const(3)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _HEARD = const(24)
@@ -137,18 +139,25 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
         hot[_LEN] = m
         m -= 20
         regs = ptr32(int(hot) + (r << 2))
-        if (
-            m <= 0
-            or regs[_ARMED] == 0
-            or h[24] & 0xF7FF != 0x1050
-            or h[25] != regs[_WINDOW]
-            or m > regs[_RCV_ADV] - regs[_RCV_NXT]
-        ):
+        if regs[_ARMED] == 0 or h[24] & 0xF7FF != 0x1050 or h[25] != regs[_WINDOW]:
             return 2
         seq = b[40] << 24 | b[41] << 16 | b[42] << 8 | b[43]
         if seq != regs[_RCV_NXT]:
             return 2
-        if (b[44] << 24 | b[45] << 16 | b[46] << 8 | b[47]) != regs[_SND_UNA]:
+        i = b[44] << 24 | b[45] << 16 | b[46] << 8 | b[47]
+        if m == 0:
+            k = 1
+            k <<= 31  # see tcp_window()
+            r = regs[_SND_UNA]
+            c = ((i - r + k) & (k + k - 1)) - k
+            if c <= 0 or c > ((regs[_SND_NXT] - r + k) & (k + k - 1)) - k:
+                return 2
+            regs[_SND_WL1] = seq
+            regs[_SND_WL2] = i
+            regs[_HEARD] = hot[_NOW]
+            hot[_LEN] = c
+            return 5
+        if i != regs[_SND_UNA] or m > regs[_RCV_ADV] - seq:
             return 2
         hot[_LEN] = m
         regs[_SND_WL1] = seq

@@ -276,6 +276,8 @@ def net_poll(net, now):
                 nif.input(p, nif)
             elif k == 1:
                 _text(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p)
+            elif k == 5:
+                net.tcp.acknowledged(net, p)
             elif k == 2:
                 net.tcp.found(net, p, nif)
             elif k == 3:

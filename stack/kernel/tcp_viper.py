@@ -420,6 +420,8 @@ def net_poll(net, now: int) -> int:
                         regs[_OWES] = 1
                         regs[_NEXT_OUT] = hot[_OUT]
                         hot[_OUT] = c
+            elif k == 5:
+                net.tcp.acknowledged(net, p)
             elif k == 3:
                 n = hot[_LEN]
                 p.off = 44

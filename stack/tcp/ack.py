@@ -98,6 +98,13 @@ def update_window(pcb, wnd):
     reg_set(regs, _SND_WL2, SEG, _SEG_ACK, 0)
 
 
+def advance(pcb, acked):
+    """SEG acknowledges `acked` bytes and tells nothing else, of a connection that is armed."""
+    OPT[_BLOCKS] = 0
+    pcb.dsack = pcb.original = False
+    _advance(pcb, acked, pcb.sacked)
+
+
 def _advance(pcb, acked, sacked):
     """SND.UNA moves on by `acked`: free what is done, and tell the application. `sacked`: how many
     bytes were SACKED before."""

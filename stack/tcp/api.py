@@ -72,6 +72,7 @@ def init(net):
     net.tcp.acknowledge = fastpath.acknowledge
     net.tcp.delay = fastpath.delay
     net.tcp.found = input.found
+    net.tcp.acknowledged = input.acknowledged
     net.tcp.failed = eth.failed
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)

@@ -67,6 +67,7 @@ _LEN = const(16)
 _TOS = const(17)  # of a frame received that has no IP options
 _ADDRS = const(28)
 _SEGMENT = const(36)
+_HLEN = const(20)
 _ECN_ON = const(2)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
 _RTO_AFTER_LOST_SYN = const(3000)  # RFC 6298, 5.7
@@ -113,6 +114,28 @@ def found(net, p, netif):
     _arrived(pcb, p, netif, _ADDRS)
 
 
+def acknowledged(net, p):
+    """frame_check() has found an ACK that brings nothing else. Takes ownership of `p`."""
+    hot = net.hot
+    pcb = net.tcp.pcbs[hot[_CUR] - 1]
+    tcp_parse(p.buf, _SEGMENT, _HLEN, SEG)
+    free(p)
+    regs = pcb.regs
+    regs[_BUSY] = 1
+    serial = pcb.serial
+    ack.advance(pcb, hot[_LEN])
+    if pcb.serial == serial:
+        _done(pcb, regs)
+
+
+def _done(pcb, regs):
+    """The segment is processed, and the connection is there: send what is due."""
+    regs[_BUSY] = 0
+    output(pcb)
+    if not regs[_ARMED]:
+        fastpath.arm(pcb)
+
+
 def _arrived(pcb, p, netif, addrs):
     """A segment of the connection. Takes ownership of `p`."""
     regs = pcb.regs
@@ -123,10 +146,7 @@ def _arrived(pcb, p, netif, addrs):
     if not taken:
         free(p)
     if pcb.serial == serial:
-        regs[_BUSY] = 0
-        output(pcb)
-        if not regs[_ARMED]:
-            fastpath.arm(pcb)
+        _done(pcb, regs)
 
 
 def _drop(p, counts, why):

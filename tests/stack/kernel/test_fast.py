@@ -115,6 +115,22 @@ def test_second_full_segment_makes_an_ack_due():
     assert h[PCBS + NREGS + 40] == 1 and h[PCBS + NREGS + 39] == 2920
 
 
+def test_acks_of_what_was_sent_are_taken():
+    r = PCBS + NREGS
+    for una in EDGES:
+        for acked, sent, kind in ((1, 1, 5), (1460, 2920, 5), (0, 9, 2), (10, 9, 2), (-1, 9, 2)):
+            hot = registers(5000, una, 500, 5840)
+            hot[r + 1] = (una + sent) & 0xFFFFFFFF
+            ack = (una + acked) & 0xFFFFFFFF
+            found, h, _ = checked(hot, frame(TCP, segment(5000, ack, 500, b"")))
+            assert found == kind, (una, acked, sent)
+            if kind == 5:
+                assert h[15] == 2 and h[16] == acked and h[r] == una
+                assert h[r + 2] == 5000 and h[r + 3] == ack
+            hot[r + 36] = 0
+            assert checked(hot, frame(TCP, segment(5000, ack, 500, b"")))[0] == 2
+
+
 def test_what_is_not_the_next_text_is_only_found():
     hot = registers(5000, 9000, 500, 100)
     for args in (
