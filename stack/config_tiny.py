@@ -15,7 +15,7 @@ ram = 4096  # bytes that all of it may take on a 32-bit machine; a test holds it
 # Two buffers are all there is, for what comes and, as PBUF_RAM_SIZE is 0, for headers: while one
 # is with the application (echo), the other receives the ACK that sets it free.
 PBUF_POOL_SIZE = 2
-PBUF_POOL_BUFSIZE = 444
+PBUF_POOL_BUFSIZE = 400
 PBUF_RAM_SIZE = 0
 PBUF_REF_SIZE = 1  # text is sent at once: its REF pbuf is free again
 
@@ -26,6 +26,6 @@ NUM_UDP_PCB = 0
 
 NUM_TCP_PCB = 2
 NUM_TCP_LISTEN = 1
-TCP_MSS = 384  # received; as much is sent as the peer takes
-TCP_WND = 384
+TCP_MSS = 340  # received; as much is sent as the peer takes
+TCP_WND = 340
 TCP_BACKLOG = 2

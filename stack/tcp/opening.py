@@ -23,7 +23,6 @@ _SEG_WND = const(2)
 _SEG_FLAGS = const(4)
 _SEG_HLEN = const(5)
 _SEG_DATA_LEN = const(6)
-_SEG_LEN = const(7)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_WL1 = const(2)
@@ -158,15 +157,13 @@ def _wait(pcb, lpcb):
 
 def _take_cookie(lpcb, p, netif, addrs, alen):
     """An ACK for a listener that has sent cookies: make the connection whose SYN it tells of, and
-    return it; or None. A segment with text is not refused, which may have overtaken the ACK: both
-    come again."""
+    return it; or None. What tells of none is not refused (as section 3.10.7.2 would have it): it
+    may have overtaken what does, and a reset would end a connection that its peer has."""
     net = lpcb.net
     ghost = cookie.ghost(net)
     _adopt(ghost, lpcb, p, netif, addrs, alen)
     m = cookie.check(ghost)
     if m < 0:
-        if not SEG[_SEG_LEN]:
-            refuse(p, netif, addrs, alen)
         return None
     pcb = cookie.room(net)
     if pcb is None:

@@ -179,7 +179,8 @@ def _sent(pcb, seg):
     else:
         pcb.unacked_last.next = seg
     pcb.unacked_last = seg
-    _advance(pcb, seg, seg.len + (1 + pcb.syn_len if seg.flags & (SYN | FIN) else 0))
+    n = seg.len + (1 if seg.flags & (SYN | FIN) else 0)
+    _advance(pcb, seg, n + pcb.syn_len if seg.flags & SYN else n)
     if pcb.probing:
         pcb.probing = False
         pcb.net.timers.stop(pcb.t_rexmit)

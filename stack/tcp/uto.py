@@ -43,7 +43,6 @@ def set_own(pcb, ms):
     regs[_ADV_UTO] = seconds if seconds < _MINUTES else _MINUTES | (seconds + 59) // 60
     regs[_ARMED] = 0
     regs[_UTO_DUE] = 1 if seconds and pcb.state >= _ESTABLISHED else 0
-    regs[_ARMED] = 0  # the fast path's ACKs have no options
     return regs[_UTO_DUE]
 
 

@@ -56,9 +56,15 @@ def faults(r):
     )
 
 
-def connections(w, r, echo):
-    """Begin some connections from stack 0 to stack 1. Return their flows."""
+def connections(w, r, echo, early=False):
+    """Begin some connections from stack 0 to stack 1. Return their flows. `early`: with Fast Open,
+    after one that gets the cookie for it."""
     server = EchoServer(w, 1) if echo else Server(w, 1, backlog=8)
+    if early:
+        tcp.fastopen(server.listener, 4)
+        first = Flow(w, 0, server, 1, 1, early=True)
+        first.a.back = first.a.out if echo else first.a.back
+        assert w.run(first.a.over, _QUIET_MS), "the first connection stalls"
     chunk = pick(r, 3000, 3000, 100, 1500, 7)
     flows = []
     for k in range(pick(r, 1, 1, 2, 3, 6, 8)):
@@ -66,7 +72,7 @@ def connections(w, r, echo):
         back = pick(r, 0, 1, 100, 3_000, 20_000)
         if echo:
             there = back = max(there, 1)
-        flow = Flow(w, 0, server, there, back, chunk=chunk, seed=k)
+        flow = Flow(w, 0, server, there, back, chunk=chunk, seed=k, early=early)
         if echo:
             flow.a.back = flow.a.out
         if r.below(3) == 0 and flow.a.err is None:
@@ -93,7 +99,7 @@ def meddle(w, r, flows, over, echo):
         flow.b.resume()
 
 
-def one(seed, limits=limits, faults=faults):
+def one(seed, limits=limits, faults=faults, early=False):
     """Run one network, of limits and faults that those functions choose. Asserts that all
     connections complete, or fail with an error, and that nothing is left. Return how many of them
     failed, other than those that found no memory for their SYN."""
@@ -108,7 +114,7 @@ def one(seed, limits=limits, faults=faults):
     )
     roomy = both[1].TCP_SND_QUEUELEN >= 12 and both[1].TCP_SND_BUF >= 5840
     echo = roomy and min([b.TCP_MSS for b in both]) >= 536 and r.below(2) == 0
-    flows = connections(w, r, echo)
+    flows = connections(w, r, echo, early)
 
     def over():
         return all([flow.a.over() if echo else flow.over() for flow in flows])

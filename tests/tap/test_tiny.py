@@ -94,7 +94,7 @@ def test_one_segment_is_under_way(lab, recorded, start):
             acked = tcp.ack
             sizes.add(data_len(tcp))
         elif tcp.flags.S:
-            assert tcp.options == [("MSS", 384)]
+            assert tcp.options == [("MSS", 340)]
         elif data_len(tcp):
             assert tcp.seq == acked
-    assert max(sizes) == 384
+    assert max(sizes) == 340

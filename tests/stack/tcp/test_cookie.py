@@ -152,8 +152,7 @@ def test_a_cookie_lives_for_two_slots():
         greeted(lab, port=1)  # so that cookies are still looked for
         peer.send(ACK)
         assert app.log == (["accepted"] if lives else []), ms
-        if not lives:
-            peer.expect(RST, seq=1)
+        peer.silent()
         assert lab.count("tcp", "cookies_bad") == (0 if lives else 1)
         lab.end()
 
@@ -180,11 +179,11 @@ def test_every_part_counts():
     wrong = [{"seq": 2}, {"seq": 0}, {"ack": 2}, {"ack": -7}, {"ack": -(1 << 24) + 1}]
     for case in wrong:
         peer.send(ACK, **case)
-        peer.expect(RST)
+        peer.silent()
     other = Peer(lab, port=1001)
     other.stack_iss = peer.stack_iss
     other.send(ACK, seq=1, ack=1)
-    other.expect(RST)
+    other.silent()
     other = Peer(lab, ip=bytes((10, 0, 0, 3)))
     other.stack_iss = peer.stack_iss
     other.send(ACK, seq=1, ack=1)
@@ -203,12 +202,14 @@ def test_a_guess_of_m_is_only_another_mss():
     lab.end()
 
 
-def test_text_that_overtakes_the_ack_is_not_refused():
+def test_what_overtakes_the_ack_is_not_refused():
     lab, app, lpcb = cookies()
     peer, _ = greeted(lab)
     peer.send(ACK, seq=101, data=bytes(100))
     peer.silent()
-    assert lab.count("tcp", "cookies_bad") == 1 and app.log == []
+    peer.send(ACK, seq=201)  # as the peer answers a second SYN,ACK
+    peer.silent()
+    assert lab.count("tcp", "cookies_bad") == 2 and app.log == []
     peer.send(ACK, seq=1, data=bytes(100))
     peer.send(ACK, seq=101, data=bytes(100))
     assert app.log == ["accepted", "got 100", "got 100"]

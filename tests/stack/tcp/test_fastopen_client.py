@@ -3,7 +3,7 @@
 from stack import pbuf, tcp
 from stack.err import ERR_RST, OK
 from tests.packets import OTHER, PEER, TCP, b16, b32, is_ip, num
-from tests.peer import ACK, MSS, PSH, RST, SYN, App, Peer, connected, gone
+from tests.peer import ACK, FIN, MSS, PSH, RST, SYN, App, Peer, connected, gone
 from tests.support import Lab
 
 COOKIE = b"\xc0\x0c\x1e\x05\x99\x00\x22\x34"
@@ -84,6 +84,12 @@ def test_the_syn_carries_cookie_and_text():
     peer.silent()
     assert tcp.write(app.pcb, b"more", 0, 4) == OK and tcp.output(app.pcb) == OK
     peer.expect(ACK | PSH, seq=6, ack=1, data=b"more")
+    peer.send(ACK, ack=10)
+    assert tcp.shutdown(app.pcb, False, True) == OK
+    peer.expect(ACK | FIN, seq=10, ack=1)
+    peer.send(ACK, ack=11, data=b"bye")
+    lab.wait(100)
+    peer.expect(ACK, seq=11, ack=4)  # the FIN is one, whatever the SYN has carried
     lab.end()
 
 

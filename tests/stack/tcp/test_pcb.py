@@ -177,6 +177,19 @@ def snapshot(pcb):
     return fields
 
 
+def test_release_twice_gives_back_one():
+    lab = Lab()
+    pcb = pcbs.alloc(lab.net)
+    other = pcbs.alloc(lab.net)
+    pcbs.release(pcb)
+    pcbs.release(pcb)
+    n = lab.net.cfg.NUM_TCP_PCB
+    assert lab.net.tcp.avail == n - 1
+    assert len({id(pcbs.alloc(lab.net)) for _ in range(n - 1)} | {id(other)}) == n
+    assert pcbs.alloc(lab.net) is None
+    lab.end()
+
+
 def test_release_stops_every_timer():
     lab = Lab()
     pcb = pcbs.alloc(lab.net)

@@ -209,19 +209,25 @@ def test_it_is_told_once_by_the_next_ack():
 
 def test_it_is_told_from_a_callback():
     c = Conn(TCP_UTO=True)
-    c.text(0, 1000)
-    c.text(1000, 2000)  # the fast path has it
-    c.out()
     recv = c.pcb.on_recv
+    wishes = []
 
-    def later(arg, pcb, p, err):
-        tcp.user_timeout(pcb, 120_000)
+    def and_tell(arg, pcb, p, err):
+        if wishes:
+            tcp.user_timeout(pcb, wishes.pop())
         return recv(arg, pcb, p, err)
 
-    tcp.recv(c.pcb, later)
-    c.text(2000, 3000)
+    tcp.recv(c.pcb, and_tell)
+    c.text(0, 1000)
+    c.text(1000, 2000)
+    assert [s.opts for s in c.out()] == [b""] and c.pcb.regs[36], "the fast path has it"
+    wishes.append(120_000)
+    c.text(2000, 2500)
     assert [s.opts for s in c.out()] == [uto(120)]
-    tcp.recv(c.pcb, recv)
+    wishes.append(100_000)
+    c.wnd -= 1  # so that the readable path has it
+    c.text(2500, 3000)
+    assert [s.opts for s in c.out()] == [uto(100)]
     c.text(3000, 4000)
     c.text(4000, 5000)
     assert [s.opts for s in c.out()] == [b""]
