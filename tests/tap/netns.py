@@ -15,6 +15,8 @@ import signal
 import socket
 import subprocess
 
+import pytest
+
 _CLONE_NEWNET = 0x40000000
 _HERE = "/proc/thread-self/ns/net"
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -109,6 +111,15 @@ class Lab:
                 done.returncode, command, done.stdout, done.stdout + done.stderr
             )
         return done.stdout
+
+    def shape(self, qdisc):
+        """Let the kernel do to what Linux sends what `qdisc` (tc's words) says. Skips the test if
+        this kernel has no such thing."""
+        try:
+            self.run("tc", "qdisc", "add", "dev", self.DEV, "root", *qdisc.split())
+        except (OSError, subprocess.CalledProcessError) as e:
+            why = (getattr(e, "stderr", None) or str(e)).strip()
+            pytest.skip(f"{qdisc.split()[0]}: {why}")
 
     def popen(self, command, **kwargs):
         """Start a program in the namespace."""

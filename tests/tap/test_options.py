@@ -18,7 +18,7 @@ INFO_TIMESTAMPS, INFO_SCALE = 1, 4  # of tcpi_options
 
 # When the machine is busy, what comes late is sent again, for nothing.
 LATE = ["tcp." + name for name in "rexmit timeout dup_ack not_acceptable".split()]
-SLOW = "tc qdisc add dev tap0 root tbf rate 50kbit burst 1600 limit 100000"
+SLOW = "tbf rate 50kbit burst 1600 limit 100000"
 WIDE = {
     "TCP_WND": 100_000,
     "TCP_SND_BUF": 100_000,
@@ -57,7 +57,7 @@ def test_linux_fills_a_window_above_65535(lab, recorded, start, interpreter):
 @pytest.mark.parametrize("interpreter", ["cpython", "micropython32"])
 def test_lwpy_fills_a_window_above_65535(lab, recorded, start, interpreter):
     """Linux's ACKs wait in front of a slow link: else they come before the next segment goes."""
-    lab.run(*SLOW.split())
+    lab.shape(SLOW)
     start(interpreter, **WIDE)
     with lab.connect(19, [(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)]) as s:
         ask(s, 600_000)
