@@ -26,6 +26,7 @@ Where to read on:
     sack.py     selective acknowledgments           sack_recovery.py  and with them
     rack.py     losses found by time, tail probes   scoreboard.py  what is marked as lost
     frto.py     timeouts that were spurious
+    fastpath.py what is usual, taken by kernels     fastopen.py  data in the SYN
     keep.py     keep-alive                          uto.py     the user timeout
     timewait.py who is in TIME_WAIT
     cc.py       congestion control: newreno.py, cubic.py        ecn.py  marks instead of losses
