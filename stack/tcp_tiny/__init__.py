@@ -12,7 +12,7 @@ of each connection only one segment is under way, nothing is queued, and the onl
 
     pcb.py      what is known of a connection      state.py    the state machine, and its timer
     input.py    a segment arrives                  output.py   segments are sent
-    api.py      this module's functions
+    text.py     its data, and FIN                  api.py      this module's functions
 
 `Stack(config_tiny)` has it, or any configuration with TCP_TINY. An application that is to work
 with either finds its TCP in `net.tcp_api`. IPv4 only.
@@ -22,7 +22,7 @@ with either finds its TCP in `net.tcp_api`. IPv4 only.
 # isort: off
 from . import count, pcb, state
 from . import output as _output  # the function of this name comes last
-from . import input
+from . import text, input
 
 # isort: on
 from .api import (

@@ -1,27 +1,26 @@
 """Segments that arrive (RFC 9293 section 3.10.7). The numbered steps are the RFC's.
 
-receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 ACK, 7 text, 8 FIN
+receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 ACK,
+                         |                   7 text and 8 FIN (text.py)
                          +-> _syn_sent
                          +-> _listen         a SYN makes a connection
                          +-> output.refuse   nobody is there
 """
 
-from ..err import ERR_ABRT, ERR_CLSD, ERR_MEM, ERR_RST, ERR_RTE, OK
+from ..err import ERR_CLSD, ERR_MEM, ERR_RST, ERR_RTE, OK
 from ..kernel import cksum as _cksum
 from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, tcp_parse, ticks_diff
 from ..mpy import const
-from ..pbuf import cksum, free, header, skip, trim
-from . import count
+from ..pbuf import cksum, free
+from . import count, text
 from . import pcb as pcbs
 from .output import PROTO, SEG, measure, output, path_mss, refuse, send_control, set_rto, transmit
 from .state import (
     ESTABLISHED,
     EV_CLOSE,
-    EV_FIN,
     EV_FIN_ACKED,
     EV_SYN,
     EV_SYN_ACKED,
-    FIN_WAIT_2,
     LAST_ACK,
     SYN_RCVD,
     SYN_SENT,
@@ -229,7 +228,7 @@ def _syn_sent(pcb, p):
         transmit(pcb, 0)
         return False
     regs[_FLAGS] |= _ACK_NOW
-    return _opened(pcb) and _text(pcb, p)
+    return _opened(pcb) and text.accept(pcb, p)
 
 
 def _refuse_ack(pcb, flags):
@@ -330,7 +329,7 @@ def _synchronized(pcb, p, netif, addrs):
         _set_window(regs)
         if not _opened(pcb):
             return False
-    return _acknowledged(pcb) and _text(pcb, p)
+    return _acknowledged(pcb) and text.accept(pcb, p)
 
 
 def _answer_unacceptable(pcb, flags):
@@ -413,79 +412,6 @@ def _advance(pcb, acked):
             return False
         happen(pcb, EV_FIN_ACKED)
     return True
-
-
-def _text(pcb, p):
-    """Steps 7 and 8: text that is next in order is the application's, then FIN. Returns True if
-    `p` was taken. What is early, or refused, is dropped: the peer will send it again."""
-    regs = pcb.regs
-    counts = pcb.net.tcp_count
-    fin = SEG[_SEG_FLAGS] & _FIN
-    n = SEG[_SEG_DATA_LEN]
-    if not n and not fin:
-        return False
-    if not ESTABLISHED <= pcb.state <= FIN_WAIT_2:
-        reg_add(counts, count.IGNORED, 1)
-        return False
-    regs[_FLAGS] |= _ACK_NOW
-    ahead = reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT)
-    if ahead > 0:
-        reg_add(counts, count.OOSEQ, 1)
-        return False
-    header(p, -SEG[_SEG_HLEN])
-    if ahead < 0:  # what we have already
-        skip(p, min(-ahead, n))
-        n = p.tot_len
-    room = max(reg_diff(regs, _RCV_ADV, regs, _RCV_NXT), 0)
-    if n > room:
-        reg_add(counts, count.WINDOW_FULL, 1)
-        trim(p, room)
-        n = room
-        fin = 0
-    if not n:
-        free(p)
-    elif not _deliver(pcb, p, n):
-        return True
-    if fin:
-        reg_add(regs, _RCV_NXT, 1)
-        happen(pcb, EV_FIN)
-        if pcb.on_recv is not None:
-            pcb.on_recv(pcb.arg, pcb, None, OK)
-    return True
-
-
-def _deliver(pcb, p, n):
-    """Hand `n` bytes to the application. Takes ownership of `p`. Returns False if it has refused
-    them, or the pcb is gone.
-
-    The last pbuf of the pool is for ACKs, which give others back.
-    """
-    regs = pcb.regs
-    counts = pcb.net.tcp_count
-    if regs[_FLAGS] & _RX_CLOSED:  # RFC 9293 section 3.6.1: the peer must know
-        reg_add(regs, _RCV_NXT, n)
-        free(p)
-        send_control(pcb, _RST | _ACK)
-        end(pcb, ERR_ABRT)
-        return False
-    if p.pool.avail == 0:
-        reg_add(counts, count.POOL_LOW, 1)
-        free(p)
-        return False
-    reg_add(regs, _RCV_NXT, n)
-    fn = pcb.on_recv
-    if fn is None:
-        free(p)
-        return True
-    regs[_RCV_WND] -= n
-    serial = regs[_SERIAL]
-    if fn(pcb.arg, pcb, p, OK) == OK or regs[_SERIAL] != serial:
-        return regs[_SERIAL] == serial
-    reg_add(counts, count.REFUSED, 1)
-    reg_add(regs, _RCV_NXT, -n)
-    regs[_RCV_WND] += n
-    free(p)
-    return False
 
 
 def _reopens(pcb, p, addrs):
