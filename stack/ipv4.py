@@ -156,13 +156,13 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     Returns OK, ERR_RTE, ERR_VAL (larger than the MTU), ERR_BUF (no headroom), or the link's error.
     The caller keeps its ownership of `p`, whose window may have moved. Allocates nothing.
     """
+    count = net.ip4_count
+    if netif is None:
+        return _fail(count, _NO_ROUTE, ERR_RTE)
     if netif is net.netifs[0]:
         err = ip4_send(net, p, addrs, off, tos << 16 | ttl << 8 | proto)
         if err <= 0:
             return err
-    count = net.ip4_count
-    if netif is None:
-        return _fail(count, _NO_ROUTE, ERR_RTE)
     if not netif.up:
         return _fail(count, _DOWN, ERR_IF)
     if header(p, _HLEN):

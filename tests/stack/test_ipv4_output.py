@@ -1,6 +1,6 @@
 """stack/ipv4.py: routes and output. Runs on every interpreter."""
 
-from stack import ipv4, netif, pbuf
+from stack import Stack, ipv4, netif, pbuf
 from stack.err import ERR_BUF, ERR_IF, ERR_RTE, ERR_VAL, OK
 from tests.packets import (
     ALL,
@@ -13,7 +13,7 @@ from tests.packets import (
     Ip4,
 )
 from tests.stack.test_ipv4 import PROTO
-from tests.support import Driver, Lab
+from tests.support import Driver, Lab, pools_full
 
 
 def send(lab, dst, src=US, n=4, off=pbuf.TRANSPORT, route=True):
@@ -78,6 +78,15 @@ def test_output_of_a_packet_as_long_as_the_mtu():
     assert send(lab, PEER, n=981) == ERR_VAL and lab.count("ip4", "too_big") == 1
     assert send(lab, PEER, n=980) == OK
     lab.end()
+
+
+def test_output_before_there_is_a_netif():
+    net = Stack(None, bytes(8))
+    p = pbuf.alloc(net.pool, pbuf.TRANSPORT, 4)
+    assert ipv4.route(net, PEER + US, 0) is None
+    assert ipv4.output(net, p, PEER + US, 0, PROTO, 64, 0, None) == ERR_RTE
+    pbuf.free(p)
+    pools_full(net)
 
 
 def test_output_without_headroom():
