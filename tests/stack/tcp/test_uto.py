@@ -123,6 +123,7 @@ def test_a_closed_window_without_it_is_for_ever():
     for _ in range(3000):
         c.lab.wait(30_000)
         c.send()
+        c.lab.frames.clear()
     assert c.errors == []
     c.tell(0, wnd=100)
     c.tell(100)
