@@ -21,7 +21,12 @@ def uto(value):
 
 def waits(c, ms):
     """Assert that the connection ends `ms` from now, to the millisecond."""
-    c.lab.wait(ms - 1)
+    left = ms - 1
+    while left:  # what is sent in three days does not fit into a small machine's memory
+        step = min(left, 1_000_000)
+        c.lab.wait(step)
+        c.lab.frames.clear()
+        left -= step
     assert c.errors == [], "too soon"
     c.lab.wait(1)
     assert c.errors == [ERR_TIMEOUT] and c.count("gave_up") == 1
