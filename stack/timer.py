@@ -137,3 +137,4 @@ def _hang(t, child):
     t.right = child
     t.rank = child.rank + 1
     t.left.up = child.up = t
+    _nil.up = None  # nobody asks it, and it would keep a whole stack from being collected
