@@ -25,11 +25,14 @@ if hasattr(micropython, "alloc_emergency_exception_buf"):  # some ports have a f
 def nothing(setup):
     """Assert that run() allocates nothing, where run, check = setup(). run() may use at most five
     variables of setup(): MicroPython calls a larger closure through the heap."""
+    gc.collect()
     run, check = setup()
     n = 0
     if LOCKS:
         n = allocated(run)
         check()
+        run = check = None  # one world at a time fits into a small heap
+        gc.collect()
         run, check = setup()
         locked(run)
     else:
