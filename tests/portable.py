@@ -22,7 +22,8 @@ except ImportError:
 
 def run(name, pattern=""):
     """Run the tests of module `name`. Return how many failed."""
-    __import__("stack.tcp")  # before imports nest deeper, which takes MicroPython's C stack
+    for first in ("stack.tcp", "hal.wire"):  # imports that nest deeper need a deep C stack
+        __import__(first)
     __import__(name)
     module = sys.modules[name]
     count = {"PASS": 0, "FAIL": 0, "SKIP": 0}

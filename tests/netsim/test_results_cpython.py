@@ -33,7 +33,7 @@ def micropython(binary, *arguments):
     """Run a module of the tests; return what it printed."""
     if not (ROOT / "build" / binary).is_file():
         pytest.fail(f"there is no build/{binary}: make setup")
-    command = [f"build/{binary}", "-X", "heapsize=32M", "-m", *arguments]
+    command = [f"build/{binary}", "-X", "heapsize=64M", "-m", *arguments]
     env = {**os.environ, "MICROPYPATH": f".frozen:{ROOT}"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
     return done.stdout + done.stderr
