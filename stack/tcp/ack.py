@@ -27,7 +27,6 @@ _SND_END = const(8)
 _BLOCKS = const(5)
 _ARMED = const(36)
 _DUP_ACKS = const(26)
-_ACK_NOW = const(40)
 _ECN_ON = const(2)
 
 

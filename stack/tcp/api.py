@@ -46,8 +46,6 @@ from .pcb import local_port
 
 _PORTS = const(32)
 _PORT_TRIES = const(16)  # all of them taken, by 1,000 connections to one port: 1 in 2^96
-_RCV_NXT = const(5)
-_RCV_ADV = const(6)
 _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _ARMED = const(36)

@@ -36,7 +36,6 @@ from ..pbuf import free as pbuf_free
 _IN_USE = const(1)
 _PBUF = const(32)
 
-_SND_NXT = const(1)
 _ISS = const(4)
 _OFF = const(11)
 _LEFT = const(12)
