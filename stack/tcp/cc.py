@@ -35,7 +35,9 @@ ALGORITHMS = {"newreno": newreno, "cubic": cubic}
 def initial_window(pcb):
     """RFC 6928 section 2: min(10 * MSS, max(2 * MSS, 14600)), with TCP_IW for the 10."""
     mss = pcb.mss
-    return min(pcb.net.cfg.TCP_IW * mss, max(2 * mss, _IW_BYTES))
+    wnd = pcb.net.cfg.TCP_IW * mss
+    most = 2 * mss if 2 * mss > _IW_BYTES else _IW_BYTES
+    return wnd if wnd < most else most
 
 
 def start(pcb):
