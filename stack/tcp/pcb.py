@@ -77,8 +77,8 @@ _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
 _HOT_OUT = const(18)
-_NCC = const(18)
-_NSB = const(5)
+_NCC = const(20)
+_NSB = const(16)
 _LISTEN = const(1)
 _TIME_WAIT = const(10)
 _LONG_AGO = const(0x10000000)  # in 30-bit ms: neither just now nor soon
@@ -130,8 +130,7 @@ class Pcb:
         self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.mss_top = 0
         self.sent_at = self.timed_at = 0
-        self.nth = self.rack_nth = self.oo_clock = 0
-        self.prr_delivered = self.prr_out = self.prr_from = 0
+        self.nth = self.prr_out = 0
         self.reset()
 
     def reset(self):
