@@ -29,7 +29,7 @@ UNIX = $(SUBMAKE) -C $(MPY)/ports/unix VARIANT=standard \
 FROZEN := $(sort $(shell find stack hal firmware \
 	\( -name '*.py' -o -name '*.[ch]' -o -name '*.ld' -o -name '*.mk' \) 2>/dev/null))
 
-.PHONY: help setup firmware demo repl test bench lint format clean distclean FORCE
+.PHONY: help setup firmware demo repl emulate test bench lint format clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
@@ -39,6 +39,7 @@ help: ## Show this list.
 		while IFS='|' read -r t h; do printf '%-17s %s\n' "$$t" "$$h"; done
 	@echo
 	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
+	@echo "  PORT=<port>       A serial port: /dev/ttyACM0, socket://host:port, rfc2217://host:port."
 	@echo "  ARGS=<arguments>  Are passed on by test, bench, demo and repl: make test ARGS='-k tcp'"
 
 setup: build/micropython build/micropython32 build/firmware.elf .venv/lwpy.stamp ## Get and build all that is needed; the other targets call it.
@@ -49,8 +50,11 @@ firmware: setup ## Build build/firmware.elf, MicroPython with the stack frozen i
 demo: setup ## Boot the emulated microcontroller and fetch its web page.
 	@$(PYTHON) -m emulator demo $(ARGS)
 
-repl: setup ## Type Python on the emulated microcontroller.
-	@$(PYTHON) -m emulator repl $(ARGS)
+repl: $(if $(PORT),.venv/lwpy.stamp,setup) ## Type Python on the emulated microcontroller, or on the board at PORT.
+	@$(PYTHON) -m emulator repl $(if $(PORT),--port $(PORT)) $(ARGS)
+
+emulate: setup ## Boot the emulated microcontroller; its console is at the PORT it prints.
+	@$(PYTHON) -m emulator serve $(ARGS)
 
 test: setup lint ## Run every test that can run here.
 	@$(PYTHON) -m pytest $(ARGS)
