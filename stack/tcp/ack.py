@@ -28,6 +28,7 @@ _BLOCKS = const(5)
 _ARMED = const(36)
 _DUP_ACKS = const(26)
 _ECN_ON = const(2)
+_LAST_ACK = const(9)
 
 
 def process(pcb):
@@ -41,6 +42,10 @@ def process(pcb):
         return False
     if acked < 0:
         return True
+    if pcb.state == _LAST_ACK and pcb.on_sent is None and pcb.fin_queued:
+        if not reg_diff(SEG, _SEG_ACK, regs, _SND_END):  # nothing is left to be said
+            end(pcb, ERR_CLSD)
+            return False
     wnd = SEG[_SEG_WND] << pcb.snd_scale
     same_wnd = wnd == pcb.snd_wnd
     sacked = pcb.sacked
