@@ -10,8 +10,10 @@ if sys.implementation.name == "micropython":
     except (ImportError, SyntaxError, ValueError):  # asm_thumb compiles only for an Arm
         pass
     from .fast_viper import *
+    from .send_viper import *
     from .tcp_viper import *
 else:
     from .fast_plain import *
     from .plain import *
+    from .send_plain import *
     from .tcp_plain import *

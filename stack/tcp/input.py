@@ -61,6 +61,7 @@ _HEARD = const(24)
 _PRESENT = const(0)  # of OPT
 _HAS_UTO = const(16)
 _ACK_NOW = const(40)
+_TIMING = const(55)
 _BUSY = const(47)
 _CUR = const(15)  # of hot
 _LEN = const(16)
@@ -125,10 +126,10 @@ def acknowledged(net, p):
     serial = pcb.serial
     ack.advance(pcb, hot[_LEN])
     if pcb.serial == serial:
-        _done(pcb, regs)
+        done(pcb, regs)
 
 
-def _done(pcb, regs):
+def done(pcb, regs):
     """The segment is processed, and the connection is there: send what is due."""
     regs[_BUSY] = 0
     output(pcb)
@@ -146,7 +147,7 @@ def _arrived(pcb, p, netif, addrs):
     if not taken:
         free(p)
     if pcb.serial == serial:
-        _done(pcb, regs)
+        done(pcb, regs)
 
 
 def _drop(p, counts, why):
@@ -207,7 +208,7 @@ def _refuse_ack(pcb, flags):
 
 def _opened(pcb):
     """Our SYN is acknowledged: tell the application. Returns False if it ended the connection."""
-    if pcb.timing:
+    if pcb.regs[_TIMING]:
         ack.measure(pcb)
     lost = pcb.nrtx > 0
     pcb.nrtx = pcb.backoff = 0
