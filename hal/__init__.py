@@ -38,7 +38,8 @@ writes on some ports excepted; see there). Its contract:
 
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 
-    lan9118.py  the LAN9118 controller          wire.py    a virtual wire or switch, for tests
+    lan9118.py  the LAN9118 controller          w5500.py   the W5500 on an SPI bus (spi.py)
+    wire.py     a virtual wire or switch, for tests
     tap.py      a TAP interface (CPython)       stream.py  frames over a socket: QEMU, the bridge
     pcap.py     records any of them             clock.py, counter.py, sim.py: time
 
