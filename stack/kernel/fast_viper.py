@@ -122,7 +122,10 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
             c = hot[hot[_TABLE] + (k & 0xFFFF & hot[_TABLE_MASK])]
             while True:
                 if c == 0:
-                    return 0
+                    r = _ROUTES + (b[31] & 7) * 3
+                    if hot[r] != w[7] or h[14] == 0:
+                        return 0
+                    break
                 r = hot[_PCBS] + (c - 1) * _NREGS
                 if (
                     w[9] == hot[r + _KEY_PORTS]
@@ -143,7 +146,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
         m -= 20
         regs = ptr32(int(hot) + (r << 2))
         k = regs[_ARMED]
-        if k == 0 or h[24] & 0xF7FF != 0x1050:
+        if c == 0 or k == 0 or h[24] & 0xF7FF != 0x1050:
             return 2
         if h[25] != regs[_WINDOW] and (m or k == 1 or h[25] == 0):
             return 2

@@ -72,6 +72,9 @@ _RTO = const(62)
 _RACK = const(63)
 _PTO_DUE = const(64)
 _FACK = const(2)  # of pcb.sb
+_LAST_NTH = const(6)
+_RTT = const(7)
+_MIN_RTT = const(8)
 _SEG_LEN = const(1)
 _SEG_FLAGS = const(2)
 _SEG_SUM = const(3)
@@ -361,11 +364,12 @@ def _release(tcp, hot, pcb, regs):
     pcb.unacked = seg
     regs[_SND_BUF] += done
     if r is not None and regs[_RACK]:  # as rack.delivered()
-        reg_set(pcb.sb, _FACK, r, 0, r[_SEG_LEN])
-        pcb.rack_rtt = rtt = max(ticks_diff(hot[_NOW], r[_SEG_AT]), 0)
-        pcb.min_rtt = min(pcb.min_rtt, rtt)
-        if ticks_diff(r[_SEG_NTH], pcb.rack_nth) > 0:
-            pcb.rack_nth = r[_SEG_NTH]
+        sb = pcb.sb
+        reg_set(sb, _FACK, r, 0, r[_SEG_LEN])
+        sb[_RTT] = rtt = max(ticks_diff(hot[_NOW], r[_SEG_AT]), 0)
+        sb[_MIN_RTT] = min(sb[_MIN_RTT], rtt)
+        if ticks_diff(r[_SEG_NTH], sb[_LAST_NTH]) > 0:
+            sb[_LAST_NTH] = r[_SEG_NTH]
     if seg is None:
         pcb.unacked_last = None
     elif ahead > 0:  # a part of it

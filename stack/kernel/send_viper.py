@@ -54,6 +54,9 @@ _RTO = const(62)
 _RACK = const(63)
 _PTO_DUE = const(64)
 _FACK = const(2)  # of pcb.sb
+_LAST_NTH = const(6)
+_RTT = const(7)
+_MIN_RTT = const(8)
 _SEG_LEN = const(1)
 _SEG_FLAGS = const(2)
 _SEG_SUM = const(3)
@@ -433,16 +436,17 @@ def tcp_acked(net, p):
     pcb.unacked = seg
     regs[_SND_BUF] = regs[_SND_BUF] + done
     if done and regs[_RACK]:
-        ptr32(pcb.sb)[_FACK] = r[0] + r[_SEG_LEN]
+        s = ptr32(pcb.sb)
+        s[_FACK] = r[0] + r[_SEG_LEN]
         k = (now - r[_SEG_AT]) & _WRAP
         if k & _BEFORE:
             k = 0
-        pcb.rack_rtt = k
-        if k < int(pcb.min_rtt):
-            pcb.min_rtt = k
+        s[_RTT] = k
+        if k < s[_MIN_RTT]:
+            s[_MIN_RTT] = k
         k = r[_SEG_NTH]
-        if (int(pcb.rack_nth) - k) & _BEFORE:
-            pcb.rack_nth = k
+        if (s[_LAST_NTH] - k) & _BEFORE:
+            s[_LAST_NTH] = k
     if seg is _NONE:
         pcb.unacked_last = _NONE
     elif una != ptr32(seg.r)[0]:

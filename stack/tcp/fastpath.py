@@ -36,6 +36,8 @@ _CALM = const(61)
 _RTO = const(62)
 _RACK = const(63)
 _FACK = const(2)  # of pcb.sb
+_KNOWN = const(5)
+_IN_ROUND = const(10)
 _SEG_LEN = const(1)
 _SEG_KEEP = const(6)
 _HEADERS = const(40)
@@ -85,7 +87,7 @@ def arm_sending(pcb):
         or pcb.tlp
         or pcb.loss_for == _REORDER
         or pcb.dupacks
-        or pcb.dsack_round
+        or pcb.sb[_IN_ROUND]
         or pcb.nrtx
         or pcb.backoff
         or pcb.hole
@@ -94,7 +96,7 @@ def arm_sending(pcb):
         or pcb.fin_queued
         or not pcb.t_rexmit.running
         or pcb.mss + _HEADERS > pcb.netif.mtu
-        or (pcb.rack and not pcb.rack_known)
+        or (pcb.rack and not pcb.sb[_KNOWN])
         or reg_diff(pcb.sb, _FACK, regs, _SND_UNA) > 0
         or not _usual(pcb)
     ):

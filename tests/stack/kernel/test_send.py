@@ -69,7 +69,7 @@ def state(c):
         list(c.net.hot)[:52],
         queue(pcb.unacked),
         queue(pcb.unsent),
-        [pcb.snd_wnd, pcb.snd_wnd_max, pcb.cwnd, pcb.rack_rtt, pcb.min_rtt, pcb.rack_nth],
+        [pcb.snd_wnd, pcb.snd_wnd_max, pcb.cwnd],
         [t.running, t.due, pcb.t_loss.running, pcb.t_loss.due, pcb.t_fast.running],
         [c.net.ram.avail, c.net.refs.avail, c.net.tcp.segs_avail, list(pcb.sb), c.told[:]],
     ]
