@@ -38,9 +38,10 @@ writes on some ports excepted; see there). Its contract:
 
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 
-    lan9118.py  the LAN9118 controller          wire.py    a virtual wire or switch, for tests
-    stm32_eth.py   the MAC of an STM32F4 or F7
+    lan9118.py  the LAN9118 controller          w5500.py, enc28j60.py  chips on an SPI bus
+    stm32_eth.py  an STM32F4's or F7's own MAC
     tap.py      a TAP interface (CPython)       stream.py  frames over a socket: QEMU, the bridge
+    wire.py     a virtual wire, for tests       spi.py     what the chips on an SPI bus share
     pcap.py     records any of them             clock.py, counter.py, sim.py: time
 
 A clock is a function without arguments that returns milliseconds, 30 bits, wrapping like

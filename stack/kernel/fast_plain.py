@@ -88,7 +88,8 @@ def frame_check(hot, buf, n):
     0  unusual, and nothing was changed: the readable path has to see
     1  the next text of connection hot[CUR], which is armed: hot[LEN] bytes at buf[56]. Its
        registers have moved on.
-    2  a segment of connection hot[CUR], with hot[LEN] bytes from its header on, at buf[36]
+    2  a segment of connection hot[CUR], with hot[LEN] bytes from its header on, at buf[36]; or,
+       if CUR is 0, of none, from somebody we have sent to lately
     3  a datagram for the UDP pcb number hot[CUR] from somebody we have sent to lately, with
        hot[LEN] bytes of data at buf[44]
     4  an echo request of such a one, now the reply: hot[LEN] bytes at buf[2] are to be sent
@@ -151,11 +152,13 @@ def _segment(hot, buf, m):
         c = hot[hot[_TABLE] + (tuple_hash(buf, 28, 8, 36, hot[_SEED]) & hot[_TABLE_MASK])]
         while c and not _is(hot, buf, c):
             c = hot[_regs(hot, c) + _HNEXT]
-        if c == 0:
+        if c == 0 and not _route(hot, _word(buf, 28)):
             return 0
     hot[_LAST] = hot[_CUR] = c
     _count(hot, hot[_ETH], hot[_IP4], hot[_TCP])
     hot[_LEN] = m
+    if c == 0:
+        return 2
     r = _regs(hot, c)
     m -= 20
     seq = _big(buf, 40) << 16 | _big(buf, 42)

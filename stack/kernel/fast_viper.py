@@ -119,7 +119,10 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
             c = hot[hot[_TABLE] + (k & 0xFFFF & hot[_TABLE_MASK])]
             while True:
                 if c == 0:
-                    return 0
+                    r = _ROUTES + (b[31] & 7) * 3
+                    if hot[r] != w[7] or h[14] == 0:
+                        return 0
+                    break
                 r = hot[_PCBS] + (c - 1) * _NREGS
                 if (
                     w[9] == hot[r + _KEY_PORTS]
@@ -139,7 +142,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
         hot[_LEN] = m
         m -= 20
         regs = ptr32(int(hot) + (r << 2))
-        if regs[_ARMED] == 0 or h[24] & 0xF7FF != 0x1050 or h[25] != regs[_WINDOW]:
+        if c == 0 or regs[_ARMED] == 0 or h[24] & 0xF7FF != 0x1050 or h[25] != regs[_WINDOW]:
             return 2
         seq = b[40] << 24 | b[41] << 16 | b[42] << 8 | b[43]
         if seq != regs[_RCV_NXT]:

@@ -32,6 +32,7 @@ from . import (
     mtu,
     opening,
     options,
+    recovery,
     rexmit,
     state,
     text,
@@ -62,6 +63,8 @@ def init(net):
     timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll, rexmit.on_loss)
     net.tcp = pcbs_.Tcp(net, timeouts)
     net.tcp.iss = isn.choose
+    for pcb in net.tcp.pcbs:
+        recovery.start(pcb)
     net.tcp.t_clock = Timer(options.keep, net)
     options.start(net)
     net.tcp.hold = text.hold

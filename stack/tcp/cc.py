@@ -14,8 +14,8 @@ that knows nothing of duplicates, SACK or marks (newreno.py, cubic.py):
 Bytes throughout. pcb.cwnd and pcb.ssthresh are the window's state, pcb.bytes_acked what counts
 towards the next step; pcb.cc_regs is a register file:
 
-    0 USED  SND.NXT when cwnd was last seen used up     2 and on: the algorithm's
-    1 CUT   SND.NXT when cwnd was last reduced
+    0 USED  SND.NXT when cwnd was last seen used up     2 to 17: the algorithm's
+    1 CUT   SND.NXT when cwnd was last reduced         18 PRIOR_CWND, 19 PRIOR_SSTHRESH  before
 """
 
 from ..kernel import reg_diff, reg_set
@@ -26,6 +26,8 @@ _SND_UNA = const(0)
 _SND_NXT = const(1)
 _USED = const(0)
 _CUT = const(1)
+_PRIOR_CWND = const(18)
+_PRIOR_SSTHRESH = const(19)
 _MAX_WINDOW = const(0xFFFFF)
 _IW_BYTES = const(14600)
 
@@ -35,13 +37,15 @@ ALGORITHMS = {"newreno": newreno, "cubic": cubic}
 def initial_window(pcb):
     """RFC 6928 section 2: min(10 * MSS, max(2 * MSS, 14600)), with TCP_IW for the 10."""
     mss = pcb.mss
-    return min(pcb.net.cfg.TCP_IW * mss, max(2 * mss, _IW_BYTES))
+    wnd = pcb.net.cfg.TCP_IW * mss
+    most = 2 * mss if 2 * mss > _IW_BYTES else _IW_BYTES
+    return wnd if wnd < most else most
 
 
 def start(pcb):
     """The connection is open: cwnd is the initial window, ssthresh is high."""
-    pcb.cwnd = pcb.prior_cwnd = initial_window(pcb)
-    pcb.ssthresh = pcb.prior_ssthresh = _MAX_WINDOW
+    pcb.cwnd = pcb.cc_regs[_PRIOR_CWND] = initial_window(pcb)
+    pcb.ssthresh = pcb.cc_regs[_PRIOR_SSTHRESH] = _MAX_WINDOW
     pcb.bytes_acked = 0
     pcb.cautious = pcb.cwnd_limited = pcb.marked = False
     reg_set(pcb.cc_regs, _CUT, pcb.regs, _SND_UNA, -1)
@@ -102,8 +106,8 @@ def reduce(pcb, flight, marked=False):
     if pcb.marked and not marked and recently(pcb):
         return
     pcb.marked = marked
-    pcb.prior_cwnd = pcb.cwnd
-    pcb.prior_ssthresh = pcb.ssthresh
+    pcb.cc_regs[_PRIOR_CWND] = pcb.cwnd
+    pcb.cc_regs[_PRIOR_SSTHRESH] = pcb.ssthresh
     pcb.bytes_acked = 0
     reg_set(pcb.cc_regs, _CUT, pcb.regs, _SND_NXT, 0)
     pcb.ssthresh = max(pcb.cc.ssthresh(pcb, flight), 2 * pcb.mss)
@@ -132,8 +136,8 @@ def undo(pcb):
     is no mistake: what it has done stays."""
     if pcb.marked:
         return
-    pcb.cwnd = max(pcb.cwnd, pcb.prior_cwnd)
-    pcb.ssthresh = max(pcb.ssthresh, pcb.prior_ssthresh)
+    pcb.cwnd = max(pcb.cwnd, pcb.cc_regs[_PRIOR_CWND])
+    pcb.ssthresh = max(pcb.ssthresh, pcb.cc_regs[_PRIOR_SSTHRESH])
     pcb.cautious = False
     pcb.cc.undo(pcb)
 

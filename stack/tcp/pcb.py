@@ -43,7 +43,7 @@ from array import array
 
 from .. import hot
 from ..err import ERR_CLSD
-from ..kernel import copy, reg_diff, reg_raw, reg_set, reg_zero, same, ticks_add, tuple_hash
+from ..kernel import copy, reg_diff, reg_raw, reg_set, reg_zero, same, tuple_hash
 from ..kernel import tcp_seg_free as seg_free
 from ..mpy import const
 from ..pbuf import RAM, TRANSPORT, Pool
@@ -77,11 +77,12 @@ _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
 _HOT_OUT = const(18)
-_NCC = const(18)
-_NSB = const(5)
+_NCC = const(20)
+_NSB = const(16)
 _LISTEN = const(1)
 _TIME_WAIT = const(10)
 _LONG_AGO = const(0x10000000)  # in 30-bit ms: neither just now nor soon
+_WRAP = const(0x3FFFFFFF)
 
 _zeros = bytes(_KEY_LEN)
 
@@ -117,18 +118,34 @@ class Pcb:
         ]
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
+        # what release() leaves so
+        self.state = 0
+        self.listener = self.early = None
+        self.unsent = self.unsent_last = self.unacked = self.unacked_last = None
+        self.queued = 0  # segments in both queues
+        self.sacked = self.lost = self.gone = 0  # scoreboard.py
+        self.refused = None
+        self.oo_n = 0
+        # what is set before it is used
+        self.ws = self.sack = self.ts = False  # options in use (options.py)
+        self.mss_top = 0
+        self.sent_at = self.timed_at = 0
+        self.nth = self.prr_out = 0
         self.reset()
 
     def reset(self):
-        """Set every field to that of a fresh, closed connection."""
-        cfg = self.net.cfg
+        """Set every field to that of a fresh, closed connection, but for those that release() has
+        set, and those that are set when it opens: in options.offer(), recovery.start() and what
+        that calls."""
+        net = self.net
+        cfg = net.cfg
         copy(self.key, 0, _zeros, 0, _KEY_LEN)
         regs = self.regs
         reg_zero(regs, 0, _NEXT_OUT)
+        regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
         self.alen = 4
-        self.ip = self.net.families[4]
-        self.state = 0
-        self.arg = self.listener = self.netif = None
+        self.ip = net.families[4]
+        self.arg = self.netif = None
         self.on_recv = self.on_sent = self.on_err = None
         self.on_connected = self.on_poll = self.on_urgent = None
         self.poll_ms = 0
@@ -136,20 +153,16 @@ class Pcb:
         self.tos = 0
         self.nodelay = self.rx_closed = self.fin_queued = self.fin_seen = False
         self.tfo = self.syn_len = 0  # fastopen.py; bytes of text that our SYN carries
-        self.early = None
-        self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.snd_scale = self.rcv_scale = 0
+        self.answered_at = (net.now - _LONG_AGO) & _WRAP
+        self.dup_len = 0  # bytes that came twice, which the peer is to hear of (sack.py)
         # sending
-        self.unsent = self.unsent_last = self.unacked = self.unacked_last = None
-        self.queued = 0  # segments in both queues
         self.snd_buf = cfg.TCP_SND_BUF
         self.snd_wnd = self.snd_wnd_max = 0
-        self.mss = self.mss_top = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
+        self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
         self.acked_len = self.hole = 0  # mtu.py
         self.cc = ALGORITHMS[cfg.TCP_CC]
-        self.cwnd = self.ssthresh = self.prior_cwnd = self.prior_ssthresh = 0
-        self.bytes_acked = 0  # towards the next step of cwnd
-        self.cwnd_limited = self.cautious = self.marked = False
+        self.cwnd = self.ssthresh = 0
         self.ecn = self.ece = 0  # ecn.py
         self.ece_in = self.cwr_due = False
         self.dupacks = self.last_acked = 0
@@ -157,23 +170,11 @@ class Pcb:
         self.srtt = self.rttvar = 0  # scaled by 8 and 4, as in RFC 6298's appendix of old
         self.rto = cfg.TCP_RTO_INIT
         self.timing = self.probing = False
-        # losses: scoreboard.py, sack_recovery.py, rack.py, frto.py
-        self.sacked = self.lost = self.gone = 0
-        self.losing = self.dsack = self.original = False
-        self.prr_delivered = self.prr_out = self.prr_from = 0
-        self.rack = self.rack_known = self.reordering = self.dsack_round = self.pto_due = False
-        self.rack_rtt = self.rack_nth = self.nth = self.min_rtt = self.reo_mult = (
-            self.reo_persist
-        ) = 0
-        self.tlp = self.loss_for = self.frto = 0
-        self.sent_at = self.timed_at = 0
         self.nrtx = self.backoff = 0
-        # receiving
-        regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
-        self.answered_at = ticks_add(self.net.now, _LONG_AGO)
-        self.refused = None
-        self.oo_n = self.oo_clock = 0
-        self.dup_len = 0  # bytes that came twice, which the peer is to hear of (sack.py)
+        # losses: sack_recovery.py, rack.py, frto.py
+        self.losing = self.dsack = self.original = False
+        self.rack = self.pto_due = False
+        self.tlp = self.loss_for = self.frto = 0
 
 
 class Listener:
@@ -250,12 +251,9 @@ def alloc(net):
 
 def release(pcb):
     """Give back the pcb and all it holds. Whoever compares `serial` sees that it is gone."""
-    net = pcb.net
     unhash(pcb)
     purge(pcb)
-    timers = net.timers
-    timers.stop(pcb.t_life)
-    timers.stop(pcb.t_poll)
+    pcb.t_life.running = pcb.t_poll.running = False
     if pcb.listener is not None:
         pcb.listener.pending -= 1
         pcb.listener = None
@@ -266,7 +264,7 @@ def release(pcb):
     if pcb.state == _TIME_WAIT:
         timewait.leave(pcb)
     if pcb.in_use:
-        tcp = net.tcp
+        tcp = pcb.net.tcp
         tcp.free[tcp.avail] = pcb
         tcp.avail += 1
     pcb.serial = (pcb.serial + 1) & 0xFFFFFF
@@ -287,14 +285,12 @@ def leave_early(pcb):
 
 def purge(pcb):
     """Drop what is queued in either direction, and stop the timers that serve it."""
-    timers = pcb.net.timers
-    timers.stop(pcb.t_rexmit)
-    timers.stop(pcb.t_fast)
-    timers.stop(pcb.t_loss)
-    _free_queue(pcb.net.tcp, pcb.unsent)
-    _free_queue(pcb.net.tcp, pcb.unacked)
-    pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
-    pcb.queued = pcb.sacked = pcb.lost = pcb.gone = 0
+    pcb.t_rexmit.running = pcb.t_fast.running = pcb.t_loss.running = False
+    if pcb.queued:
+        _free_queue(pcb.net.tcp, pcb.unsent)
+        _free_queue(pcb.net.tcp, pcb.unacked)
+        pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
+        pcb.queued = pcb.sacked = pcb.lost = pcb.gone = 0
     if pcb.refused is not None:
         pbuf_free(pcb.refused)
         pcb.refused = None

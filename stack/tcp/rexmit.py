@@ -9,7 +9,7 @@ TIME_WAIT, the application's poll.
 """
 
 from ..err import ERR_CLSD, ERR_TIMEOUT
-from ..kernel import reg_add, reg_diff, ticks_diff
+from ..kernel import reg_add, reg_diff, tcp_rtt, ticks_diff
 from ..mpy import const
 from . import keep, mtu, options, recovery, sack_recovery, uto
 from .count import GAVE_UP, TIMEOUT
@@ -30,28 +30,17 @@ _REORDER = const(1)  # pcb.loss_for
 def measure(pcb):
     """If SEG acknowledges the byte being timed, take the round trip's time (RFC 6298 section 2).
 
-    srtt is kept times 8 and rttvar times 4. At most one byte a window is timed (section 3), never
-    one that was sent twice (Karn): the ACK may be for the first time. For the same reason only
-    this ends the backing off of the timer (section 5).
+    At most one byte a window is timed (section 3), never one that was sent twice (Karn): the ACK
+    may be for the first time. For the same reason only this ends the backing off of the timer
+    (section 5).
     """
     if reg_diff(SEG, _SEG_ACK, pcb.regs, _RTT_SEQ) <= 0:
         return
     cfg = pcb.net.cfg
     pcb.timing = False
     pcb.backoff = 0
-    if pcb.ts:
-        r = options.round_trip(pcb)
-    else:
-        r = ticks_diff(pcb.net.now, pcb.timed_at)
-    r = min(max(r, 0), cfg.TCP_RTO_MAX)  # a timestamp's echo may be any number
-    if pcb.srtt == 0:
-        pcb.srtt = max(r << 3, 1)
-        pcb.rttvar = r << 1
-    else:
-        delta = r - (pcb.srtt >> 3)
-        pcb.srtt = max(pcb.srtt + delta, 1)
-        pcb.rttvar += (delta if delta >= 0 else -delta) - (pcb.rttvar >> 2)
-    pcb.rto = min(max((pcb.srtt >> 3) + max(pcb.rttvar, 1), cfg.TCP_RTO_MIN), cfg.TCP_RTO_MAX)
+    r = options.round_trip(pcb) if pcb.ts else ticks_diff(pcb.net.now, pcb.timed_at)
+    tcp_rtt(pcb, r, cfg.TCP_RTO_MIN, cfg.TCP_RTO_MAX)
 
 
 def on_rexmit(pcb):

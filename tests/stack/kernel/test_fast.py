@@ -152,7 +152,16 @@ def test_what_is_not_the_next_text_is_only_found():
         assert h[r : r + NREGS] == list(hot[r : r + NREGS]), args
     disarmed = registers(5000, 9000, 500, 100, armed=0)
     assert checked(disarmed, frame(TCP, segment(5000, 9000, 500, b"x")))[0] == 2
-    assert checked(hot, frame(TCP, segment(5000, 9000, 500, b"x", port=1003)))[0] == 0
+
+
+def test_a_segment_of_no_connection_is_taken_from_whom_we_have_sent_to():
+    hot = registers(5000, 9000, 500, 100)
+    buf = frame(TCP, segment(5000, 0, 500, b"", 0x02, 1003, b"\x02\x04\x05\xb4"))
+    kind, h, b = checked(hot, buf)
+    assert kind == 2 and h[15] == 0 and h[16] == 24 and b == bytes(buf)
+    assert h[ETH] == h[IP4] == h[T] == 1 and h[PCBS:] == list(hot[PCBS:])
+    hot[28 + (PEER[3] & 7) * 3] = 0
+    assert checked(hot, buf) == (0, list(hot), bytes(buf))
 
 
 def test_a_flipped_bit_is_never_taken():

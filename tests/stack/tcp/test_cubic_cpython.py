@@ -23,7 +23,7 @@ class Pcb:
         self.mss = mss
         self.srtt = rtt_ms << 3
         self.regs = [0] * 13
-        self.cc_regs = [0] * 18
+        self.cc_regs = [0] * 20
         self.ece_in = False
         self.cc = cubic
         cc.start(self)
