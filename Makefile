@@ -29,7 +29,7 @@ UNIX = $(SUBMAKE) -C $(MPY)/ports/unix VARIANT=standard \
 FROZEN := $(sort $(shell find stack hal firmware \
 	\( -name '*.py' -o -name '*.[ch]' -o -name '*.ld' -o -name '*.mk' \) 2>/dev/null))
 
-.PHONY: help setup firmware demo repl test bench lint format clean distclean FORCE
+.PHONY: help setup firmware demo repl deploy emulate test bench lint format clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
@@ -39,9 +39,12 @@ help: ## Show this list.
 		while IFS='|' read -r t h; do printf '%-17s %s\n' "$$t" "$$h"; done
 	@echo
 	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
+	@echo "  BOARD=<board>     A folder of firmware/boards/; MPS2_AN385 is the emulated one."
+	@echo "  IP=<address/bits> GW=<address>  The board's own address, and its gateway's: for deploy."
+	@echo "  PORT=<port>       A serial port: /dev/ttyACM0, socket://host:port, rfc2217://host:port."
 	@echo "  ARGS=<arguments>  Are passed on by test, bench, demo and repl: make test ARGS='-k tcp'"
 
-setup: build/micropython build/micropython32 build/firmware.elf .venv/lwpy.stamp ## Get and build all that is needed; the other targets call it.
+setup: build/micropython build/micropython32 build/firmware.elf build/bare.elf .venv/lwpy.stamp ## Get and build all that is needed; the other targets call it.
 
 firmware: setup ## Build build/firmware.elf, MicroPython with the stack frozen in.
 	@echo "lwpy: the firmware is build/firmware.elf."
@@ -49,8 +52,15 @@ firmware: setup ## Build build/firmware.elf, MicroPython with the stack frozen i
 demo: setup ## Boot the emulated microcontroller and fetch its web page.
 	@$(PYTHON) -m emulator demo $(ARGS)
 
-repl: setup ## Type Python on the emulated microcontroller.
-	@$(PYTHON) -m emulator repl $(ARGS)
+repl: $(if $(PORT),.venv/lwpy.stamp,setup) ## Type Python on the emulated microcontroller, or on the board at PORT.
+	@$(PYTHON) -m emulator repl $(if $(PORT),--port $(PORT)) $(ARGS)
+
+deploy: build/mpy-cross .venv/lwpy.stamp ## Copy lwpy to the BOARD at PORT, which runs MicroPython; DRY=1 only shows how.
+	@$(PYTHON) -m tools.deploy $(BOARD) $(if $(PORT),--port $(PORT)) $(if $(IP),--ip $(IP)) \
+		$(if $(GW),--gw $(GW)) $(if $(FORCE),--force) $(if $(DRY),--dry-run)
+
+emulate: setup ## Boot the emulated microcontroller; its console is at the PORT it prints.
+	@$(PYTHON) -m emulator serve $(ARGS)
 
 test: setup lint ## Run every test that can run here.
 	@$(PYTHON) -m pytest $(ARGS)
@@ -68,7 +78,7 @@ format: setup ## Put the sources into the project's style.
 
 clean: ## Remove what was built.
 	@rm -rf build/obj build/log build/mpy-cross build/micropython build/micropython32 \
-		build/firmware.elf build/frozen.list build/mpy_dir build/peers
+		build/firmware.elf build/bare.elf build/frozen.list build/mpy_dir build/peers
 
 distclean: ## Remove what was built and what was downloaded.
 	@rm -rf build .venv .pytest_cache .ruff_cache .hypothesis
@@ -120,12 +130,20 @@ build/micropython32: build/mpy-cross tools/unix_manifest.py
 		$(UNIX) BUILD=$(CURDIR)/build/obj/unix32 MICROPY_FORCE_32BIT=1
 	@install build/obj/unix32/micropython $@
 
+QEMU_PORT = $(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(BOARD) USER_C_MODULES=$(CURDIR)/$(BOARD_DIR)
+
 build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 	@$(STEP) firmware "building the firmware for $(BOARD)" \
 		'If the log names a Python file, correct that. $(CLEAN_LOG)' \
-		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(BOARD) BUILD=$(CURDIR)/build/obj/$(BOARD) \
-		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py MICROPY_HEAP_SIZE=1048576 \
-		USER_C_MODULES=$(CURDIR)/$(BOARD_DIR)
+		$(QEMU_PORT) BUILD=$(CURDIR)/build/obj/$(BOARD) MICROPY_HEAP_SIZE=1048576 \
+		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py
 	@install build/obj/$(BOARD)/firmware.elf $@
+
+# A board without lwpy, and with a heap as small as a real one's, to deploy to.
+build/bare.elf: build/mpy-cross $(wildcard $(BOARD_DIR)/bare/* $(BOARD_DIR)/glue/*)
+	@$(STEP) bare "building MicroPython without lwpy for $(BOARD)" '$(CLEAN_LOG)' \
+		$(QEMU_PORT) BUILD=$(CURDIR)/build/obj/bare MICROPY_HEAP_SIZE=327680 MICROPY_VFS_LFS2=1 \
+		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/bare/manifest.py
+	@install build/obj/bare/firmware.elf $@
 
 include tests/bench/peers/peers.mk

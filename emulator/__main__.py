@@ -1,4 +1,4 @@
-"""python -m emulator demo | repl | run SCRIPT: the firmware on an emulated or a real board.
+"""python -m emulator demo | repl | run SCRIPT | serve: the firmware, emulated or on a board.
 
 With --port the same commands talk to the board at a serial port, and no emulator is started.
 """
@@ -40,15 +40,18 @@ def main(argv=None):
 
 def _arguments(argv):
     top = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="demo|repl|run")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--port", metavar="URL", help="a real board: /dev/ttyACM0, COM3, ...")
-    common.add_argument("--elf", default=FIRMWARE, help="the firmware (build/firmware.elf)")
-    common.add_argument("--net", default="user", help="user (default), tap:NAME, stream:..., none")
-    common.add_argument("--netns", metavar="NAME", help="run QEMU in this network namespace")
-    common.add_argument("--pcap", metavar="FILE", help="write every frame to FILE")
-    common.add_argument("--icount", action="store_true", help="one instruction is one nanosecond")
-    common.add_argument(
+    commands = top.add_subparsers(required=True, metavar="demo|repl|run|serve")
+    emulated = argparse.ArgumentParser(add_help=False)
+    emulated.add_argument("--elf", default=FIRMWARE, help="the firmware (build/firmware.elf)")
+    emulated.add_argument(
+        "--net", default="user", help="user (default), tap:NAME, stream:..., none"
+    )
+    emulated.add_argument("--netns", metavar="NAME", help="run QEMU in this network namespace")
+    emulated.add_argument("--pcap", metavar="FILE", help="write every frame to FILE")
+    emulated.add_argument(
+        "--icount", action="store_true", help="one instruction is one nanosecond"
+    )
+    emulated.add_argument(
         "--forward",
         metavar="HOST:GUEST[/udp]",
         type=_forward,
@@ -56,6 +59,8 @@ def _arguments(argv):
         default=[],
         help="make a port of the machine one of 127.0.0.1 (with --net user)",
     )
+    common = argparse.ArgumentParser(add_help=False, parents=[emulated])
+    common.add_argument("--port", metavar="URL", help="a real board: /dev/ttyACM0, COM3, ...")
     demo = commands.add_parser("demo", parents=[common], help="boot, fetch the web page, go on")
     demo.add_argument("--once", action="store_true", help="end when the page has been fetched")
     demo.set_defaults(command=_demo)
@@ -64,6 +69,8 @@ def _arguments(argv):
     run = commands.add_parser("run", parents=[common], help="run a script on the machine")
     run.add_argument("script", type=argparse.FileType("rb"), help="a file, or - for the input")
     run.set_defaults(command=_run)
+    serve = commands.add_parser("serve", parents=[emulated], help="boot, and leave the console")
+    serve.set_defaults(command=_serve, port=None)
     return top.parse_args(argv)
 
 
@@ -87,6 +94,7 @@ def _board(args):
         forward.append((free_port(8080), HTTP, "tcp"))
     options = {"elf": args.elf, "net": args.net, "netns": args.netns}
     with Machine(hostfwd=forward, icount=args.icount, pcap=args.pcap, **options) as machine:
+        args.machine = machine
         yield machine.console, machine.url if args.net == "user" else None
 
 
@@ -161,6 +169,16 @@ def _run(args, console, url):
         console.interrupt()  # a real board would run on
         raise
     return 0
+
+
+def _serve(args, console, url):
+    """Boot a machine, and leave its console to others: make repl PORT=..., mpremote."""
+    console.close()
+    print(f"PORT={console.port}" + (f"  page: {url}" if url else ""))
+    print("Ctrl-C ends the machine.", flush=True)
+    while True:
+        args.machine.check()
+        time.sleep(1)
 
 
 def _show(text):

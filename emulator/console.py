@@ -26,6 +26,7 @@ _CTRL_C = b"\x03"
 _CTRL_D = b"\x04"
 _LEAVE_RAW = b"\r\x02"
 _QUIET_S = 0.5  # a machine that is silent for so long has answered what was piped in
+_CHUNK = 2048  # of a file that is written; it takes some times as much of the machine's heap
 _INTERRUPT_S = 0.3  # how long to wait for a prompt before Ctrl-C is sent again
 
 
@@ -196,6 +197,11 @@ class Console:
     def eval(self, expression, timeout=None):
         """Return what `repr(expression)` is on the machine, as a str."""
         return self.exec(f"print(repr({expression}))", timeout).rstrip("\n")
+
+    def put(self, path, data):
+        """Write the bytes `data` to file `path` of the machine, whose folder exists."""
+        with _plain_errors(f"cannot write {path}"):
+            self._link.fs_writefile(path, data, _CHUNK)
 
     def soft_reset(self):
         """Restart the interpreter: an empty heap, no globals, and main.py does not run."""

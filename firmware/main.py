@@ -6,8 +6,10 @@ Ctrl-C on the console leads to the REPL, where the server goes on in the backgro
 import gc
 import sys
 
-import board
-from examples import web
+gc.threshold(16384)  # loading modules from files leaves holes unless it is tidied up meanwhile
+
+import board  # noqa: E402
+from examples import web  # noqa: E402
 
 net = board.net()
 web.start(net, {"board": board.NAME})

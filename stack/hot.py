@@ -13,7 +13,8 @@
    24 SUMMED  the driver leaves a frame's sum         23 BUDGET  frames taken from a driver in a
    26 TABLE of the ports of 27 PCBS of UDP                       poll
    52 PORT    the sender of what was found            25 MTU
-                                                      28 ROUTES  8 of 3: address, MAC as in 0, 1
+   53 RAW_WND a segment's window                      28 ROUTES  8 of 3: address, MAC as in 0, 1
+   54 KEPT    segments in tcp.kept
 
 Connections and UDP pcbs are told by their numbers, from 1; 0 is none. Addresses, ports and MACs
 are as their bytes lie in memory. Behind these come the counters, the tables, and the registers of
@@ -27,7 +28,7 @@ one elsewhere: learn() adds one, forget() ends them all.
 from array import array
 
 from . import stats
-from .kernel import cksum, frame_check, pbuf_free, reg_raw, reg_zero, tcp_flush
+from .kernel import cksum, frame_check, pbuf_free, reg_raw, reg_zero, tcp_acked, tcp_flush
 from .mpy import const
 from .timer import Timers
 
@@ -41,7 +42,7 @@ _SUMMED = const(24)
 _MTU = const(25)
 _ROUTES = const(28)
 _ROUTE_REGS = const(24)
-_FIXED = const(53)
+_FIXED = const(55)
 _FRAME_SUM = const(16)  # of a driver's caps (hal/__init__.py)
 _CAN_FETCH = const(32)
 _shared = array("I", [0] * _FIXED)
@@ -77,13 +78,11 @@ def gather(net):
     regs[_DIRECT] = 1 if fetch else 0
     regs[_NETIFS] = len(net.netifs)
     net.kit = (regs, dev, fetch, send, None, 0, net.pool.regs, net.pool.items) + (
-        net.tcp.pcbs,
-        net.udp_pcbs,
-        frame_check,
-        pbuf_free,
-        tcp_flush,
-        cksum,
+        (net.tcp.pcbs, net.udp_pcbs, frame_check, pbuf_free, tcp_flush, tcp_acked)
     )
+    kit = (net, net.hot, dev, send, cksum)
+    for u in net.udp_pcbs:
+        u.kit = kit
 
 
 def part(net, n):

@@ -22,6 +22,7 @@ from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
 from . import (
+    ack,
     blind,
     cc,
     count,
@@ -32,6 +33,8 @@ from . import (
     mtu,
     opening,
     options,
+    rack,
+    recovery,
     rexmit,
     state,
     text,
@@ -62,6 +65,8 @@ def init(net):
     timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll, rexmit.on_loss)
     net.tcp = pcbs_.Tcp(net, timeouts)
     net.tcp.iss = isn.choose
+    for pcb in net.tcp.pcbs:
+        recovery.start(pcb)
     net.tcp.t_clock = Timer(options.keep, net)
     options.start(net)
     net.tcp.hold = text.hold
@@ -71,6 +76,11 @@ def init(net):
     net.tcp.delay = fastpath.delay
     net.tcp.found = input.found
     net.tcp.acknowledged = input.acknowledged
+    net.tcp.done = input.done
+    net.tcp.measure = rexmit.measure
+    net.tcp.release = ack.release
+    net.tcp.grow = fastpath.grow
+    net.tcp.schedule = rack.schedule
     net.tcp.failed = eth.failed
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)

@@ -14,8 +14,8 @@ that knows nothing of duplicates, SACK or marks (newreno.py, cubic.py):
 Bytes throughout. pcb.cwnd and pcb.ssthresh are the window's state, pcb.bytes_acked what counts
 towards the next step; pcb.cc_regs is a register file:
 
-    0 USED  SND.NXT when cwnd was last seen used up     2 and on: the algorithm's
-    1 CUT   SND.NXT when cwnd was last reduced
+    0 USED  SND.NXT when cwnd was last seen used up     2 to 17: the algorithm's
+    1 CUT   SND.NXT when cwnd was last reduced         18 PRIOR_CWND, 19 PRIOR_SSTHRESH  before
 """
 
 from ..kernel import reg_diff, reg_set
@@ -24,8 +24,11 @@ from . import cubic, newreno
 
 _SND_UNA = const(0)
 _SND_NXT = const(1)
+_ARMED = const(36)
 _USED = const(0)
 _CUT = const(1)
+_PRIOR_CWND = const(18)
+_PRIOR_SSTHRESH = const(19)
 _MAX_WINDOW = const(0xFFFFF)
 _IW_BYTES = const(14600)
 
@@ -35,13 +38,15 @@ ALGORITHMS = {"newreno": newreno, "cubic": cubic}
 def initial_window(pcb):
     """RFC 6928 section 2: min(10 * MSS, max(2 * MSS, 14600)), with TCP_IW for the 10."""
     mss = pcb.mss
-    return min(pcb.net.cfg.TCP_IW * mss, max(2 * mss, _IW_BYTES))
+    wnd = pcb.net.cfg.TCP_IW * mss
+    most = 2 * mss if 2 * mss > _IW_BYTES else _IW_BYTES
+    return wnd if wnd < most else most
 
 
 def start(pcb):
     """The connection is open: cwnd is the initial window, ssthresh is high."""
-    pcb.cwnd = pcb.prior_cwnd = initial_window(pcb)
-    pcb.ssthresh = pcb.prior_ssthresh = _MAX_WINDOW
+    pcb.cwnd = pcb.cc_regs[_PRIOR_CWND] = initial_window(pcb)
+    pcb.ssthresh = pcb.cc_regs[_PRIOR_SSTHRESH] = _MAX_WINDOW
     pcb.bytes_acked = 0
     pcb.cautious = pcb.cwnd_limited = pcb.marked = False
     reg_set(pcb.cc_regs, _CUT, pcb.regs, _SND_UNA, -1)
@@ -55,6 +60,7 @@ def choose(pcb, name):
     if cc is None:
         return False
     pcb.cc = cc
+    pcb.regs[_ARMED] &= 1
     pcb.bytes_acked = 0
     cc.start(pcb)
     return True
@@ -91,6 +97,16 @@ def on_ack(pcb, acked):
         pcb.cc.on_idle(pcb)
 
 
+def calm(pcb):
+    """Return how many bytes may be under way when an ACK comes, so that on_ack() changes nothing.
+    0: it must see each."""
+    cwnd = pcb.cwnd
+    slow = cwnd < pcb.ssthresh
+    if pcb.cwnd_limited or pcb.ece_in or not (slow or pcb.cc is newreno):
+        return 0
+    return max(min(cwnd - pcb.mss, cwnd >> 1 if slow else cwnd), 0)
+
+
 def reduce(pcb, flight, marked=False):
     """There was congestion, with `flight` bytes under way: set ssthresh, at least two segments.
     What becomes of cwnd is the caller's. undo() goes back to what was before.
@@ -102,8 +118,8 @@ def reduce(pcb, flight, marked=False):
     if pcb.marked and not marked and recently(pcb):
         return
     pcb.marked = marked
-    pcb.prior_cwnd = pcb.cwnd
-    pcb.prior_ssthresh = pcb.ssthresh
+    pcb.cc_regs[_PRIOR_CWND] = pcb.cwnd
+    pcb.cc_regs[_PRIOR_SSTHRESH] = pcb.ssthresh
     pcb.bytes_acked = 0
     reg_set(pcb.cc_regs, _CUT, pcb.regs, _SND_NXT, 0)
     pcb.ssthresh = max(pcb.cc.ssthresh(pcb, flight), 2 * pcb.mss)
@@ -132,8 +148,8 @@ def undo(pcb):
     is no mistake: what it has done stays."""
     if pcb.marked:
         return
-    pcb.cwnd = max(pcb.cwnd, pcb.prior_cwnd)
-    pcb.ssthresh = max(pcb.ssthresh, pcb.prior_ssthresh)
+    pcb.cwnd = max(pcb.cwnd, pcb.cc_regs[_PRIOR_CWND])
+    pcb.ssthresh = max(pcb.ssthresh, pcb.cc_regs[_PRIOR_SSTHRESH])
     pcb.cautious = False
     pcb.cc.undo(pcb)
 

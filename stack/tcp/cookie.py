@@ -66,6 +66,7 @@ _number = array("I", [0])
 def ghost(net):
     """Return the pcb of connections that are not kept, as new."""
     pcb = net.tcp.ghost
+    pcb.state = 0
     pcb.reset()
     return pcb
 

@@ -7,7 +7,17 @@ receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 AC
 """
 
 from ..err import ERR_CLSD, ERR_RST, OK
-from ..kernel import reg_add, reg_diff, reg_set, tcp_parse
+from ..ipv4 import ALEN
+from ..kernel import (
+    reg_add,
+    reg_diff,
+    reg_set,
+    tcp_arrive,
+    tcp_check,
+    tcp_first_ack,
+    tcp_options,
+    tcp_parse,
+)
 from ..mpy import const
 from ..pbuf import free
 from ..pbuf import header as pbuf_header
@@ -29,21 +39,11 @@ from . import pcb as pcbs
 from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
 from .output import output, retransmit_first
 from .seg import OPT
-from .state import (
-    ESTABLISHED,
-    EV_SYN,
-    EV_SYN_ACKED,
-    FIN_WAIT_2,
-    SYN_RCVD,
-    SYN_SENT,
-    TIME_WAIT,
-    end,
-    happen,
-    linger,
-)
+from .state import EV_SYN, EV_SYN_ACKED, end, happen, linger
 
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
+_SEG_WND = const(2)
 _SEG_UP = const(3)
 _SEG_FLAGS = const(4)
 _SEG_HLEN = const(5)
@@ -54,21 +54,27 @@ _SND_NXT = const(1)
 _SND_WL2 = const(3)
 _ISS = const(4)
 _RCV_NXT = const(5)
-_RCV_ADV = const(6)
 _RCV_UP = const(12)
 _ARMED = const(36)
 _HEARD = const(24)
-_PRESENT = const(0)  # of OPT
-_HAS_UTO = const(16)
 _ACK_NOW = const(40)
+_TIMING = const(55)
 _BUSY = const(47)
 _CUR = const(15)  # of hot
 _LEN = const(16)
-_TOS = const(17)  # of a frame received that has no IP options
 _ADDRS = const(28)
 _SEGMENT = const(36)
 _HLEN = const(20)
 _ECN_ON = const(2)
+_NOT_ACCEPTABLE = const(1)  # tcp_check() says so
+_HAS_RST = const(2)
+_HAS_SYN = const(3)
+_BRINGS_UTO = const(5)
+_SYN_SENT = const(2)
+_SYN_RCVD = const(3)
+_ESTABLISHED = const(4)
+_FIN_WAIT_2 = const(6)
+_TIME_WAIT = const(10)
 _UP_MAX = const(0x1FFFF)  # no urgent pointer is further ahead of RCV.NXT
 _RTO_AFTER_LOST_SYN = const(3000)  # RFC 6298, 5.7
 
@@ -85,33 +91,22 @@ def receive(p, netif, addrs, alen):
     if not verify(p, addrs, alen):
         return _drop(p, counts, count.BAD_CKSUM)
     reg_add(counts, count.RX, 1)
+    tcp_options(p.buf, p.off, SEG[_SEG_HLEN], OPT)
     pcb = pcbs.find(net.tcp, p.buf, addrs, alen, p.off)
-    if pcb is not None and pcb.state == TIME_WAIT and opening.reopens(pcb, p, addrs):
-        end(pcb, ERR_CLSD)
-        pcb = None
-    if pcb is None:
-        pcb = opening.no_connection(net, p, netif, addrs, alen)
-        if pcb is None:
-            free(p)
-            return
-    _arrived(pcb, p, netif, addrs)
+    if pcb is not None:
+        _busy(pcb)
+    _arrived(net, pcb, p, netif, addrs, alen)
 
 
 def found(net, p, netif):
-    """frame_check() has found the segment's connection. Takes ownership of `p`."""
-    pcb = net.tcp.pcbs[net.hot[_CUR] - 1]
-    p.off = _SEGMENT
-    p.len = p.tot_len = net.hot[_LEN]
-    net.rx_group = 0
-    net.rx_tos = p.buf[_TOS]
-    tcp_parse(p.buf, _SEGMENT, p.len, SEG)
-    if pcb.state == TIME_WAIT and opening.reopens(pcb, p, _ADDRS):
-        end(pcb, ERR_CLSD)
-        pcb = opening.no_connection(net, p, netif, _ADDRS, pcb.alen)
-        if pcb is None:
-            free(p)
-            return
-    _arrived(pcb, p, netif, _ADDRS)
+    """frame_check() has found a segment for us. Takes ownership of `p`."""
+    _arrived(net, tcp_arrive(net, p, SEG, OPT), p, netif, _ADDRS, ALEN)
+
+
+def _busy(pcb):
+    """The connection's segment is processed from now on."""
+    pcb.regs[_BUSY] = 1
+    pcb.regs[_HEARD] = pcb.net.now
 
 
 def acknowledged(net, p):
@@ -125,10 +120,10 @@ def acknowledged(net, p):
     serial = pcb.serial
     ack.advance(pcb, hot[_LEN])
     if pcb.serial == serial:
-        _done(pcb, regs)
+        done(pcb, regs)
 
 
-def _done(pcb, regs):
+def done(pcb, regs):
     """The segment is processed, and the connection is there: send what is due."""
     regs[_BUSY] = 0
     output(pcb)
@@ -136,17 +131,24 @@ def _done(pcb, regs):
         fastpath.arm(pcb)
 
 
-def _arrived(pcb, p, netif, addrs):
-    """A segment of the connection. Takes ownership of `p`."""
-    regs = pcb.regs
-    regs[_BUSY] = 1
-    regs[_HEARD] = pcb.net.now
+def _arrived(net, pcb, p, netif, addrs, alen):
+    """A segment of connection `pcb`, or of none. Takes ownership of `p`."""
+    state = 0 if pcb is None else pcb.state
+    if state == _TIME_WAIT and opening.reopens(pcb, p, addrs):
+        end(pcb, ERR_CLSD)
+        state = 0
+    if not state:
+        pcb = opening.no_connection(net, p, netif, addrs, alen)
+        if pcb is None:
+            free(p)
+            return
+        _busy(pcb)
     serial = pcb.serial
-    taken = _syn_sent(pcb, p) if pcb.state == SYN_SENT else _synchronized(pcb, p, netif, addrs)
+    taken = _syn_sent(pcb, p) if state == _SYN_SENT else _synchronized(pcb, p, netif, addrs)
     if not taken:
         free(p)
     if pcb.serial == serial:
-        _done(pcb, regs)
+        done(pcb, pcb.regs)
 
 
 def _drop(p, counts, why):
@@ -176,8 +178,8 @@ def _syn_sent(pcb, p):
     if not flags & SYN:
         reg_add(pcb.net.tcp_count, count.IGNORED, 1)
         return False
-    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
     opening.take_syn(pcb)
+    recovery.start(pcb)
     regs[_ACK_NOW] = 1
     if not flags & ACK:  # simultaneous open: our SYN goes again, now with an ACK
         happen(pcb, EV_SYN)
@@ -207,14 +209,14 @@ def _refuse_ack(pcb, flags):
 
 def _opened(pcb):
     """Our SYN is acknowledged: tell the application. Returns False if it ended the connection."""
-    if pcb.timing:
+    if pcb.regs[_TIMING]:
         ack.measure(pcb)
     lost = pcb.nrtx > 0
     pcb.nrtx = pcb.backoff = 0
     pcb.net.timers.stop(pcb.t_rexmit)
     n = ack.release(pcb)
-    recovery.start(pcb)
     if lost:
+        recovery.start(pcb)
         pcb.cwnd = pcb.mss  # RFC 5681 section 3.1
         pcb.rto = max(pcb.rto, _RTO_AFTER_LOST_SYN)
     happen(pcb, EV_SYN_ACKED)
@@ -233,70 +235,21 @@ def _opened(pcb):
     return pcb.serial == serial
 
 
-def _acceptable(pcb):
-    """Step 1: does any of the segment lie in the receive window (RFC 9293 table 5)?
-
-    A segment without text may lie at its right edge, where the ACKs of a peer are that has used up
-    the window, or one beyond a window of zero, if the peer has probed it: else both ends of a
-    connection that are there would answer each other's ACKs for ever, and learn nothing of them.
-    """
-    regs = pcb.regs
-    wnd = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
-    ahead = reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT)
-    n = SEG[_SEG_LEN]
-    if n == 0:
-        return 0 <= ahead <= max(wnd, 1)
-    if wnd <= 0:
-        return ahead == 0  # its ACK, URG and RST count, its text is trimmed away
-    return -n < ahead < wnd
-
-
 def _synchronized(pcb, p, netif, addrs):
     """RFC 9293 section 3.10.7.4: SYN_RCVD and later states. Returns True if it took `p`."""
-    counts = pcb.net.tcp_count
-    flags = SEG[_SEG_FLAGS]
-    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
-    if pcb.ts and not _in_time(pcb, flags):
+    regs = pcb.regs
+    if pcb.ts and not _in_time(pcb):
         return False
-    if not _acceptable(pcb):
-        reg_add(counts, count.NOT_ACCEPTABLE, 1)
-        if not flags & RST:
-            _answer_unacceptable(pcb, flags)
-        return False
-    if OPT[_PRESENT] & _HAS_UTO:
-        uto.heard(pcb)
-    if flags & RST:  # step 2; RFC 5961 section 3
-        if reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT):
-            blind.challenge(pcb)
-        elif pcb.state == TIME_WAIT and pcb.net.cfg.TCP_RFC1337:
-            reg_add(counts, count.IGNORED, 1)
-        else:
-            reg_add(counts, count.RST_RX, 1)
-            if pcb.state != FIN_WAIT_2 or not pcb.fin_seen:  # else only refused data is left
-                end(pcb, ERR_RST)
-        return False
-    if flags & SYN:  # step 4; RFC 5961 section 4
-        if pcb.state == SYN_RCVD and reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT) < 0:
-            _answer_unacceptable(pcb, flags)  # the same SYN again, with text
-        elif pcb.state == SYN_RCVD and pcb.listener is not None:
-            pcbs.release(pcb)
-        else:
-            blind.challenge(pcb)
-        return False
-    if not flags & ACK:  # step 5
-        reg_add(counts, count.NO_ACK, 1)
+    why = tcp_check(regs, SEG, OPT)
+    if why and not _unusual(pcb, why):
         return False
     serial = pcb.serial
-    if pcb.state == SYN_RCVD:
-        regs = pcb.regs
-        if reg_diff(SEG, _SEG_ACK, regs, _SND_UNA) <= 0 or (
-            reg_diff(SEG, _SEG_ACK, regs, _SND_NXT) > 0
-        ):
-            reg_add(counts, count.BAD_ACK, 1)
+    if pcb.state == _SYN_RCVD:
+        if not tcp_first_ack(regs, SEG):
+            reg_add(pcb.net.tcp_count, count.BAD_ACK, 1)
             refuse(p, netif, addrs, pcb.alen)
             return False
-        reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
-        opening.first_window(pcb, pcb.snd_scale)
+        pcb.snd_wnd = pcb.snd_wnd_max = SEG[_SEG_WND] << pcb.snd_scale
         if not _opened(pcb):
             return False
     elif not ack.process(pcb) or pcb.serial != serial:
@@ -310,8 +263,41 @@ def _synchronized(pcb, p, netif, addrs):
     return _text(pcb, p)
 
 
-def _in_time(pcb, flags):
+def _unusual(pcb, why):
+    """tcp_check() tells of something. Returns True if the segment is to be processed further."""
+    counts = pcb.net.tcp_count
+    flags = SEG[_SEG_FLAGS]
+    if why == _BRINGS_UTO:
+        uto.heard(pcb)
+        return True
+    if why == _NOT_ACCEPTABLE:
+        reg_add(counts, count.NOT_ACCEPTABLE, 1)
+        if not flags & RST:
+            _answer_unacceptable(pcb, flags)
+    elif why == _HAS_RST:  # RFC 5961 section 3
+        if reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT):
+            blind.challenge(pcb)
+        elif pcb.state == _TIME_WAIT and pcb.net.cfg.TCP_RFC1337:
+            reg_add(counts, count.IGNORED, 1)
+        else:
+            reg_add(counts, count.RST_RX, 1)
+            if pcb.state != _FIN_WAIT_2 or not pcb.fin_seen:  # else only refused data is left
+                end(pcb, ERR_RST)
+    elif why == _HAS_SYN:  # RFC 5961 section 4
+        if pcb.state == _SYN_RCVD and reg_diff(SEG, _SEG_SEQ, pcb.regs, _RCV_NXT) < 0:
+            _answer_unacceptable(pcb, flags)  # the same SYN again, with text
+        elif pcb.state == _SYN_RCVD and pcb.listener is not None:
+            pcbs.release(pcb)
+        else:
+            blind.challenge(pcb)
+    else:
+        reg_add(counts, count.NO_ACK, 1)
+    return False
+
+
+def _in_time(pcb):
     """Do the timestamps let the segment pass (RFC 7323 section 5.3)?"""
+    flags = SEG[_SEG_FLAGS]
     why = options.paws(pcb, flags)
     if why == 0:
         return True
@@ -324,16 +310,16 @@ def _in_time(pcb, flags):
 def _answer_unacceptable(pcb, flags):
     """ACK what is outside the window; a SYN or FIN that came again shows that our answer to it was
     lost."""
-    if pcb.state == SYN_RCVD and flags & (SYN | ACK) == SYN and pcb.unacked is not None:
+    if pcb.state == _SYN_RCVD and flags & (SYN | ACK) == SYN and pcb.unacked is not None:
         if pcb.ecn:
             ecn.asked(pcb)
         retransmit_first(pcb)
         return
-    if flags & SYN and pcb.state != SYN_RCVD:  # RFC 5961 section 4, whatever its number
+    if flags & SYN and pcb.state != _SYN_RCVD:  # RFC 5961 section 4, whatever its number
         blind.challenge(pcb)
         return
     if flags & FIN:
-        if pcb.state == TIME_WAIT:
+        if pcb.state == _TIME_WAIT:
             linger(pcb)
     elif not SEG[_SEG_DATA_LEN]:
         blind.answer(pcb)
@@ -347,7 +333,7 @@ def _text(pcb, p):
     was taken."""
     flags = SEG[_SEG_FLAGS]
     hlen = SEG[_SEG_HLEN]
-    if not ESTABLISHED <= pcb.state <= FIN_WAIT_2 or pcb.fin_seen:
+    if not _ESTABLISHED <= pcb.state <= _FIN_WAIT_2 or pcb.fin_seen:
         if SEG[_SEG_LEN]:
             reg_add(pcb.net.tcp_count, count.IGNORED, 1)
         return False

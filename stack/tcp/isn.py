@@ -6,7 +6,7 @@ M is a timer that ticks every 4 microseconds: 256 ticks for each of our millisec
 stack's keyed pseudo-random function (kernel.prf).
 """
 
-from ..kernel import reg_add
+from ..kernel import tcp_clock
 from ..mpy import const
 
 _ISS = const(4)
@@ -22,7 +22,4 @@ def at(pcb, now):
     """Set the pcb's ISS register to what choose() does at the time `now`."""
     regs = pcb.regs
     pcb.net.prf(regs, _ISS, pcb.key, 0, _KEY_LEN)
-    # now << 8 has up to 38 bits: its low 29 first, then the next three, each worth 2^29
-    reg_add(regs, _ISS, (now & 0x1FFFFF) << 8)
-    for _ in range(now >> 21 & 7):
-        reg_add(regs, _ISS, 0x20000000)
+    tcp_clock(regs, _ISS, now)

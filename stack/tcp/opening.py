@@ -7,7 +7,7 @@ no_connection --> _listen           a SYN for a listener: a half-open connection
 """
 
 from ..err import ERR_MEM, OK
-from ..kernel import copy, reg_add, reg_diff, reg_set
+from ..kernel import copy, reg_add, reg_diff, reg_set, tcp_begin, tcp_options, tcp_take_syn
 from ..mpy import const
 from ..pbuf import header, ref
 from . import cookie, count, ecn, fastopen, mtu, options, recovery, text, write
@@ -73,7 +73,6 @@ def _listen(lpcb, p, netif, addrs, alen):
             return
         pcb = cookie.ghost(net)
     _adopt(pcb, lpcb, p, netif, addrs, alen)
-    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
     take_syn(pcb)
     ecn.asked(pcb)
     if not kept:
@@ -81,6 +80,7 @@ def _listen(lpcb, p, netif, addrs, alen):
         return
     _wait(pcb, lpcb)
     begin(pcb)
+    recovery.start(pcb)
     if write.queue_syn(pcb) != OK:
         end(pcb, ERR_MEM)
         return
@@ -171,10 +171,11 @@ def _take_cookie(lpcb, p, netif, addrs, alen):
         return None
     _adopt(pcb, lpcb, p, netif, addrs, alen)
     _wait(pcb, lpcb)
-    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
     marks = cookie.recall(m)
     take_syn(pcb)
     cookie.resume(pcb, marks)
+    recovery.start(pcb)
+    tcp_options(p.buf, p.off, SEG[_SEG_HLEN], OPT)  # its own again
     reg_add(net.tcp_count, count.OPEN_PASSIVE, 1)
     return pcb
 
@@ -182,32 +183,16 @@ def _take_cookie(lpcb, p, netif, addrs, alen):
 def begin(pcb):
     """Choose ISS and set what is sent from it. The addresses and ports are known."""
     pcb.net.tcp.iss(pcb)
-    regs = pcb.regs
-    for i in (_SND_UNA, _SND_NXT, _SND_END, _SND_UP):
-        reg_set(regs, i, regs, _ISS, 0)
-    recovery.start(pcb)
+    tcp_begin(pcb.regs)
 
 
 def take_syn(pcb):
-    """Take the peer's SYN: IRS, RCV.NXT, its options in OPT, the first window. SEG.SEQ moves past
+    """Take the peer's SYN: its numbers, its options in OPT, the first window. SEG.SEQ moves past
     it."""
-    regs = pcb.regs
-    offered = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)  # by our SYN, if it was first
-    reg_set(regs, _IRS, SEG, _SEG_SEQ, 0)
-    reg_add(SEG, _SEG_SEQ, 1)
-    reg_set(regs, _RCV_NXT, SEG, _SEG_SEQ, 0)
-    reg_set(regs, _RCV_ADV, SEG, _SEG_SEQ, offered)
-    reg_set(regs, _RCV_UP, SEG, _SEG_SEQ, 0)
+    tcp_take_syn(pcb.regs, SEG)
     options.agree(pcb)
     mtu.start(pcb)
-    first_window(pcb, 0)
-
-
-def first_window(pcb, scale):
-    """Take SEG.WND, in units of 2^scale bytes, as the first."""
-    pcb.snd_wnd = pcb.snd_wnd_max = SEG[_SEG_WND] << scale
-    reg_set(pcb.regs, _SND_WL1, SEG, _SEG_SEQ, 0)
-    reg_set(pcb.regs, _SND_WL2, SEG, _SEG_ACK, 0)
+    pcb.snd_wnd = pcb.snd_wnd_max = SEG[_SEG_WND]
 
 
 def reopens(pcb, p, addrs):
@@ -219,7 +204,6 @@ def reopens(pcb, p, addrs):
         return False
     net = pcb.net
     regs = pcb.regs
-    options.parse(p.buf, p.off, SEG[_SEG_HLEN])
     stamped = net.cfg.TCP_TIMESTAMPS and OPT[_PRESENT] & _HAS_TS
     newer = 1 if stamped and not pcb.ts else 0
     if stamped and pcb.ts:

@@ -6,11 +6,12 @@
    28 user timeout (4)                                                         RFC 5482, uto.py
    34 Fast Open (2 + cookie)       RFC 7413, fastopen.py
 
-They are read into OPT (seg.py). What both SYNs carry is used: `ws`, `sack` and `ts` of the pcb.
+kernel.tcp_options() reads them into OPT (seg.py). What both SYNs carry is used: `ws`, `sack` and
+`ts` of the pcb.
 The timestamp clock counts ms; each connection adds an offset of its own (RFC 7323 section 5.4).
 """
 
-from ..kernel import reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum, ticks_diff
+from ..kernel import reg_add, reg_diff, reg_set, reg_store, reg_sum, ticks_diff
 from ..mpy import const
 from . import fastopen, sack, uto
 from .seg import OPT, SEG
@@ -52,60 +53,6 @@ _MAX_SCALE = const(14)  # RFC 7323 section 2.3: then a window is still a small i
 _OUTDATED = const(0x3FFFFFFF)  # reg_diff's largest: TS.Recent is 12 days old or more
 _KEEP_MS = const(0x10000000)  # half of what ticks_diff can tell
 _TS_LEN = const(12)  # bytes that timestamps take of each segment
-
-
-def parse(buf, off, hlen):
-    """Read the options of the header of `hlen` bytes at buf[off] into OPT.
-
-    Unknown options are skipped by their length; a malformed one ends the search. Without an MSS
-    option the MSS is 536 (RFC 9293 section 3.7.1). Allocates nothing.
-    """
-    OPT[_PRESENT] = 0
-    OPT[_MSS] = 536
-    OPT[_BLOCKS] = 0
-    i = off + _HLEN
-    end = off + hlen
-    while i < end:
-        kind = buf[i]
-        if kind == 1:  # no operation: the other option of a single byte
-            i += 1
-            continue
-        if kind == 0 or i + 1 >= end:
-            return
-        size = buf[i + 1]
-        if size < 2 or i + size > end:
-            return
-        _take(buf, i, kind, size)
-        i += size
-
-
-def _take(buf, i, kind, size):
-    """Note one option, if it is known and its length is right."""
-    if kind == 8 and size == 10:
-        reg_load(OPT, _TSVAL, buf, i + 2)
-        reg_load(OPT, _TSECR, buf, i + 6)
-        OPT[_PRESENT] |= _HAS_TS
-    elif kind == 2 and size == 4:
-        mss = buf[i + 2] << 8 | buf[i + 3]
-        OPT[_MSS] = max(mss, 64) if mss else 536
-        OPT[_PRESENT] |= _HAS_MSS
-    elif kind == 3 and size == 3:
-        OPT[_SCALE] = min(buf[i + 2], _MAX_SCALE)
-        OPT[_PRESENT] |= _HAS_SCALE
-    elif kind == 5 and size >= 10 and size & 7 == 2:
-        n = size >> 3
-        OPT[_BLOCKS] = n
-        for k in range(2 * n):
-            reg_load(OPT, _BLOCK + k, buf, i + 2 + 4 * k)
-    elif kind == 4 and size == 2:
-        OPT[_PRESENT] |= _HAS_SACK
-    elif kind == 28 and size == 4:
-        OPT[_UTO] = buf[i + 2] << 8 | buf[i + 3]
-        OPT[_PRESENT] |= _HAS_UTO
-    elif kind == 34 and size <= 18:
-        OPT[_FO_AT] = i + 2
-        OPT[_FO_LEN] = size - 2
-        OPT[_PRESENT] |= _HAS_FO
 
 
 def start(net):
@@ -151,7 +98,8 @@ def agree(pcb):
         pcb.snd_scale = OPT[_SCALE]
         pcb.rcv_scale = own_scale(pcb.net.cfg)
     else:
-        regs[_RCV_MAX] = regs[_RCV_WND] = min(regs[_RCV_MAX], 0xFFFF)
+        if regs[_RCV_MAX] > 0xFFFF:
+            regs[_RCV_MAX] = regs[_RCV_WND] = 0xFFFF
     if has & _HAS_UTO:
         uto.heard(pcb)
     if pcb.ts:
@@ -259,16 +207,21 @@ def _put_syn(pcb, buf, at):
 
 def room(pcb, n):
     """Return how many bytes of options a segment with `n` bytes of text has room for."""
-    return min(pcb.mss - n + (_TS_LEN if pcb.ts else 0), _MOST)
+    n = pcb.mss - n + (_TS_LEN if pcb.ts else 0)
+    return n if n < _MOST else _MOST
 
 
 def own_mss(pcb):
     """Return the MSS that we offer: what a receive pbuf and the link's MTU hold."""
     mtu = pcb.netif.mtu if pcb.netif is not None else 576
-    return min(pcb.net.cfg.TCP_MSS, mtu - pcb.ip.HLEN - _HLEN)
+    mtu -= pcb.ip.HLEN + _HLEN
+    mss = pcb.net.cfg.TCP_MSS
+    return mss if mss < mtu else mtu
 
 
 def send_mss(pcb):
     """Return how much text a segment of ours may carry, from the MSS in OPT: what both sides can
     take, less the options that each segment has (RFC 6691)."""
-    return min(OPT[_MSS], own_mss(pcb)) - (_TS_LEN if pcb.ts else 0)
+    mss = OPT[_MSS]
+    own = own_mss(pcb)
+    return (mss if mss < own else own) - (_TS_LEN if pcb.ts else 0)

@@ -34,6 +34,15 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    46 SCALE      of the window that we offer         47 BUSY  1 while its segment is processed:
                                                       what callbacks queue is sent afterwards
    50 NEXT_OUT   the next connection that owes an ACK    51 OWES  1 if it is among those
+   52 SND_BUF    bytes that the send buffer has room for   53 QUEUED  segments in both queues
+   54 SENT_AT    when a segment was sent last, ms   55 TIMING  1 while a round trip is timed,
+   56 TIMED_AT   which began then   57 NTH  of the last sending (rack.py)
+   58 ACKED_LEN  (mtu.py)   59 LAST_ACKED  (recovery.py)   64 PTO_DUE  1 if t_loss is to be started
+
+and while it is armed for sending, too (ARMED is 3):
+
+   60 EDGE       bytes that may be under way     62 RTO   as pcb.rto   63 RACK  as pcb.rack
+   61 CALM       with up to so many under way an ACK does not concern congestion control
 
 `pcb.key` identifies the connection as its incoming segments carry it: the peer's address, our
 address (`alen` bytes each), and at 32 the peer's port and ours, all in network order.
@@ -43,7 +52,7 @@ from array import array
 
 from .. import hot
 from ..err import ERR_CLSD
-from ..kernel import copy, reg_diff, reg_raw, reg_set, reg_zero, same, ticks_add, tuple_hash
+from ..kernel import copy, reg_diff, reg_raw, reg_set, reg_zero, same, tuple_hash
 from ..kernel import tcp_seg_free as seg_free
 from ..mpy import const
 from ..pbuf import RAM, TRANSPORT, Pool
@@ -59,7 +68,7 @@ _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
-NREGS = 52
+NREGS = 65
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
@@ -72,29 +81,34 @@ _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _NEXT_OUT = const(50)
 _OWES = const(51)
+_SND_BUF = const(52)
+_QUEUED = const(53)
 _HOT_SEED = const(5)
 _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
 _HOT_OUT = const(18)
-_NCC = const(18)
-_NSB = const(5)
+_HOT_KEPT = const(54)
+_NCC = const(20)
+_NSB = const(16)
 _LISTEN = const(1)
 _TIME_WAIT = const(10)
 _LONG_AGO = const(0x10000000)  # in 30-bit ms: neither just now nor soon
+_WRAP = const(0x3FFFFFFF)
 
 _zeros = bytes(_KEY_LEN)
 
 
 class Seg:
-    """A segment to be sent, until it is acknowledged: header pbuf `p`, its payload chained."""
+    """A segment to be sent, until it is acknowledged: header pbuf `p`, its payload chained. `r`
+    are its registers (kernel/send_plain.py), the first its number; `q` is the payload of one that
+    a kernel sends or keeps."""
 
     def __init__(self):
-        self.r = array("I", [0])  # its sequence number
-        self.p = self.next = None
+        self.r = array("I", [0] * 10)
+        self.p = self.q = self.next = None
         self.len = self.flags = 0
         self.marks = 0  # scoreboard.py
-        self.at = self.nth = 0  # when it was sent last, and as what of all that was
 
 
 class Pcb:
@@ -117,18 +131,34 @@ class Pcb:
         ]
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
+        # what release() leaves so
+        self.state = 0
+        self.listener = self.early = None
+        self.unsent = self.unsent_last = self.unacked = self.unacked_last = None
+        self.sacked = self.lost = self.gone = 0  # scoreboard.py
+        self.refused = None
+        self.oo_n = 0
+        # what is set before it is used
+        self.ws = self.sack = self.ts = False  # options in use (options.py)
+        self.mss_top = 0
+        self.prr_out = 0
         self.reset()
 
     def reset(self):
-        """Set every field to that of a fresh, closed connection."""
-        cfg = self.net.cfg
+        """Set every field to that of a fresh, closed connection, but for those that release() has
+        set, and those that are set when it opens: in options.offer(), recovery.start() and what
+        that calls."""
+        net = self.net
+        cfg = net.cfg
         copy(self.key, 0, _zeros, 0, _KEY_LEN)
         regs = self.regs
         reg_zero(regs, 0, _NEXT_OUT)
+        reg_zero(regs, _SND_BUF, NREGS - _SND_BUF)
+        regs[_SND_BUF] = cfg.TCP_SND_BUF
+        regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
         self.alen = 4
-        self.ip = self.net.families[4]
-        self.state = 0
-        self.arg = self.listener = self.netif = None
+        self.ip = net.families[4]
+        self.arg = self.netif = None
         self.on_recv = self.on_sent = self.on_err = None
         self.on_connected = self.on_poll = self.on_urgent = None
         self.poll_ms = 0
@@ -136,44 +166,27 @@ class Pcb:
         self.tos = 0
         self.nodelay = self.rx_closed = self.fin_queued = self.fin_seen = False
         self.tfo = self.syn_len = 0  # fastopen.py; bytes of text that our SYN carries
-        self.early = None
-        self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.snd_scale = self.rcv_scale = 0
+        self.answered_at = (net.now - _LONG_AGO) & _WRAP
+        self.dup_len = 0  # bytes that came twice, which the peer is to hear of (sack.py)
         # sending
-        self.unsent = self.unsent_last = self.unacked = self.unacked_last = None
-        self.queued = 0  # segments in both queues
-        self.snd_buf = cfg.TCP_SND_BUF
         self.snd_wnd = self.snd_wnd_max = 0
-        self.mss = self.mss_top = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
-        self.acked_len = self.hole = 0  # mtu.py
+        self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
+        self.hole = 0  # mtu.py
         self.cc = ALGORITHMS[cfg.TCP_CC]
-        self.cwnd = self.ssthresh = self.prior_cwnd = self.prior_ssthresh = 0
-        self.bytes_acked = 0  # towards the next step of cwnd
-        self.cwnd_limited = self.cautious = self.marked = False
+        self.cwnd = self.ssthresh = 0
         self.ecn = self.ece = 0  # ecn.py
         self.ece_in = self.cwr_due = False
-        self.dupacks = self.last_acked = 0
+        self.dupacks = 0
         self.recovering = self.urgent = False
         self.srtt = self.rttvar = 0  # scaled by 8 and 4, as in RFC 6298's appendix of old
         self.rto = cfg.TCP_RTO_INIT
-        self.timing = self.probing = False
-        # losses: scoreboard.py, sack_recovery.py, rack.py, frto.py
-        self.sacked = self.lost = self.gone = 0
-        self.losing = self.dsack = self.original = False
-        self.prr_delivered = self.prr_out = self.prr_from = 0
-        self.rack = self.rack_known = self.reordering = self.dsack_round = self.pto_due = False
-        self.rack_rtt = self.rack_nth = self.nth = self.min_rtt = self.reo_mult = (
-            self.reo_persist
-        ) = 0
-        self.tlp = self.loss_for = self.frto = 0
-        self.sent_at = self.timed_at = 0
+        self.probing = False
         self.nrtx = self.backoff = 0
-        # receiving
-        regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
-        self.answered_at = ticks_add(self.net.now, _LONG_AGO)
-        self.refused = None
-        self.oo_n = self.oo_clock = 0
-        self.dup_len = 0  # bytes that came twice, which the peer is to hear of (sack.py)
+        # losses: sack_recovery.py, rack.py, frto.py
+        self.losing = self.dsack = self.original = False
+        self.rack = self.pto_due = False
+        self.tlp = self.loss_for = self.frto = 0
 
 
 class Listener:
@@ -220,6 +233,7 @@ class Tcp:
         self.queuelen = cfg.TCP_SND_QUEUELEN
         self.segs_free = None
         self.segs_avail = 0
+        self.kept = [None] * cfg.NUM_TCP_SEG  # segments for the next text: the first KEPT of hot
         for _ in range(cfg.NUM_TCP_SEG):
             seg_free(self, Seg())
         self.clock = array("I", [0, 0])  # ms since then, of RFC 7323's timestamps; and scratch
@@ -250,12 +264,9 @@ def alloc(net):
 
 def release(pcb):
     """Give back the pcb and all it holds. Whoever compares `serial` sees that it is gone."""
-    net = pcb.net
     unhash(pcb)
     purge(pcb)
-    timers = net.timers
-    timers.stop(pcb.t_life)
-    timers.stop(pcb.t_poll)
+    pcb.t_life.running = pcb.t_poll.running = False
     if pcb.listener is not None:
         pcb.listener.pending -= 1
         pcb.listener = None
@@ -266,7 +277,7 @@ def release(pcb):
     if pcb.state == _TIME_WAIT:
         timewait.leave(pcb)
     if pcb.in_use:
-        tcp = net.tcp
+        tcp = pcb.net.tcp
         tcp.free[tcp.avail] = pcb
         tcp.avail += 1
     pcb.serial = (pcb.serial + 1) & 0xFFFFFF
@@ -287,14 +298,14 @@ def leave_early(pcb):
 
 def purge(pcb):
     """Drop what is queued in either direction, and stop the timers that serve it."""
-    timers = pcb.net.timers
-    timers.stop(pcb.t_rexmit)
-    timers.stop(pcb.t_fast)
-    timers.stop(pcb.t_loss)
-    _free_queue(pcb.net.tcp, pcb.unsent)
-    _free_queue(pcb.net.tcp, pcb.unacked)
-    pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
-    pcb.queued = pcb.sacked = pcb.lost = pcb.gone = 0
+    pcb.t_rexmit.running = pcb.t_fast.running = pcb.t_loss.running = False
+    if pcb.regs[_QUEUED]:
+        _free_queue(pcb.net.tcp, pcb.unsent)
+        _free_queue(pcb.net.tcp, pcb.unacked)
+        pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
+        pcb.sacked = pcb.lost = pcb.gone = pcb.regs[_QUEUED] = 0
+    if pcb.net.hot[_HOT_KEPT]:
+        give_back(pcb.net)
     if pcb.refused is not None:
         pbuf_free(pcb.refused)
         pcb.refused = None
@@ -302,6 +313,19 @@ def purge(pcb):
         pbuf_free(pcb.oo_p[i])
         pcb.oo_p[i] = None
     pcb.oo_n = 0
+
+
+def give_back(net):
+    """Free the segments that were kept for the next text. Returns whether there were any."""
+    tcp = net.tcp
+    n = net.hot[_HOT_KEPT]
+    if not n:
+        return False
+    for i in range(n):
+        seg_free(tcp, tcp.kept[i])
+        tcp.kept[i] = None
+    net.hot[_HOT_KEPT] = 0
+    return True
 
 
 def _free_queue(tcp, seg):

@@ -1,21 +1,27 @@
 """RACK (RFC 8985 section 6): what was sent a while before something that has arrived is lost.
 
 Counting duplicates cannot tell a loss from reordering, nor see that what was sent again is lost,
-too, nor that the last segments are. Here each segment has the time when it was sent last, `at`,
-and as many are sent in a ms, the number `nth` of that sending. Of those delivered, the one sent
-last is RACK.segment: pcb.rack_nth, with the round trip pcb.rack_rtt. What was sent before it has
-the reordering window left to arrive.
+too, nor that the last segments are. Here each segment has the time when it was sent last, AT,
+and as many are sent in a ms, the number NTH of that sending. Of those delivered, the one sent
+last is RACK.segment. What was sent before it has the reordering window left to arrive.
 
 In pcb.sb, behind what sack.py has:
 
-    2 FACK  end of the highest that was delivered   3 DSACK_ROUND   4 TLP_END
+    2 FACK     end of the highest that was delivered    3 ROUND_END  4 TLP_END
+    5 KNOWN    1 if there is a RACK.segment, which has 6 NTH and a round trip of 7 RTT ms
+    8 MIN_RTT  the shortest                             9 REORDERING  1 if any was seen
+   10 IN_ROUND 1 until ROUND_END is acknowledged: a duplicate was told of
+   11 MULT     the reordering window is so many quarters of MIN_RTT, 12 PERSIST recoveries long
 """
 
-from ..kernel import reg_add, reg_diff, reg_set, ticks_diff
+from ..kernel import reg_add, reg_diff, reg_set, reg_zero, ticks_diff
 from ..mpy import const
 from . import options, scoreboard
 from .count import REORDERED
 
+_SEG_AT = const(4)
+_SEG_NTH = const(5)
+_PTO_DUE = const(64)
 _SACKED = const(1)
 _EVER = const(8)
 _STATE = const(7)
@@ -24,12 +30,20 @@ _SND_UNA = const(0)
 _SND_NXT = const(1)
 _N_REORDERED = const(28)
 _FACK = const(2)
-_DSACK_ROUND = const(3)
+_ROUND_END = const(3)
 _TLP_END = const(4)
+_KNOWN = const(5)
+_NTH = const(6)
+_RTT = const(7)
+_MIN_RTT = const(8)
+_REORDERING = const(9)
+_IN_ROUND = const(10)
+_MULT = const(11)
+_PERSIST = const(12)
 
 _ESTABLISHED = const(4)
 _UNKNOWN = const(0x10000000)  # of a round trip
-_PERSIST = const(16)
+_RECOVERIES = const(16)
 _DUP_THRESH = const(3)
 _PTO_MS = const(1000)
 _PTO_LEAST_MS = const(50)  # a delayed ACK that is not late
@@ -41,12 +55,12 @@ _PROBE = const(2)
 def start(pcb):
     """The connection is open: nothing was delivered yet."""
     pcb.rack = pcb.sack and pcb.net.cfg.TCP_RACK
-    pcb.rack_rtt = 0
-    pcb.min_rtt = _UNKNOWN
-    pcb.reordering = pcb.rack_known = pcb.dsack_round = False
-    pcb.reo_mult = 1
-    pcb.reo_persist = pcb.tlp = pcb.loss_for = 0
-    reg_set(pcb.sb, _FACK, pcb.regs, _SND_UNA, 0)
+    pcb.tlp = pcb.loss_for = 0
+    sb = pcb.sb
+    reg_zero(sb, _KNOWN, _PERSIST + 1 - _KNOWN)
+    sb[_MIN_RTT] = _UNKNOWN
+    sb[_MULT] = 1
+    reg_set(sb, _FACK, pcb.regs, _SND_UNA, 0)
 
 
 def delivered(pcb, seg):
@@ -58,69 +72,77 @@ def delivered(pcb, seg):
         return
     sb = pcb.sb
     now = pcb.net.now
-    rtt = max(ticks_diff(now, seg.at), 0)
+    rtt = ticks_diff(now, seg.r[_SEG_AT])
+    if rtt < 0:
+        rtt = 0
     ahead = reg_diff(seg.r, 0, sb, _FACK) + scoreboard.size(seg)
     if ahead > 0:
         reg_add(sb, _FACK, ahead)
     if not seg.marks & _EVER:
         if ahead < 0:
             reg_add(pcb.regs, _N_REORDERED, 1)
-            if not pcb.reordering:
+            if not sb[_REORDERING]:
                 reg_add(pcb.net.tcp_count, REORDERED, 1)
-                pcb.reordering = True
-        pcb.min_rtt = min(pcb.min_rtt, rtt)
-    elif rtt < pcb.min_rtt or (pcb.ts and options.round_trip(pcb) > rtt):
+                sb[_REORDERING] = 1
+        if rtt < sb[_MIN_RTT]:
+            sb[_MIN_RTT] = rtt
+    elif rtt < sb[_MIN_RTT] or (pcb.ts and options.round_trip(pcb) > rtt):
         return
-    pcb.rack_rtt = rtt
-    if not pcb.rack_known or ticks_diff(seg.nth, pcb.rack_nth) > 0:
-        pcb.rack_known = True
-        pcb.rack_nth = seg.nth
+    sb[_RTT] = rtt
+    nth = seg.r[_SEG_NTH]
+    if not sb[_KNOWN] or ticks_diff(nth, sb[_NTH]) > 0:
+        sb[_KNOWN] = 1
+        sb[_NTH] = nth
 
 
 def window(pcb):
     """Return the reordering window in ms: step 4."""
-    if not pcb.reordering and (
+    sb = pcb.sb
+    if not sb[_REORDERING] and (
         pcb.recovering or pcb.losing or pcb.sacked >= _DUP_THRESH * pcb.mss
     ):
         return 0
-    return min(pcb.reo_mult * max(pcb.min_rtt >> 2, 1), pcb.srtt >> 3)
+    return min(sb[_MULT] * max(sb[_MIN_RTT] >> 2, 1), pcb.srtt >> 3)
 
 
 def adapt(pcb):
     """The ACK may tell of a duplicate, that is of a segment that was only late: let the window
     grow, once a round trip, until 16 recoveries were without (step 4)."""
     sb = pcb.sb
-    if pcb.dsack_round and reg_diff(pcb.regs, _SND_UNA, sb, _DSACK_ROUND) >= 0:
-        pcb.dsack_round = False
-    if pcb.dsack and not pcb.dsack_round:
-        pcb.dsack_round = True
-        reg_set(sb, _DSACK_ROUND, pcb.regs, _SND_NXT, 0)
-        pcb.reo_mult = min(pcb.reo_mult + 1, 255)
-        pcb.reo_persist = _PERSIST
+    if sb[_IN_ROUND] and reg_diff(pcb.regs, _SND_UNA, sb, _ROUND_END) >= 0:
+        sb[_IN_ROUND] = 0
+    if pcb.dsack and not sb[_IN_ROUND]:
+        sb[_IN_ROUND] = 1
+        reg_set(sb, _ROUND_END, pcb.regs, _SND_NXT, 0)
+        sb[_MULT] = min(sb[_MULT] + 1, 255)
+        sb[_PERSIST] = _RECOVERIES
 
 
 def recovered(pcb):
     """A recovery is over."""
-    pcb.reo_persist -= 1
-    if pcb.reo_persist <= 0:
-        pcb.reo_persist = 0
-        pcb.reo_mult = 1
+    sb = pcb.sb
+    if sb[_PERSIST] > 1:
+        sb[_PERSIST] -= 1
+    else:
+        sb[_PERSIST] = 0
+        sb[_MULT] = 1
 
 
 def left(pcb, seg):
     """Return how many ms the segment still has to arrive."""
-    return pcb.rack_rtt + window(pcb) - max(ticks_diff(pcb.net.now, seg.at), 0)
+    return pcb.sb[_RTT] + window(pcb) - max(ticks_diff(pcb.net.now, seg.r[_SEG_AT]), 0)
 
 
 def detect(pcb):
     """Mark what is lost, and start t_loss for what may be soon: step 5."""
     wait = 0
-    if pcb.rack_known:
+    sb = pcb.sb
+    if sb[_KNOWN]:
         seg = pcb.unacked
         while seg is not None:
             marks = seg.marks
             if not (marks & _SACKED or marks & _STATE == _LOST):
-                if ticks_diff(pcb.rack_nth, seg.nth) > 0:
+                if ticks_diff(sb[_NTH], seg.r[_SEG_NTH]) > 0:
                     ms = left(pcb, seg)
                     if ms <= 0:
                         scoreboard.lose(pcb, seg)
@@ -143,7 +165,7 @@ def quiet(pcb):
 def schedule(pcb):
     """New data was sent, or acknowledged: if no ACK comes for two round trips, the last segments
     may be lost, of which no duplicate tells. Start t_loss for a probe (section 7.2)."""
-    pcb.pto_due = False
+    pcb.regs[_PTO_DUE] = False
     if pcb.recovering or pcb.losing or pcb.sacked or pcb.tlp or pcb.loss_for == _REORDER:
         return
     if pcb.unacked is None or pcb.state < _ESTABLISHED:

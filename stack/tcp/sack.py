@@ -11,6 +11,7 @@ pcb.sb is a register file:
 
     0 DUP   where the bytes begin that came twice, pcb.dup_len of them
     1 EDGE  scratch
+   15 CLOCK what the ages of blocks are told by
 """
 
 from ..kernel import reg_diff, reg_set, reg_store
@@ -23,6 +24,7 @@ _RCV_NXT = const(5)
 _ARMED = const(36)
 _DUP = const(0)
 _EDGE = const(1)
+_CLOCK = const(15)
 _HEAD = const(4)
 _OLD = const(0x3FFFFFFF)
 
@@ -95,7 +97,7 @@ def _run(pcb, i):
 
 def touch(pcb, at):
     """The block of the kept segment `at` has grown, or was told of again: it is the newest."""
-    pcb.oo_clock = age = (pcb.oo_clock & 0xFFFFFFF) + 1
+    pcb.sb[_CLOCK] = age = (pcb.sb[_CLOCK] & 0xFFFFFFF) + 1
     last = _run(pcb, at)
     while at > 0 and _touches(pcb, at - 1):
         at -= 1

@@ -9,6 +9,8 @@ so that at the end as much is under way as ssthresh allows, without a pause or a
      +---------------------------------------------------+
 
 In any of them output() sends what is LOST first, then new data, while pipe() is below cwnd.
+In pcb.sb, behind what rack.py has, 13 PRR_DELIVERED and 14 PRR_FROM: bytes that have arrived since
+the loss, and were under way then. pcb.prr_out were sent.
 """
 
 from ..kernel import mul_div, reg_add, reg_diff, reg_set
@@ -28,6 +30,10 @@ _SACKED = const(1)
 _KEPT = const(24)  # scoreboard.EVER and WAS
 _DUP_THRESH = const(3)
 _REORDER = const(1)  # pcb.loss_for
+_REORDERING = const(9)  # of pcb.sb (rack.py)
+_IN_ROUND = const(10)
+_PRR_DELIVERED = const(13)
+_PRR_FROM = const(14)
 
 
 def take(pcb):
@@ -95,7 +101,7 @@ def on_ack(pcb, acked, sacked, plain):
         pcb.dupacks = min(pcb.dupacks + 1, 255)
     was_lost = pcb.lost
     if pcb.rack:
-        if pcb.dsack or pcb.dsack_round:
+        if pcb.dsack or pcb.sb[_IN_ROUND]:
             rack.adapt(pcb)
         if pcb.sacked or pcb.recovering or pcb.losing or pcb.loss_for == _REORDER:
             rack.detect(pcb)
@@ -123,7 +129,7 @@ def _three(pcb):
     first = pcb.unacked
     if pcb.dupacks < _DUP_THRESH or first is None or first.marks & _SACKED:
         return False
-    if pcb.rack and pcb.reordering:
+    if pcb.rack and pcb.sb[_REORDERING]:
         return False
     scoreboard.lose(pcb, first)
     return True
@@ -144,24 +150,26 @@ def enter(pcb, acked=0, delivered=0):
     reg_set(regs, _RECOVER, regs, _SND_NXT, 0)
     pcb.recovering = True
     pcb.tlp = 0
-    pcb.prr_delivered = pcb.prr_out = 0
+    pcb.prr_out = 0
+    pcb.sb[_PRR_DELIVERED] = 0
     sent = reg_diff(regs, _SND_NXT, regs, _SND_UNA) + acked
-    pcb.prr_from = max(sent - pcb.sacked + max(delivered - acked, 0), 1)
+    pcb.sb[_PRR_FROM] = max(sent - pcb.sacked + max(delivered - acked, 0), 1)
     _reduce_in_proportion(pcb, delivered, False)
 
 
 def _reduce_in_proportion(pcb, delivered, safe):
     """Set cwnd for what may be sent now, `delivered` bytes having arrived (RFC 9937 section 6.2).
     `safe`: SND.UNA moves on, and no further loss shows."""
-    pcb.prr_delivered += delivered
+    sb = pcb.sb
+    sb[_PRR_DELIVERED] += delivered
     pipe = scoreboard.pipe(pcb)
     ssthresh = pcb.ssthresh
     out = pcb.prr_out
     if pipe > ssthresh:
-        total = pcb.prr_from
-        n = mul_div(pcb.prr_delivered, min(ssthresh, total), total) + 1 - out
+        total = sb[_PRR_FROM]
+        n = mul_div(sb[_PRR_DELIVERED], min(ssthresh, total), total) + 1 - out
     else:
-        n = max(pcb.prr_delivered - out, delivered)
+        n = max(sb[_PRR_DELIVERED] - out, delivered)
         if safe:
             n += pcb.mss
         n = min(ssthresh - pipe, n)

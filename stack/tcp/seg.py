@@ -4,7 +4,7 @@ SEG, filled by kernel.tcp_parse:
 
     0 SEQ   1 ACK   2 WND   3 UP   4 flags   5 header length   6 data length   7 SEG.LEN
 
-OPT, filled by options.parse:
+OPT, filled by kernel.tcp_options:
 
     0 which options there are, a sum of: 1 MSS   2 window scale   4 SACK permitted   8 timestamps
       16 user timeout   32 Fast Open

@@ -122,6 +122,30 @@ def test_headers():
     _prove(run)
 
 
+def test_steps_of_a_connections_life():
+    edges = array("I", EDGES)
+    regs = array("I", [0] * 52)
+    seg = array("I", [0] * 8)
+    opt = array("I", [0] * 17)
+    options = b"\x08\x0a\xff\xff\xff\xff\x80\0\0\0\x05\x12" + b"\xff" * 16
+
+    def run():
+        for i in range(len(EDGES)):
+            k.tcp_options(options, -20, 20 + len(options), opt)
+            for j in range(len(EDGES)):
+                for at in (4, 5, 6):
+                    k.reg_set(regs, at, edges, i, 0)
+                k.tcp_begin(regs)
+                k.reg_set(seg, 0, edges, j, 0)
+                k.reg_set(seg, 1, edges, j, 1)
+                k.tcp_check(regs, seg, opt)
+                k.tcp_first_ack(regs, seg)
+                k.tcp_take_syn(regs, seg)
+                k.tcp_clock(regs, 4, 0x3FFFFFFF)
+
+    _prove(run)
+
+
 def test_high_addresses():
     """Buffers that are registers of the Cortex-M3: their addresses are no small ints."""
     if sys.platform != "qemu":

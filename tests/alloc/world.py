@@ -52,16 +52,18 @@ class World:
     """Stacks `a` (10.0.0.1) and `b` (10.0.0.2) on a wire with `faults`.
 
     turn: which of 2^30, 2^31, 2^32 the first connection's numbers cross. config: for both stacks.
+    driver: a's is driver(port), between the stack and its port of the wire.
     """
 
-    def __init__(self, faults=None, turn=0, config=None, seed=1):
+    def __init__(self, faults=None, turn=0, config=None, seed=1, driver=None):
         self.clock = Fake()  # crosses 2^30 after 10 s
         self.wire = Wire(seed=seed)
         if faults is not None:
             self.wire.set_faults(faults)
         self.a = _stack(b"alloc a ", turn, config)
         self.b = _stack(b"alloc b ", turn + 1, config)
-        self.na = netif.add(self.a, self.wire.ports[0], "10.0.0.1", "255.255.255.0", "10.0.0.99")
+        first = self.wire.ports[0] if driver is None else driver(self.wire.ports[0])
+        self.na = netif.add(self.a, first, "10.0.0.1", "255.255.255.0", "10.0.0.99")
         self.nb = netif.add(self.b, self.wire.ports[1], "10.0.0.2", "255.255.255.0")
         self.nets = (self.a, self.b)
         _brink(self.na.driver.stats)

@@ -194,3 +194,13 @@ def test_errors_of_the_command_line(tmp_path):
     assert "no firmware" in run("demo", "--elf", tmp_path / "none").stderr
     assert "/dev/nothing" in run("repl", "--port", "/dev/nothing").stderr
     assert run("run", tmp_path / "none.py").returncode == 2
+
+
+def test_serve_leaves_the_console_to_whoever_comes():
+    line = [sys.executable, "-m", "emulator", "serve", "--net", "none"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as serve:
+        port = serve.stdout.readline().strip().removeprefix("PORT=")
+        for _ in range(2):
+            assert "42\n" in run("repl", "--port", port, input="6 * 7\n").stdout.replace("\r", "")
+        serve.send_signal(signal.SIGINT)
+        assert "Ended." in serve.stdout.read()

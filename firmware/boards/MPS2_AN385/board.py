@@ -24,9 +24,12 @@ from stack.kernel import ticks_diff
 from stack.mpy import const
 
 NAME = "MPS2-AN385"
-IP = "10.0.2.15"  # what QEMU's user-mode network expects
-MASK = "255.255.255.0"
-GW = "10.0.2.2"
+try:
+    from address import GW, IP, MASK  # `make deploy IP=...` makes it
+except ImportError:
+    IP = "10.0.2.15"  # what QEMU's user-mode network expects
+    MASK = "255.255.255.0"
+    GW = "10.0.2.2"
 
 _ETHERNET = 0x40200000
 # QEMU's user-mode network looks at new sockets only when the processor sleeps now and then.

@@ -12,7 +12,7 @@ from .test_kernels import EDGES, Random
 PEER, US = b"\x0a\x00\x00\x02", b"\xc0\xa8\xff\x01"
 MAC = b"\x02\x00\x00\x00\x00\x01"
 PEER_MAC = b"\x02\xff\xee\x00\x00\x02"
-ETH, IP4, T, U, PING, TABLE, PORTS, PCBS, NREGS = 60, 70, 90, 140, 150, 170, 174, 180, 52
+ETH, IP4, T, U, PING, TABLE, PORTS, PCBS, NREGS = 60, 70, 90, 140, 150, 170, 174, 180, 65
 
 
 def raw(data):
@@ -152,7 +152,16 @@ def test_what_is_not_the_next_text_is_only_found():
         assert h[r : r + NREGS] == list(hot[r : r + NREGS]), args
     disarmed = registers(5000, 9000, 500, 100, armed=0)
     assert checked(disarmed, frame(TCP, segment(5000, 9000, 500, b"x")))[0] == 2
-    assert checked(hot, frame(TCP, segment(5000, 9000, 500, b"x", port=1003)))[0] == 0
+
+
+def test_a_segment_of_no_connection_is_taken_from_whom_we_have_sent_to():
+    hot = registers(5000, 9000, 500, 100)
+    buf = frame(TCP, segment(5000, 0, 500, b"", 0x02, 1003, b"\x02\x04\x05\xb4"))
+    kind, h, b = checked(hot, buf)
+    assert kind == 2 and h[15] == 0 and h[16] == 24 and b == bytes(buf)
+    assert h[ETH] == h[IP4] == h[T] == 1 and h[PCBS:] == list(hot[PCBS:])
+    hot[28 + (PEER[3] & 7) * 3] = 0
+    assert checked(hot, buf) == (0, list(hot), bytes(buf))
 
 
 def test_a_flipped_bit_is_never_taken():
@@ -256,7 +265,7 @@ def test_tcp_window_at_every_edge():
         for shown in (-1, 0, 1, 1459, 1460, 5840, 70000):
             for wnd in (0, 1, 1460, 5840, 100_000):
                 for step, scale in ((1460, 0), (1460, 2), (10_000, 7)):
-                    regs = array("I", [0] * 52)
+                    regs = array("I", [0] * 65)
                     regs[5] = nxt
                     regs[6] = (nxt + shown) & 0xFFFFFFFF
                     regs[37] = wnd

@@ -2,7 +2,7 @@
 every interpreter."""
 
 from stack import tcp
-from stack.tcp import options
+from stack.kernel import tcp_options
 from stack.tcp.seg import OPT
 from tests.packets import PEER, b32, num
 from tests.peer import ACK, FIN, RST, SYN, Peer
@@ -22,7 +22,7 @@ def ts(value, echo=0):
 def read(given, off=0):
     """Parse the options `given`, in a buffer that ends with them. Return (present, MSS, scale)."""
     buf = bytearray(off) + bytearray(20) + given
-    options.parse(buf, off, 20 + len(given))
+    tcp_options(buf, off, 20 + len(given), OPT)
     return OPT[0], OPT[1], OPT[2]
 
 

@@ -10,6 +10,7 @@ from .test_newreno import MSS, segments
 from .test_sack_recovery import option, sack
 
 RTT = 40
+NTH, LAST_RTT, MIN_RTT, REORDERING, IN_ROUND, MULT = 6, 7, 8, 9, 10, 11  # of pcb.sb
 
 
 def conn(**more):
@@ -29,7 +30,7 @@ def conn(**more):
     c.push(MSS)
     c.lab.wait(RTT)
     c.tell(MSS)
-    assert c.pcb.min_rtt == RTT and c.pcb.srtt >> 3 == RTT
+    assert c.pcb.sb[MIN_RTT] == RTT and c.pcb.srtt >> 3 == RTT
     c.base = c.written
     c.out()
     return c
@@ -63,7 +64,7 @@ def test_three_segments_above_wait_for_nothing_until_reordering_was_seen():
     sack(c, (1, 2))
     c.lab.wait(3)
     sack(c, ack=2)  # it was late
-    assert c.pcb.reordering and c.count("reordered") == 1
+    assert c.pcb.sb[REORDERING] and c.count("reordered") == 1
     numbers = array("I", [0] * len(tcp.INFO))
     tcp.info(c.pcb, numbers)
     told = [numbers[tcp.INFO.index(name)] for name in ("reordered", "sacked")]
@@ -91,35 +92,35 @@ def test_what_was_sent_again_and_is_lost_again():
 def test_duplicates_widen_the_window_and_sixteen_recoveries_narrow_it():
     c = flight(8)
     pcb = c.pcb
-    pcb.reordering = True
+    pcb.sb[REORDERING] = 1
     assert tcp.rack.window(pcb) == RTT // 4
     sack(c, (0, 1), ack=1)
-    assert pcb.reo_mult == 2 and tcp.rack.window(pcb) == RTT // 2
+    assert pcb.sb[MULT] == 2 and tcp.rack.window(pcb) == RTT // 2
     sack(c, (0, 1), ack=2)
-    assert pcb.reo_mult == 2, "once a round trip"
+    assert pcb.sb[MULT] == 2, "once a round trip"
     sack(c, ack=8)
     sack(c, (0, 1))
-    assert pcb.reo_mult == 2
+    assert pcb.sb[MULT] == 2
     for _ in range(10):
-        pcb.dsack_round = False
+        pcb.sb[IN_ROUND] = 0
         pcb.dsack = True
         tcp.rack.adapt(pcb)
     assert tcp.rack.window(pcb) == pcb.srtt >> 3, "never longer than a round trip"
     for _ in range(16):
-        assert pcb.reo_mult > 1
+        assert pcb.sb[MULT] > 1
         tcp.rack.recovered(pcb)
-    assert pcb.reo_mult == 1
+    assert pcb.sb[MULT] == 1
     c.end()
 
 
 def test_an_ack_too_early_for_what_was_sent_again_is_not_its_own():
     c = flight(6)
     assert sack(c, (1, 4)) == [0]
-    before = c.pcb.rack_nth
+    before = c.pcb.sb[NTH]
     sack(c, (1, 4), ack=1 - 1)
     c.lab.wait(5)
     sack(c, ack=4)  # the first was only late
-    assert c.pcb.rack_nth == before and c.pcb.rack_rtt == RTT
+    assert c.pcb.sb[NTH] == before and c.pcb.sb[LAST_RTT] == RTT
     c.end()
 
 
@@ -136,11 +137,11 @@ def test_timestamps_tell_which_of_two_has_arrived():
         for k in (2, 3, 4):
             c.send(opts=option((mss / MSS, k * mss / MSS)))
         assert c.ranges() == [(0, mss)]
-        nth = c.pcb.rack_nth
+        nth = c.pcb.sb[NTH]
         c.lab.wait(2 * RTT)
         c.echo = sent if late else sent + RTT
         c.tell(4 * mss)
-        assert (c.pcb.rack_nth == nth) == late
+        assert (c.pcb.sb[NTH] == nth) == late
         c.end()
 
 

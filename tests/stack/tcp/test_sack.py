@@ -3,7 +3,7 @@ Runs on every interpreter."""
 
 from hal.faults import Random
 from stack import tcp
-from stack.tcp import options
+from stack.kernel import tcp_options
 from stack.tcp.seg import OPT
 from tests.packets import PEER, b32, num
 from tests.peer import Peer
@@ -156,7 +156,7 @@ def test_nothing_is_told_in_a_reset_nor_without_a_store():
 
 def read(given):
     buf = bytearray(20) + given
-    options.parse(buf, 0, len(buf))
+    tcp_options(buf, 0, len(buf), OPT)
     return [(OPT[6 + 2 * i], OPT[7 + 2 * i]) for i in range(OPT[5])]
 
 

@@ -3,7 +3,7 @@ every interpreter."""
 
 from stack import tcp
 from stack.err import ERR_ARG, ERR_TIMEOUT, OK
-from stack.tcp import options
+from stack.kernel import tcp_options
 from stack.tcp.seg import OPT
 from tests.packets import PEER, b16, num
 from tests.peer import ACK, MSS, SYN, Peer
@@ -182,7 +182,7 @@ def test_option_is_read():
         (b"\x1c\x04\x00", None),
         (b"\x1c\x06\x00\x05\x00\x00", None),
     ):
-        options.parse(bytearray(20) + given, 0, 20 + len(given))
+        tcp_options(bytearray(20) + given, 0, 20 + len(given), OPT)
         assert bool(OPT[0] & 16) == (value is not None), given
         if value is not None:
             assert OPT[14] == value

@@ -97,6 +97,11 @@ mp_uint_t __wrap_mp_hal_ticks_ms(void) {
     return ticks_ms;
 }
 
+// For file systems only: there is no calendar here.
+uint64_t mp_hal_time_ns(void) {
+    return mp_hal_ticks_ms() * 1000000ULL;
+}
+
 void __wrap_mp_hal_delay_us(mp_uint_t us) {
     uint32_t start = FPGA_COUNTER;
     while (FPGA_COUNTER - start < us) {

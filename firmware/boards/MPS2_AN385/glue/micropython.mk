@@ -8,8 +8,8 @@ QSTR_GLOBAL_DEPENDENCIES += $(USERMOD_DIR)/lwpy_config.h
 # what board.c defines in place of these functions. MicroPython 1.25 links through the compiler,
 # later versions call the linker.
 comma := ,
-LWPY_WRAP := $(if $(findstring (LD) $$(LDFLAGS),$(file < Makefile)),,-Wl$(comma))--wrap=
-LDFLAGS_USERMOD += $(addprefix $(LWPY_WRAP), \
+LWPY_LD := $(if $(findstring (LD) $$(LDFLAGS),$(file < Makefile)),,-Wl$(comma))
+LDFLAGS_USERMOD += $(LWPY_LD)-T$(USERMOD_DIR)/exidx.ld $(addprefix $(LWPY_LD)--wrap=, \
 	mp_hal_stdin_rx_chr mp_hal_stdio_poll pyexec_friendly_repl pyexec_raw_repl \
 	mp_hal_ticks_ms mp_hal_ticks_us mp_hal_ticks_cpu mp_hal_delay_ms mp_hal_delay_us \
 	mp_semihosting_init mp_semihosting_exit)

@@ -1,0 +1,205 @@
+"""The kernels of a connection's life, its beginning above all: the contract, and its readable
+specification (see plain.py). Each is a step of RFC 9293 section 3.10.7, or of another RFC that is
+named, on registers: SEG and OPT (tcp/seg.py), and those of a connection (tcp/pcb.py).
+"""
+
+from ..mpy import const
+from .plain import reg_add, reg_diff, reg_load, reg_set, tcp_parse
+
+_CUR = const(15)  # of hot
+_LEN = const(16)
+_NOW = const(20)
+_SEG_SEQ = const(0)
+_SEG_ACK = const(1)
+_SEG_FLAGS = const(4)
+_SEG_HLEN = const(5)
+_SEG_LEN = const(7)
+_PRESENT = const(0)  # of OPT
+_MSS = const(1)
+_SCALE = const(2)
+_TSVAL = const(3)
+_TSECR = const(4)
+_BLOCKS = const(5)
+_BLOCK = const(6)
+_UTO = const(14)
+_FO_AT = const(15)
+_FO_LEN = const(16)
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_SND_WL1 = const(2)
+_SND_WL2 = const(3)
+_ISS = const(4)
+_RCV_NXT = const(5)
+_RCV_ADV = const(6)
+_IRS = const(7)
+_SND_END = const(8)
+_SND_UP = const(11)
+_RCV_UP = const(12)
+_HEARD = const(24)
+_BUSY = const(47)
+
+_HAS_MSS = const(1)
+_HAS_SCALE = const(2)
+_HAS_SACK = const(4)
+_HAS_TS = const(8)
+_HAS_UTO = const(16)
+_HAS_FO = const(32)
+_MAX_SCALE = const(14)  # RFC 7323 section 2.3: then a window is still a small int
+
+_SEGMENT = const(36)  # where a frame has its TCP header, if there are no IP options
+_TOS = const(17)
+
+
+def tcp_options(buf, off, hlen, opt):
+    """Read the options of the TCP header of `hlen` bytes at buf[off] into OPT.
+
+    Unknown options are skipped by their length; a malformed one ends the search. Without an MSS
+    option the MSS is 536 (RFC 9293 section 3.7.1).
+    """
+    opt[_PRESENT] = opt[_BLOCKS] = 0
+    opt[_MSS] = 536
+    i = off + 20
+    end = off + hlen
+    while i < end:
+        kind = buf[i]
+        if kind == 1:  # no operation: the other option of a single byte
+            i += 1
+            continue
+        if kind == 0 or i + 1 >= end:
+            return
+        size = buf[i + 1]
+        if size < 2 or i + size > end:
+            return
+        opt[_PRESENT] |= _option(buf, i + 2, kind, size, opt)
+        i += size
+
+
+def _option(buf, at, kind, size, opt):
+    """Note one option, whose data is at buf[at], if it is known and its length is right. Returns
+    which one it is, as PRESENT has it."""
+    if kind == 8 and size == 10:
+        reg_load(opt, _TSVAL, buf, at)
+        reg_load(opt, _TSECR, buf, at + 4)
+        return _HAS_TS
+    if kind == 2 and size == 4:
+        mss = buf[at] << 8 | buf[at + 1]
+        opt[_MSS] = max(mss, 64) if mss else 536
+        return _HAS_MSS
+    if kind == 3 and size == 3:
+        opt[_SCALE] = min(buf[at], _MAX_SCALE)
+        return _HAS_SCALE
+    if kind == 5 and size >= 10 and size & 7 == 2:
+        opt[_BLOCKS] = size >> 3
+        for k in range(size >> 2):
+            reg_load(opt, _BLOCK + k, buf, at + 4 * k)
+    elif kind == 4 and size == 2:
+        return _HAS_SACK
+    elif kind == 28 and size == 4:
+        opt[_UTO] = buf[at] << 8 | buf[at + 1]
+        return _HAS_UTO
+    elif kind == 34 and size <= 18:
+        opt[_FO_AT] = at
+        opt[_FO_LEN] = size - 2
+        return _HAS_FO
+    return 0
+
+
+def tcp_arrive(net, p, seg, opt):
+    """frame_check() has found that the frame in `p` has a segment for us: read its header and its
+    options. Return its connection, now busy with it, or None if there is none."""
+    hot = net.hot
+    buf = p.buf
+    p.off = _SEGMENT
+    p.len = p.tot_len = hot[_LEN]
+    net.rx_group = 0
+    net.rx_tos = buf[_TOS]
+    tcp_parse(buf, _SEGMENT, p.len, seg)
+    tcp_options(buf, _SEGMENT, seg[_SEG_HLEN], opt)
+    if not hot[_CUR]:
+        return None
+    pcb = net.tcp.pcbs[hot[_CUR] - 1]
+    pcb.regs[_BUSY] = 1
+    pcb.regs[_HEARD] = hot[_NOW]
+    return pcb
+
+
+def tcp_check(regs, seg, opt):
+    """RFC 9293 section 3.10.7.4, the steps that nearly every segment passes. Returns
+
+    0  it has passed them
+    1  not the first: none of it lies in the receive window (table 5)
+    2  nor the second: it has RST       3  the fourth: it has SYN     4  the fifth: it has no ACK
+    5  it has passed them, and brings a user timeout
+
+    A segment without text may lie at the window's right edge, where the ACKs of a peer are that
+    has used up the window, or one beyond a window of zero, if the peer has probed it: else both
+    ends of a connection that are there would answer each other's ACKs for ever, and learn nothing
+    of them. In a window of zero the ACK, URG and RST of text count, it is trimmed away later.
+    """
+    wnd = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
+    ahead = reg_diff(seg, _SEG_SEQ, regs, _RCV_NXT)
+    n = seg[_SEG_LEN]
+    if n == 0:
+        acceptable = 0 <= ahead <= max(wnd, 1)
+    elif wnd <= 0:
+        acceptable = ahead == 0
+    else:
+        acceptable = -n < ahead < wnd
+    if not acceptable:
+        return 1
+    flags = seg[_SEG_FLAGS]
+    if flags & 0x04:
+        return 2
+    if flags & 0x02:
+        return 3
+    if not flags & 0x10:
+        return 4
+    return 5 if opt[_PRESENT] & _HAS_UTO else 0
+
+
+def tcp_begin(regs):
+    """ISS is chosen: nothing is sent yet, or queued."""
+    for i in (_SND_UNA, _SND_NXT, _SND_END, _SND_UP):
+        reg_set(regs, i, regs, _ISS, 0)
+
+
+def tcp_take_syn(regs, seg):
+    """Take the peer's SYN: IRS, and all that begins behind it; SEG.SEQ moves past it, too. Of the
+    window as much is offered as before, by our SYN, if that was first."""
+    offered = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
+    reg_set(regs, _IRS, seg, _SEG_SEQ, 0)
+    reg_add(seg, _SEG_SEQ, 1)
+    for i in (_RCV_NXT, _RCV_UP, _SND_WL1):
+        reg_set(regs, i, seg, _SEG_SEQ, 0)
+    reg_set(regs, _RCV_ADV, seg, _SEG_SEQ, offered)
+    reg_set(regs, _SND_WL2, seg, _SEG_ACK, 0)
+
+
+def tcp_first_ack(regs, seg):
+    """RFC 9293 section 3.10.7.4, "fifth", SYN-RECEIVED: does SEG acknowledge our SYN? Return 1 and
+    note it, and whose window this is; or 0."""
+    if reg_diff(seg, _SEG_ACK, regs, _SND_UNA) <= 0 or reg_diff(seg, _SEG_ACK, regs, _SND_NXT) > 0:
+        return 0
+    reg_set(regs, _SND_UNA, seg, _SEG_ACK, 0)
+    reg_set(regs, _SND_WL1, seg, _SEG_SEQ, 0)
+    reg_set(regs, _SND_WL2, seg, _SEG_ACK, 0)
+    return 1
+
+
+def tcp_rtt(pcb, r, least, most):
+    """A round trip took `r` ms: the next timeout of retransmission (RFC 6298 section 2). srtt is
+    kept times 8 and rttvar times 4; an echoed timestamp may have made `r` any number."""
+    r = min(max(r, 0), most)
+    if pcb.srtt == 0:
+        pcb.srtt = max(r << 3, 1)
+        pcb.rttvar = r << 1
+    else:
+        delta = r - (pcb.srtt >> 3)
+        pcb.srtt = max(pcb.srtt + delta, 1)
+        pcb.rttvar += abs(delta) - (pcb.rttvar >> 2)
+    pcb.rto = min(max((pcb.srtt >> 3) + max(pcb.rttvar, 1), least), most)
+
+
+def tcp_clock(regs, i, ms):
+    """regs[i] += ticks of 4 microseconds, 256 for each of `ms` (RFC 6528 section 3)."""
+    regs[i] = (regs[i] + (ms << 8)) & 0xFFFFFFFF

@@ -1,0 +1,227 @@
+"""The kernels of a connection's life as MicroPython runs them. The contract, and what each
+function means: conn_plain.py; how they are written: viper.py.
+"""
+
+import micropython
+
+from ..mpy import const
+
+_NONE = None  # as an object, which viper's own is not
+
+_CUR = const(15)
+_LEN = const(16)
+_NOW = const(20)
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_SND_WL1 = const(2)
+_SND_WL2 = const(3)
+_ISS = const(4)
+_RCV_NXT = const(5)
+_RCV_ADV = const(6)
+_IRS = const(7)
+_SND_END = const(8)
+_SND_UP = const(11)
+_RCV_UP = const(12)
+_HEARD = const(24)
+_BUSY = const(47)
+
+
+@micropython.viper
+def tcp_options(buf: ptr8, off: int, hlen: int, opt: ptr32):
+    p = ptr8(int(buf) + off)
+    opt[0] = 0
+    opt[1] = 536
+    opt[5] = 0
+    i = 20
+    while i < hlen:
+        kind = p[i]
+        if kind == 1:
+            i += 1
+            continue
+        if kind == 0 or i + 1 >= hlen:
+            return
+        size = p[i + 1]
+        if size < 2 or i + size > hlen:
+            return
+        n = p[i + 2] << 8 | p[i + 3]  # where there are so many: what is read beyond is not used
+        bit = 0
+        if (kind == 8 and size == 10) or (kind == 5 and size >= 10 and size & 7 == 2):
+            k = 3
+            if kind == 5:
+                k = 6
+                opt[5] = size >> 3
+            else:
+                bit = 8
+            q = ptr8(int(p) + i + 2)
+            n = size
+            while n > 2:
+                opt[k] = q[0] << 24 | q[1] << 16 | q[2] << 8 | q[3]
+                q = ptr8(int(q) + 4)
+                k += 1
+                n -= 4
+        elif kind == 2 and size == 4:
+            if n == 0:
+                n = 536
+            elif n < 64:
+                n = 64
+            opt[1] = n
+            bit = 1
+        elif kind == 3 and size == 3:
+            n >>= 8
+            if n > 14:
+                n = 14
+            opt[2] = n
+            bit = 2
+        elif kind == 4 and size == 2:
+            bit = 4
+        elif kind == 28 and size == 4:
+            opt[14] = n
+            bit = 16
+        elif kind == 34 and size <= 18:
+            opt[15] = off + i + 2
+            opt[16] = size - 2
+            bit = 32
+        opt[0] = opt[0] | bit
+        i += size
+
+
+@micropython.viper
+def tcp_arrive(net, p, seg: ptr32, opt):
+    hot = ptr32(net.hot)
+    buf = p.buf
+    n = hot[_LEN]
+    p.off = 36
+    p.len = n
+    p.tot_len = n
+    net.rx_group = 0
+    b = ptr8(buf)
+    net.rx_tos = b[17]
+    hlen = b[48] >> 4 << 2
+    flags = b[49]
+    seg[0] = b[40] << 24 | b[41] << 16 | b[42] << 8 | b[43]
+    seg[1] = b[44] << 24 | b[45] << 16 | b[46] << 8 | b[47]
+    seg[2] = b[50] << 8 | b[51]
+    seg[3] = b[54] << 8 | b[55]
+    seg[4] = flags
+    seg[5] = hlen
+    n -= hlen
+    seg[6] = n
+    seg[7] = n + (flags >> 1 & 1) + (flags & 1)
+    if hlen > 20:
+        tcp_options(buf, 36, hlen, opt)
+    else:
+        o = ptr32(opt)
+        o[0] = 0
+        o[1] = 536
+        o[5] = 0
+    c = hot[_CUR]
+    if c == 0:
+        return _NONE
+    pcb = net.tcp.pcbs[c - 1]
+    regs = ptr32(pcb.regs)
+    regs[_BUSY] = 1
+    regs[_HEARD] = hot[_NOW]
+    return pcb
+
+
+@micropython.viper
+def tcp_check(regs: ptr32, seg: ptr32, opt: ptr32) -> int:
+    top = 1
+    top <<= 31  # 2^31 in 64 bits, -2^31 in 32; then the mask changes nothing
+    k = regs[_RCV_NXT]
+    wnd = ((regs[_RCV_ADV] - k + top) & (top + top - 1)) - top
+    ahead = ((seg[0] - k + top) & (top + top - 1)) - top
+    n = seg[7]
+    if n == 0:
+        if ahead < 0 or (ahead > 1 and ahead > wnd):
+            return 1
+    elif wnd <= 0:
+        if ahead:
+            return 1
+    elif ahead <= 0 - n or ahead >= wnd:
+        return 1
+    flags = seg[4]
+    if flags & 0x16 != 0x10:
+        if flags & 4:
+            return 2
+        if flags & 2:
+            return 3
+        return 4
+    if opt[0] & 16:
+        return 5
+    return 0
+
+
+@micropython.viper
+def tcp_begin(regs: ptr32):
+    k = regs[_ISS]
+    regs[_SND_UNA] = k
+    regs[_SND_NXT] = k
+    regs[_SND_END] = k
+    regs[_SND_UP] = k
+
+
+@micropython.viper
+def tcp_take_syn(regs: ptr32, seg: ptr32):
+    k = seg[0]
+    regs[_IRS] = k
+    k += 1
+    seg[0] = k
+    regs[_RCV_ADV] = k + regs[_RCV_ADV] - regs[_RCV_NXT]
+    regs[_RCV_NXT] = k
+    regs[_RCV_UP] = k
+    regs[_SND_WL1] = k
+    regs[_SND_WL2] = seg[1]
+
+
+@micropython.viper
+def tcp_first_ack(regs: ptr32, seg: ptr32) -> int:
+    top = 1
+    top <<= 31  # see tcp_check()
+    k = seg[1]
+    if ((k - regs[_SND_UNA] + top) & (top + top - 1)) - top <= 0:
+        return 0
+    if ((k - regs[_SND_NXT] + top) & (top + top - 1)) - top > 0:
+        return 0
+    regs[_SND_UNA] = k
+    regs[_SND_WL1] = seg[0]
+    regs[_SND_WL2] = k
+    return 1
+
+
+@micropython.viper
+def tcp_rtt(pcb, r: int, least: int, most: int):
+    if r < 0:
+        r = 0
+    if r > most:
+        r = most
+    srtt = int(pcb.srtt)
+    if srtt == 0:
+        srtt = r << 3
+        var = r << 1
+    else:
+        r -= srtt >> 3
+        srtt += r
+        var = int(pcb.rttvar)
+        var -= var >> 2
+        if r < 0:
+            var -= r
+        else:
+            var += r
+    if srtt < 1:
+        srtt = 1
+    pcb.srtt = srtt
+    pcb.rttvar = var
+    if var < 1:
+        var = 1
+    r = (srtt >> 3) + var
+    if r < least:
+        r = least
+    if r > most:
+        r = most
+    pcb.rto = r
+
+
+@micropython.viper
+def tcp_clock(regs: ptr32, i: int, ms: int):
+    regs[i] = regs[i] + (ms << 8)

@@ -1,0 +1,119 @@
+"""lwpy goes onto a board that has MicroPython and an empty file system, and serves from there."""
+
+import pathlib
+import re
+import urllib.request
+
+import pytest
+
+from emulator import Machine
+from emulator.qemu import FIRMWARE
+from tools import boards, deploy
+
+pytestmark = pytest.mark.emulator
+
+BARE = pathlib.Path(FIRMWARE).with_name("bare.elf")
+BOARD = "MPS2_AN385"
+ALL = sorted(p.parent.name for p in boards.BOARDS.glob("*/board.toml"))
+
+
+@pytest.fixture(scope="module")
+def bare():
+    with Machine(BARE) as machine:
+        yield machine
+
+
+def run(capsys, machine, *args):
+    """Deploy to the machine; return the exit status and what was said."""
+    machine.console.close()
+    status = deploy.main([BOARD, "--port", machine.console.port, *args])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def page(machine):
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(machine.url + "bench200", timeout=10) as answer:
+        return answer.read()
+
+
+def test_deploys_and_serves_with_the_heap_locked(capsys, bare):
+    status, out, err = run(capsys, bare)
+    assert status == 0, err
+    assert "The heap is locked" in out
+    assert "lib/stack/tcp/input.mpy" in out
+    assert len(page(bare)) == 200
+
+
+def test_copies_only_what_has_changed(capsys, bare):
+    status, out, err = run(capsys, bare, "--ip", "10.0.2.15/24", "--gw", "10.0.2.2")
+    assert status == 0, err
+    assert re.findall(r"^  (\S+),", out, re.M) == ["lib/address.py"]
+    assert "Serving http://10.0.2.15/" in out
+    assert len(page(bare)) == 200
+
+
+def test_leaves_a_main_py_of_the_user_alone(capsys, bare):
+    with deploy.Console(bare.console.port) as console:
+        console.soft_reset()
+        console.put("main.py", b"print('mine')")
+    status, _, err = run(capsys, bare)
+    assert status == 1 and "FORCE=1" in err
+    with deploy.Console(bare.console.port) as console:
+        assert console.eval("open('main.py').read()") == repr("print('mine')")
+    status, _, err = run(capsys, bare, "--force")
+    assert status == 0, err
+    assert len(page(bare)) == 200
+
+
+GOOD = {"version": (1, 25), "mpy": 6, "mpy_sub": 3, "march": "armv7m", "viper": True}
+GOOD |= {"heap": 1 << 20, "disk": 1 << 20, "machine": "mps2-an385 with Cortex-M3"}
+
+
+@pytest.mark.parametrize(
+    "fact, remedy",
+    [
+        ({}, None),
+        ({"machine": "NUCLEO_H743ZI with STM32H743"}, "Is BOARD right, and PORT"),
+        ({"version": (1, 24)}, "flash 1.25 or later"),
+        ({"march": ""}, "MICROPY_EMIT_THUMB"),
+        ({"viper": False}, "MICROPY_EMIT_THUMB"),
+        ({"mpy_sub": 2}, "set MPY_DIR"),
+        ({"heap": 100_000}, "make firmware BOARD=MPS2_AN385"),
+    ],
+)
+def test_check_says_what_to_do(fact, remedy):
+    table = boards.board(BOARD)
+    if remedy is None:
+        deploy.check(table, GOOD | fact)
+    else:
+        with pytest.raises(boards.BoardError, match=remedy):
+            deploy.check(table, GOOD | fact)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_dry_run_shows_every_step_of_each_board(capsys, name):
+    assert deploy.main([name, "--dry-run", "--ip", "192.168.1.50/24"]) == 0
+    out = capsys.readouterr().out
+    table = boards.board(name)
+    for driver in table["drivers"]:
+        assert f"write lib/hal/{driver}.mpy" in out or driver.endswith("_thumb")
+    assert "write lib/board.mpy" in out and "write lib/address.py" in out
+    assert all(line in out for line in table["wiring"])
+    assert "Nothing was done" in out
+
+
+@pytest.mark.parametrize(
+    "args, error",
+    [
+        (["NONE"], "BOARD is one of: .*MPS2_AN385"),
+        ([BOARD], "PORT=/dev/ttyACM0"),
+        ([BOARD, "--port", "/dev/nothing"], "/dev/nothing"),
+        ([BOARD, "--dry-run", "--ip", "192.168.1.300/24"], "192.168.1.50/24"),
+        ([BOARD, "--dry-run", "--ip", "192.168.1.3"], "needs a prefix"),
+        ([BOARD, "--dry-run", "--ip", "192.168.1.3/24", "--gw", "10.0.0.1"], "in that network"),
+    ],
+)
+def test_mistakes_are_told_with_the_remedy(capsys, args, error):
+    assert deploy.main(args) == 1
+    assert re.search(error, capsys.readouterr().err)

@@ -1,0 +1,198 @@
+"""The kernels of a connection's life against conn_plain.py. Runs on every interpreter; on CPython
+only the known answers have something to say."""
+
+from array import array
+
+from stack import kernel
+from stack.kernel import conn_plain
+from tests.packets import b16, b32
+
+from .test_kernels import EDGES, Random, call
+
+UNA, NXT, ISS, RCV_NXT, RCV_ADV = 0, 1, 4, 5, 6
+NREGS = 52
+M32 = 0xFFFFFFFF
+
+
+def same(name, *args):
+    """Return what the kernel returns, and its arguments afterwards, which must not differ."""
+    expected = call(conn_plain, name, args)
+    assert call(kernel, name, args) == expected, (name, args)
+    return expected
+
+
+def options(given, off=0, hlen=None):
+    """Return (present, OPT) for a header that ends with the options `given`."""
+    buf = bytearray(off) + bytearray(20) + bytearray(given)
+    _, (_, _, _, opt) = same(
+        "tcp_options", buf, off, hlen or 20 + len(given), array("I", [7] * 17)
+    )
+    return opt[0], opt
+
+
+def test_options_are_read():
+    ts = b"\x08\x0a" + b32(0xFEDCBA98) + b32(5)
+    present, opt = options(b"\x02\x04\x05\xb4\x01\x03\x03\x07\x04\x02" + ts, 3)
+    assert present == 1 | 2 | 4 | 8 and list(opt[1:6]) == [1460, 7, 0xFEDCBA98, 5, 0]
+    present, opt = options(b"\x1c\x04\x80\x05\x22\x06abcd")
+    assert present == 16 | 32 and opt[14] == 0x8005 and list(opt[15:]) == [26, 4]
+    for n in range(1, 5):
+        blocks = [0x80000000 + i for i in range(2 * n)]
+        text = b"".join(b32(x) for x in blocks)
+        present, opt = options(b"\x01\x01\x05" + bytes((2 + 8 * n,)) + text)
+        assert present == 0 and opt[5] == n and list(opt[6 : 6 + 2 * n]) == blocks
+
+
+def test_options_of_any_bytes_are_read_alike():
+    rng = Random(11)
+    for _ in range(400):
+        given = bytearray(rng.below(41) & ~3)
+        i = 0
+        while i < len(given):
+            given[i] = (0, 1, 2, 3, 4, 5, 8, 28, 34, 99)[rng.below(10) or 1]
+            if i + 1 < len(given):
+                given[i + 1] = (0, 2, 3, 4, 10, 18, 26, rng.below(41))[rng.below(8)]
+            i += 1 + rng.below(6)
+        options(given, rng.below(4))
+
+
+class Thing:
+    pass
+
+
+def test_a_segment_arrives():
+    hot = array("I", [0] * 30)
+    hot[20] = 0x3FFFFFF0  # NOW
+    regs = array("I", [0] * NREGS)
+    for c in (0, 1):
+        for opts in (b"", b"\x02\x04\x05\xb4"):
+            for number in EDGES:
+                seen = []
+                for module in (conn_plain, kernel):
+                    hot[15], hot[16] = c, 23 + len(opts)
+                    regs[24] = regs[47] = 0
+                    net, net.tcp, pcb, p = Thing(), Thing(), Thing(), Thing()
+                    pcb.regs, net.hot, net.tcp.pcbs = regs, hot, [pcb]
+                    head = b16(1000) + b16(80) + b32(number) + b32(number ^ 5)
+                    head += bytes(((20 + len(opts)) << 2, 0x13)) + b16(500) + bytes(2) + b16(9)
+                    p.buf = bytearray(16) + b"\x45\x02" + bytes(18) + head + opts + b"abc"
+                    seg, opt = array("I", [3] * 8), array("I", [3] * 17)
+                    found = module.tcp_arrive(net, p, seg, opt)
+                    assert found is (pcb if c else None)
+                    assert p.off == 36 and p.len == p.tot_len == 23 + len(opts)
+                    assert net.rx_group == 0 and net.rx_tos == 2
+                    assert regs[47] == c and regs[24] == (hot[20] if c else 0)
+                    seen.append((list(seg), list(opt)))
+                hlen = 20 + len(opts)
+                assert seen[0][0] == [number, number ^ 5, 500, 9, 0x13, hlen, 3, 5]
+                assert seen[0][1][1] == (1460 if opts else 536)
+                assert seen[0] == seen[1]
+
+
+def check(ahead, n, wnd, flags=0x10, nxt=0xFFFFFFF0, has=0):
+    regs = array("I", [0] * NREGS)
+    regs[RCV_NXT] = nxt
+    regs[RCV_ADV] = (nxt + wnd) & M32
+    seg = array("I", [(nxt + ahead) & M32, 0, 0, 0, flags, 20, n, n])
+    return same("tcp_check", regs, seg, array("I", [has]))[0]
+
+
+def test_what_is_acceptable():
+    """RFC 9293 table 5, and what we let pass besides."""
+    for nxt in EDGES:
+        for ahead, n, wnd, good in (
+            (0, 0, 0, True),
+            (1, 0, 0, True),  # the peer has probed a window of zero
+            (2, 0, 0, False),
+            (-1, 0, 0, False),
+            (0, 0, 100, True),
+            (100, 0, 100, True),
+            (101, 0, 100, False),
+            (0, 1, 0, True),  # all but its text
+            (1, 1, 0, False),
+            (0, 1, -5, True),
+            (-1, 0, -5, False),
+            (99, 9, 100, True),
+            (100, 9, 100, False),
+            (-9, 9, 100, False),
+            (-8, 9, 100, True),
+            (1 << 30, 9, 100, False),
+            (-1 << 31, 0, 100, False),
+        ):
+            assert check(ahead, n, wnd, nxt=nxt) == (0 if good else 1), (ahead, n, wnd)
+
+
+def test_what_else_a_segment_may_be():
+    for flags, why in (
+        (0x10, 0),
+        (0xF9, 0),
+        (0x14, 2),
+        (0x06, 2),
+        (0x12, 3),
+        (0x02, 3),
+        (0x01, 4),
+        (0x00, 4),
+    ):
+        assert check(0, 0, 9, flags) == why, flags
+        assert check(-1, 0, 9, flags, has=16) == 1
+    assert check(0, 0, 9, 0x10, has=16) == 5 and check(0, 0, 9, 0x14, has=16) == 2
+    assert check(0, 0, 9, 0x10, has=47) == 0
+
+
+def test_numbers_at_the_beginning():
+    for k in EDGES:
+        regs = array("I", [9] * NREGS)
+        regs[ISS] = k
+        _, (after,) = same("tcp_begin", regs)
+        assert list(after[i] for i in (0, 1, 8, 11)) == [k] * 4 and after[2] == 9
+        for shown in (0, 5840):
+            regs[RCV_NXT], regs[RCV_ADV] = 5, 5 + shown
+            seg = array("I", [k, k ^ 0xFF, 0, 0, 2, 20, 0, 1])
+            _, (after, seg) = same("tcp_take_syn", regs, seg)
+            n = (k + 1) & M32
+            assert [after[i] for i in (7, 5, 12, 2, 3)] == [k, n, n, n, k ^ 0xFF] and seg[0] == n
+            assert after[RCV_ADV] == (n + shown) & M32
+
+
+def test_an_ack_of_the_syn():
+    for una in EDGES:
+        for acked, sent, good in ((1, 1, 1), (0, 1, 0), (2, 1, 0), (3, 9, 1), (-1, 1, 0)):
+            regs = array("I", [9] * NREGS)
+            regs[UNA], regs[NXT] = una, (una + sent) & M32
+            ack = (una + acked) & M32
+            result, (after, _) = same("tcp_first_ack", regs, array("I", [77, ack] + [0] * 6))
+            assert result == good
+            assert list(after[:4]) == ([ack, regs[NXT], 77, ack] if good else list(regs[:4]))
+
+
+def rtt(samples, least=300, most=60_000):
+    """Return (srtt, rttvar, rto) after the samples."""
+    results = []
+    for module in (conn_plain, kernel):
+        pcb = Thing()
+        pcb.srtt = pcb.rttvar = pcb.rto = 0
+        for r in samples:
+            module.tcp_rtt(pcb, r, least, most)
+        results.append((pcb.srtt, pcb.rttvar, pcb.rto))
+    assert results[0] == results[1], samples
+    return results[0]
+
+
+def test_round_trips():
+    """RFC 6298 section 2: SRTT and RTTVAR of the first, then an eighth and a quarter of each."""
+    assert rtt([100], 10) == (800, 200, 300)
+    assert rtt([100, 100], 10) == (800, 150, 250)
+    assert rtt([100, 180], 10) == (880, 230, 340)
+    assert rtt([100, 20], 10) == (720, 230, 320)
+    assert rtt([0])[2] == 300 and rtt([-1 << 28]) == rtt([0]) and rtt([0])[0] == 1
+    assert rtt([0x3FFFFFFF]) == rtt([60_000]) and rtt([60_000])[2] == 60_000
+    rng = Random(5)
+    for _ in range(200):
+        rtt([rng.below(1 << rng.below(18)) - 3 for _ in range(4)])
+
+
+def test_the_clock_of_sequence_numbers():
+    for k in EDGES:
+        for ms in (0, 1, 0x1FFFFF, 0x200000, 0x3FFFFFFF):
+            _, (after, _, _) = same("tcp_clock", array("I", [1, k]), 1, ms)
+            assert list(after) == [1, (k + 256 * ms) & M32]
