@@ -39,6 +39,7 @@ writes on some ports excepted; see there). Its contract:
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 
     lan9118.py  the LAN9118 controller          w5500.py, enc28j60.py  chips on an SPI bus
+    stm32_eth.py  an STM32F4's or F7's own MAC
     tap.py      a TAP interface (CPython)       stream.py  frames over a socket: QEMU, the bridge
     wire.py     a virtual wire, for tests       spi.py     what the chips on an SPI bus share
     pcap.py     records any of them             clock.py, counter.py, sim.py: time
@@ -47,8 +48,8 @@ A clock is a function without arguments that returns milliseconds, 30 bits, wrap
 MicroPython's time.ticks_ms(): see clock.py.
 """
 
-CKSUM_RX = 1  # the device drops or marks frames with a wrong IP, TCP or UDP checksum
-CKSUM_TX = 2  # the device fills in these checksums
+CKSUM_RX = 1  # buf[0] of what rx() returns is 1 if its IP and TCP, UDP or ICMP checksums are right
+CKSUM_TX = 2  # those of IP, TCP and UDP are filled in; a fragment's, and ICMP's, are left alone
 GATHER = 4  # a chain is sent from where it lies, nothing is copied to make it one buffer
 FRAME_SUM = 16  # buf[0] and buf[1] of what rx() returns are the sum of the frame's bytes
 MULTICAST_FILTER = 8  # groups not joined with multicast() are kept out by the device

@@ -22,7 +22,8 @@ from stack.mpy import const
 from stack.pbuf import LEAD, alloc, copy_partial, free
 
 from . import FRAME_SUM, GATHER, MULTICAST_FILTER
-from .lan9118_viper import NAMES, crc_bit, discard, pull, push, read, wait_clear, write
+from .groups import crc_bit, half
+from .lan9118_viper import NAMES, discard, pull, push, read, wait_clear, write
 
 try:
     from .lan9118_thumb import pull, push
@@ -219,15 +220,8 @@ class LAN9118:
         bit = crc_bit(mac)
         self._groups[bit] += 1 if on else -1
         first = bit & 0x20
-        high, low = self._group_bits(first + 16), self._group_bits(first)
+        high, low = half(self._groups, first + 16), half(self._groups, first)
         self._mac_write(_HASHH if first else _HASHL, high, low)
-
-    def _group_bits(self, first):
-        bits = 0
-        for i in range(16):
-            if self._groups[first + i]:
-                bits |= 1 << i
-        return bits
 
     def _tx_unusual(self, p):
         """Return 1 for a chain of three or more pbufs that the chip takes as it is; or send it,

@@ -118,17 +118,3 @@ def push(dev: ptr32, buf: ptr8, off: int, piece: int) -> int:
         regs[_TX_DATA] = src[i]
         i += 1
     return 0
-
-
-@micropython.viper
-def crc_bit(mac: ptr8) -> int:
-    """Return the bit, 0..63, of the hash table that stands for a group address: the upper six bits
-    of the CRC-32 that the FCS uses."""
-    crc = -1
-    for i in range(6):
-        byte = mac[i]
-        for _ in range(8):
-            top = (crc >> 31 ^ byte) & 1
-            crc = crc << 1 ^ (0x04C11DB7 if top else 0)
-            byte >>= 1
-    return crc >> 26 & 0x3F

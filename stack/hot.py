@@ -3,12 +3,14 @@
     0 MAC of the first netif: its first 2 bytes       14 LAST    the connection found last
     1 its last 4                                      15 CUR     what was found, and
     2 IP address of that netif                        16 LEN     how many bytes of it
+    3 RAW_WND  a segment's window
     4 ON      1 if its frames may go the fast way     18 OUT     the first connection that owes
     5 SEED    of the hash of a connection                        an ACK
     6 TABLE, 7 MASK of the connection table           19 BURST   1 while poll() takes frames
     8 PCBS    where the first connection's are        20 NOW     the stack's time
     9 ETH, 10 IP4, 11 TCP, 12 UDP, 13 ICMP:           22 TTL     of what is answered at once
       where the counters of each begin                23 SUMMED  the driver leaves a frame's sum
+   21 KEPT    segments in tcp.kept
    24 BUDGET  frames taken from a driver in a poll    25 MTU
    26 TABLE of the ports of 27 PCBS of UDP            28 ROUTES  8 of 3: address, MAC as in 0, 1
 

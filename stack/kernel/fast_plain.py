@@ -13,9 +13,10 @@ frame starts at buf[2]. Driver, pbuf and pcb are the objects that the rest of th
 from array import array
 
 from ..mpy import const
-from .plain import cksum, reg_add, reg_diff, reg_load, tuple_hash
+from .plain import cksum, reg_add, reg_diff, reg_load, reg_set, tuple_hash
 
 _IP = const(2)
+_RAW_WND = const(3)
 _ON = const(4)
 _SEED = const(5)
 _TABLE = const(6)
@@ -49,11 +50,12 @@ _KEY_PORTS = const(34)
 _HNEXT = const(35)
 _ARMED = const(36)
 _RCV_WND = const(37)
+_RCV_MAX = const(38)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(52)
+_NREGS = const(65)
 
 
 _ack = array("I", [0])
@@ -93,7 +95,8 @@ def frame_check(hot, buf, n):
     3  a datagram for the UDP pcb number hot[CUR] from somebody we have sent to lately, with
        hot[LEN] bytes of data at buf[44]
     4  an echo request of such a one, now the reply: hot[LEN] bytes at buf[2] are to be sent
-    5  an ACK of hot[LEN] bytes, and nothing else, of connection hot[CUR], which is armed
+    5  an ACK of hot[LEN] bytes, and nothing else, of connection hot[CUR], which is armed;
+       hot[RAW_WND] is its window
 
     Checksums are right then, it is for us, and it is counted in all layers. If hot[SUMMED], the
     driver has left the ones'-complement sum of the frame's bytes in buf[0] and buf[1].
@@ -165,7 +168,7 @@ def _segment(hot, buf, m):
     if (
         not hot[r + _ARMED]
         or _half(buf, 48) & 0xF7FF != 0x1050  # ACK, or with PSH; no options
-        or _half(buf, 50) != hot[r + _WINDOW]
+        or (_half(buf, 50) != hot[r + _WINDOW] and (m or not _new_window(hot, buf, r)))
         or seq != hot[r + _RCV_NXT]
     ):
         return 2
@@ -185,6 +188,11 @@ def _segment(hot, buf, m):
     return 1
 
 
+def _new_window(hot, buf, r):
+    """May the window have changed? Not to nothing, and only if the connection is armed to send."""
+    return hot[r + _ARMED] & 2 and _half(buf, 50)
+
+
 def _acknowledgment(hot, buf, r, seq):
     """Look how much is acknowledged of what was sent."""
     reg_load(_ack, 0, buf, 44)
@@ -195,6 +203,7 @@ def _acknowledgment(hot, buf, r, seq):
     hot[r + _SND_WL2] = _ack[0]
     hot[r + _HEARD] = hot[_NOW]
     hot[_LEN] = acked
+    hot[_RAW_WND] = _half(buf, 50)
     return 5
 
 
@@ -343,3 +352,48 @@ def udp_sendto(u, p, addr, off, port):
         _count(hot, hot[_UDP] + 1)
     _count(hot, hot[_ETH] + (6 if err else 1))
     return err
+
+
+def tcp_window(regs, step, scale):
+    """Return SEG.WND for a segment sent now, in units of 2^scale bytes, and remember its right
+    edge in RCV_ADV.
+
+    The edge never moves left, and only moves right by `step` or more, or half of all there is (RFC
+    9293 section 3.8.6.2.2: silly window avoidance). What is no whole unit is rounded up, or else
+    the edge could move left (RFC 7323 section 2.4).
+    """
+    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
+    wnd = regs[_RCV_WND]
+    if wnd - shown < min(step, regs[_RCV_MAX] >> 1) and shown >= 0:
+        if not scale:
+            return shown
+        wnd = shown
+    wnd = min((wnd + (1 << scale) - 1) >> scale, 0xFFFF)
+    reg_set(regs, _RCV_ADV, regs, _RCV_NXT, wnd << scale)
+    return wnd
+
+
+def tcp_seg_free(tcp, seg):
+    """Give back a segment and its pbufs."""
+    if seg.p is not None:
+        pbuf_free(seg.p)
+        seg.p = None
+    seg.next = tcp.segs_free
+    tcp.segs_free = seg
+    tcp.segs_avail += 1
+
+
+def rom_sum(net, q):
+    """Return the sum of REF pbuf `q`'s bytes; of an object of type bytes, which nobody can change,
+    it is only made once as long as it is remembered."""
+    buf = q.buf
+    if type(buf) is not bytes:
+        return cksum(buf, q.off, q.len, 0)
+    i = ((q.off >> 2) + q.len) & 15
+    at = net.sums_at
+    if net.sums[i] is not buf or at[3 * i] != q.off or at[3 * i + 1] != q.len:
+        net.sums[i] = buf
+        at[3 * i] = q.off
+        at[3 * i + 1] = q.len
+        at[3 * i + 2] = cksum(buf, q.off, q.len, 0)
+    return at[3 * i + 2]

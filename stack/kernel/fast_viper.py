@@ -17,8 +17,10 @@ except (ImportError, SyntaxError, ValueError):  # as in __init__.py
     from .viper import cksum
 
 _NONE = None  # as an object, which viper's own is not
+_BYTES = bytes
 
 _IP = const(2)
+_RAW_WND = const(3)
 _ON = const(4)
 _SEED = const(5)
 _TABLE = const(6)
@@ -52,11 +54,12 @@ _KEY_PORTS = const(34)
 _HNEXT = const(35)
 _ARMED = const(36)
 _RCV_WND = const(37)
+_RCV_MAX = const(38)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(52)
+_NREGS = const(65)
 
 
 @micropython.viper
@@ -142,7 +145,10 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
         hot[_LEN] = m
         m -= 20
         regs = ptr32(int(hot) + (r << 2))
-        if c == 0 or regs[_ARMED] == 0 or h[24] & 0xF7FF != 0x1050 or h[25] != regs[_WINDOW]:
+        k = regs[_ARMED]
+        if c == 0 or k == 0 or h[24] & 0xF7FF != 0x1050:
+            return 2
+        if h[25] != regs[_WINDOW] and (m or k == 1 or h[25] == 0):
             return 2
         seq = b[40] << 24 | b[41] << 16 | b[42] << 8 | b[43]
         if seq != regs[_RCV_NXT]:
@@ -159,6 +165,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
             regs[_SND_WL2] = i
             regs[_HEARD] = hot[_NOW]
             hot[_LEN] = c
+            hot[_RAW_WND] = h[25]
             return 5
         if i != regs[_SND_UNA] or m > regs[_RCV_ADV] - seq:
             return 2
@@ -376,3 +383,52 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
         hot[k] = hot[k] + 1
     hot[i] = hot[i] + 1
     return err
+
+
+@micropython.viper
+def tcp_window(regs: ptr32, step: int, scale: int) -> int:
+    top = 1
+    top <<= 31  # 2^31 in 64 bits, -2^31 in 32; then the next line changes nothing
+    shown = ((regs[_RCV_ADV] - regs[_RCV_NXT] + top) & (top + top - 1)) - top
+    wnd = regs[_RCV_WND]
+    half = regs[_RCV_MAX] >> 1
+    if half < step:
+        step = half
+    if wnd - shown < step and shown >= 0:
+        if scale == 0:
+            return shown
+        wnd = shown
+    wnd = (wnd + (1 << scale) - 1) >> scale
+    if wnd > 0xFFFF:
+        wnd = 0xFFFF
+    regs[_RCV_ADV] = regs[_RCV_NXT] + (wnd << scale)
+    return wnd
+
+
+@micropython.viper
+def tcp_seg_free(tcp, seg):
+    p = seg.p
+    if p is not _NONE:
+        pbuf_free(p)
+        seg.p = _NONE
+    seg.next = tcp.segs_free
+    tcp.segs_free = seg
+    tcp.segs_avail = int(tcp.segs_avail) + 1
+
+
+@micropython.viper
+def rom_sum(net, q) -> int:
+    buf = q.buf
+    off = int(q.off)
+    n = int(q.len)
+    if type(buf) is not _BYTES:
+        return int(cksum(buf, off, n, 0))
+    i = ((off >> 2) + n) & 15
+    at = ptr32(int(ptr8(net.sums_at)) + 12 * i)
+    known = net.sums
+    if known[i] is not buf or at[0] != off or at[1] != n:
+        known[i] = buf
+        at[0] = off
+        at[1] = n
+        at[2] = int(cksum(buf, off, n, 0))
+    return at[2]

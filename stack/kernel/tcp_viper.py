@@ -5,11 +5,11 @@ each function means: tcp_plain.py; how they are written: viper.py and fast_viper
 import micropython
 
 from ..mpy import const
-from .fast_viper import cksum, frame_check, ip4_send, pbuf_alloc, pbuf_free
+from .fast_viper import cksum, frame_check, ip4_send, pbuf_free, rom_sum, tcp_window
+from .send_viper import tcp_acked
 
 _NONE = None  # as objects, which viper's own None and 0 are not
 _OK = 0
-_BYTES = bytes
 
 _ON = const(4)
 _PCBS = const(8)
@@ -25,7 +25,6 @@ _BUDGET = const(24)
 _ROUTES = const(28)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
-_SND_END = const(8)
 _RCV_ADV = const(6)
 _LAST_ACK = const(15)
 _KEY_PEER = const(32)
@@ -41,29 +40,9 @@ _SCALE = const(46)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(52)
+_NREGS = const(65)
 _BEFORE = const(0x20000000)  # as in timer.py
 _WRAP = const(0x3FFFFFFF)
-
-
-@micropython.viper
-def tcp_window(regs: ptr32, step: int, scale: int) -> int:
-    top = 1
-    top <<= 31  # 2^31 in 64 bits, -2^31 in 32; then the next line changes nothing
-    shown = ((regs[_RCV_ADV] - regs[_RCV_NXT] + top) & (top + top - 1)) - top
-    wnd = regs[_RCV_WND]
-    half = regs[_RCV_MAX] >> 1
-    if half < step:
-        step = half
-    if wnd - shown < step and shown >= 0:
-        if scale == 0:
-            return shown
-        wnd = shown
-    wnd = (wnd + (1 << scale) - 1) >> scale
-    if wnd > 0xFFFF:
-        wnd = 0xFFFF
-    regs[_RCV_ADV] = regs[_RCV_NXT] + (wnd << scale)
-    return wnd
 
 
 @micropython.viper
@@ -86,90 +65,6 @@ def tcp_recved(pcb, n: int):
         regs[_ACK_NOW] = 1
     else:
         pcb.net.tcp.open_window(pcb)
-
-
-@micropython.viper
-def tcp_spare(pcb) -> int:
-    last = pcb.unsent_last
-    if last is _NONE or int(last.flags) & 3:
-        return 0
-    if (ptr32(last.r)[0] - ptr32(pcb.regs)[_SND_NXT]) >> 31 & 1:
-        return 0
-    n = int(pcb.mss) - int(last.len)
-    if n < 0:
-        return 0
-    return n
-
-
-@micropython.viper
-def tcp_queue(pcb, buf, off: int, n: int) -> int:
-    queued = int(pcb.queued)
-    room = int(pcb.snd_buf)
-    if int(pcb.state) != 4 or n <= 0 or n > room or n > int(pcb.mss) or int(tcp_spare(pcb)):
-        return 1
-    net = pcb.net
-    tcp = net.tcp
-    refs = net.refs
-    ram = net.ram
-    left = int(tcp.segs_avail)
-    if queued >= int(tcp.queuelen) or left == 0 or int(ram.avail) < 2 or int(refs.avail) == 0:
-        return 1
-    p = pbuf_alloc(ram, 56, 20)
-    q = pbuf_alloc(refs, 0, 0)
-    q.buf = buf
-    q.off = off
-    q.len = n
-    q.tot_len = n
-    p.next = q
-    p.tot_len = 20 + n
-    seg = tcp.segs_free
-    tcp.segs_free = seg.next
-    tcp.segs_avail = left - 1
-    seg.next = _NONE
-    seg.p = p
-    seg.len = n
-    seg.flags = 8
-    seg.marks = 0
-    regs = ptr32(pcb.regs)
-    ptr32(seg.r)[0] = regs[_SND_END]
-    if pcb.unsent is _NONE:
-        pcb.unsent = seg
-    else:
-        pcb.unsent_last.next = seg
-    pcb.unsent_last = seg
-    pcb.queued = queued + 1
-    pcb.snd_buf = room - n
-    regs[_SND_END] = regs[_SND_END] + n
-    return 0
-
-
-@micropython.viper
-def tcp_seg_free(tcp, seg):
-    p = seg.p
-    if p is not _NONE:
-        pbuf_free(p)
-        seg.p = _NONE
-    seg.next = tcp.segs_free
-    tcp.segs_free = seg
-    tcp.segs_avail = int(tcp.segs_avail) + 1
-
-
-@micropython.viper
-def rom_sum(net, q) -> int:
-    buf = q.buf
-    off = int(q.off)
-    n = int(q.len)
-    if type(buf) is not _BYTES:
-        return int(cksum(buf, off, n, 0))
-    i = ((off >> 2) + n) & 15
-    at = ptr32(int(ptr8(net.sums_at)) + 12 * i)
-    known = net.sums
-    if known[i] is not buf or at[0] != off or at[1] != n:
-        known[i] = buf
-        at[0] = off
-        at[1] = n
-        at[2] = int(cksum(buf, off, n, 0))
-    return at[2]
 
 
 @micropython.viper
@@ -421,7 +316,7 @@ def net_poll(net, now: int) -> int:
                         regs[_NEXT_OUT] = hot[_OUT]
                         hot[_OUT] = c
             elif k == 5:
-                net.tcp.acknowledged(net, p)
+                tcp_acked(net, p)
             elif k == 3:
                 n = hot[_LEN]
                 p.off = 44

@@ -22,6 +22,7 @@ from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
 from . import (
+    ack,
     blind,
     cc,
     count,
@@ -32,6 +33,7 @@ from . import (
     mtu,
     opening,
     options,
+    rack,
     recovery,
     rexmit,
     state,
@@ -74,6 +76,11 @@ def init(net):
     net.tcp.delay = fastpath.delay
     net.tcp.found = input.found
     net.tcp.acknowledged = input.acknowledged
+    net.tcp.done = input.done
+    net.tcp.measure = rexmit.measure
+    net.tcp.release = ack.release
+    net.tcp.grow = fastpath.grow
+    net.tcp.schedule = rack.schedule
     net.tcp.failed = eth.failed
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)

@@ -58,6 +58,7 @@ _RCV_UP = const(12)
 _ARMED = const(36)
 _HEARD = const(24)
 _ACK_NOW = const(40)
+_TIMING = const(55)
 _BUSY = const(47)
 _CUR = const(15)  # of hot
 _LEN = const(16)
@@ -119,10 +120,10 @@ def acknowledged(net, p):
     serial = pcb.serial
     ack.advance(pcb, hot[_LEN])
     if pcb.serial == serial:
-        _done(pcb, regs)
+        done(pcb, regs)
 
 
-def _done(pcb, regs):
+def done(pcb, regs):
     """The segment is processed, and the connection is there: send what is due."""
     regs[_BUSY] = 0
     output(pcb)
@@ -147,7 +148,7 @@ def _arrived(net, pcb, p, netif, addrs, alen):
     if not taken:
         free(p)
     if pcb.serial == serial:
-        _done(pcb, pcb.regs)
+        done(pcb, pcb.regs)
 
 
 def _drop(p, counts, why):
@@ -208,7 +209,7 @@ def _refuse_ack(pcb, flags):
 
 def _opened(pcb):
     """Our SYN is acknowledged: tell the application. Returns False if it ended the connection."""
-    if pcb.timing:
+    if pcb.regs[_TIMING]:
         ack.measure(pcb)
     lost = pcb.nrtx > 0
     pcb.nrtx = pcb.backoff = 0

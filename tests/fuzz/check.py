@@ -101,7 +101,7 @@ def connections(net):
             pcb.snd_wnd,
             pcb.mss,
             pcb.oo_n,
-            pcb.queued,
+            pcb.regs[53],
             pcb.cwnd,
             pcb.dupacks,
             pcb.nrtx,
