@@ -105,7 +105,7 @@ class Seg:
     a kernel sends or keeps."""
 
     def __init__(self):
-        self.r = array("I", [0] * 10)
+        self.r = array("I", [0] * 11)
         self.p = self.q = self.next = None
         self.len = self.flags = 0
         self.marks = 0  # scoreboard.py
