@@ -174,7 +174,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
             hot[_LEN] = c
             hot[_RAW_WND] = h[25]
             return 5
-        if i != regs[_SND_UNA] or m > regs[_RCV_ADV] - seq:
+        if i != regs[_SND_UNA] or (regs[_RCV_ADV] - seq - m) >> 31 & 1:
             return 2
         hot[_LEN] = m
         regs[_SND_WL1] = seq

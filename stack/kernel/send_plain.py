@@ -15,7 +15,7 @@ is armed for sending, or the segment is kept:
     0 SEQ    its sequence number                5 NTH   as what of all that was
     1 LEN    its text   2 FLAGS                 6 KEEP  1 if its pbufs are only its own
     3 SUM    of its text                        7 ROM   1 if nobody can change the text at 8 OFF
-    4 AT     when it was sent last              9 where the header is in memory (viper)
+    4 AT     when it was sent last              9, 10 where the header is in memory (viper)
 """
 
 from ..mpy import const

@@ -210,7 +210,9 @@ def tcp_shape(net, seg):
     if flags == 8 and q.done is _NONE:
         keep = 1
     r[_SEG_KEEP] = keep
-    r[_SEG_FRAME] = int(ptr8(p.buf)) + 20
+    k = int(ptr8(p.buf)) + 20
+    r[_SEG_FRAME] = k
+    r[_SEG_FRAME + 1] = (k >> 31) >> 1  # the upper half, where addresses have 64 bits
     _sum(net, seg)
 
 
@@ -283,7 +285,7 @@ def tcp_push(pcb) -> int:
                     regs[_TIMED_AT] = now
                     regs[_RTT_SEQ] = r[0]
                 regs[_SENT_AT] = now
-            w = ptr32(r[_SEG_FRAME])
+            w = ptr32(r[_SEG_FRAME] | r[_SEG_FRAME + 1] << 31 << 1)
             h = ptr16(w)
             b = ptr8(w)
             h[1] = hot[route + 1]

@@ -31,7 +31,9 @@ def accept(pcb, p, fin):
     regs = pcb.regs
     ahead = reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT)
     n = p.tot_len
-    room = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT) - max(ahead, 0)
+    room = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
+    if ahead > 0:
+        room -= ahead
     if ahead < 0:  # what we have already
         sack.duplicate(pcb, 0, min(-ahead, n))
         skip(p, min(-ahead, n))
