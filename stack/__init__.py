@@ -14,7 +14,7 @@ from array import array
 from . import kernel  # first: each import within another takes C stack
 
 # isort: split
-from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, udp
+from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer, udp
 from .config import load as limits
 from .kernel import net_poll, prf, reg_add, reg_load, reg_store
 
@@ -51,12 +51,12 @@ class Stack:
         if cfg.TCP_TINY:  # what is not used need not be imported: that, too, takes memory
             from . import tcp_tiny as tcp
 
-            hot.share(self)
+            regs = hot.share(self)
         else:
             from . import tcp
 
             names = (eth, arp, ipv4, icmp, udp, tcp.count)
-            hot.init(
+            regs = hot.init(
                 self,
                 sum(len(layer.NAMES) for layer in names)
                 + 3 * cfg.NUM_UDP_PCB
@@ -65,6 +65,7 @@ class Stack:
             )
             self.sums = [None] * 16  # kernel.rom_sum() remembers: objects, and where in them
             self.sums_at = array("I", [0] * 48)
+        self.timers = timer.Timers(regs)
         self.tcp_api = tcp
         self.netifs = []
         self.default_netif = None

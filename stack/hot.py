@@ -30,7 +30,6 @@ from array import array
 from . import stats
 from .kernel import cksum, frame_check, pbuf_free, reg_raw, reg_zero, tcp_acked, tcp_flush
 from .mpy import const
-from .timer import Timers
 
 _IP = const(2)
 _DIRECT = const(3)
@@ -50,20 +49,22 @@ PLACES = {"eth": 9, "ip4": 10, "tcp": 11, "udp": 12, "icmp": 13}
 
 
 def init(net, n):
-    """Give the stack its registers: `n` of them besides the fixed ones. Allocates; for set-up."""
+    """Give the stack its registers: `n` of them besides the fixed ones. Returns those that its
+    loop needs, which are the same. Allocates; for set-up."""
     net.hot = array("I", [0] * (_FIXED + n))
     net.hot_used = _FIXED
-    net.timers = Timers(net.hot)
     net.hot[_TTL] = net.cfg.IP_TTL
     net.hot[_BUDGET] = net.cfg.RX_BUDGET
+    return net.hot
 
 
 def share(net):
     """Give the stack registers that it shares with others like it, where none goes the fast way,
-    and of its own only those that the loop needs. For set-up."""
+    and only those of its own that its loop needs, which it returns. Allocates; for set-up."""
     net.hot = _shared
-    net.timers = Timers(array("I", [0] * (_BUDGET + 1)))
-    net.timers.regs[_BUDGET] = net.cfg.RX_BUDGET
+    regs = array("I", [0] * (_BUDGET + 1))
+    regs[_BUDGET] = net.cfg.RX_BUDGET
+    return regs
 
 
 def gather(net):
