@@ -88,7 +88,7 @@ _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
 _HOT_OUT = const(18)
-_HOT_KEPT = const(21)
+_HOT_KEPT = const(54)
 _NCC = const(20)
 _NSB = const(16)
 _LISTEN = const(1)
@@ -105,7 +105,7 @@ class Seg:
     a kernel sends or keeps."""
 
     def __init__(self):
-        self.r = array("I", [0] * 10)
+        self.r = array("I", [0] * 11)
         self.p = self.q = self.next = None
         self.len = self.flags = 0
         self.marks = 0  # scoreboard.py
