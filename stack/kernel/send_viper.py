@@ -11,6 +11,7 @@ from .fast_viper import pbuf_alloc, pbuf_free, rom_sum, tcp_seg_free
 _NONE = None  # as an object, which viper's own is not
 _BYTES = bytes
 
+_DIRECT = const(3)
 _RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
@@ -154,7 +155,7 @@ def _queue_new(pcb, buf, off: int, n: int) -> int:
     left = int(tcp.segs_avail)
     if regs[_QUEUED] >= int(tcp.queuelen) or left == 0:
         return 1
-    if int(ram.avail) < 2 or int(refs.avail) == 0:
+    if ptr32(ram.regs)[0] < 2 or ptr32(refs.regs)[0] == 0:
         return 1
     p = pbuf_alloc(ram, 56, 20)
     q = pbuf_alloc(refs, 0, 0)
@@ -220,7 +221,8 @@ def tcp_shape(net, seg):
 def tcp_push(pcb) -> int:
     regs = ptr32(pcb.regs)
     net = pcb.net
-    hot = ptr32(net.hot)
+    registers, dev, _, send, _, _, _, _, _, _, _, _, _, _ = net.kit
+    hot = ptr32(registers)
     seg = pcb.unsent
     had = pcb.unacked
     now = hot[_NOW]
@@ -334,12 +336,20 @@ def tcp_push(pcb) -> int:
             r[_SEG_NTH] = k
             regs[_SND_NXT] = regs[_SND_NXT] + n
             p = seg.p
+            if hot[_DIRECT]:
+                q = seg.q
+                k = (_HEADERS + n) << 16
+                err = int(send(dev, p.buf, _FRAME, k | 0x1000 | _HEADERS))
+                if err == 0:
+                    send(dev, q.buf, q.off, k | 0x2000 | n)
+            else:
+                err = int(driver.tx(p))
+                if int(p.ref) > 1:
+                    r[_SEG_KEEP] = 0
             k = hot[_ETH] + 1
-            if int(driver.tx(p)):
+            if err:
                 k += 5
             hot[k] = hot[k] + 1
-            if int(p.ref) > 1:
-                r[_SEG_KEEP] = 0
             sent += 1
             last = seg
             seg = seg.next
