@@ -78,7 +78,7 @@ format: setup ## Put the sources into the project's style.
 
 clean: ## Remove what was built.
 	@rm -rf build/obj build/log build/mpy-cross build/micropython build/micropython32 \
-		build/firmware.elf build/bare.elf build/frozen.list build/mpy_dir build/peers
+		build/*.elf build/frozen.list build/mpy_dir build/peers
 
 distclean: ## Remove what was built and what was downloaded.
 	@rm -rf build .venv .pytest_cache .ruff_cache .hypothesis
@@ -138,6 +138,17 @@ build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 		$(QEMU_PORT) BUILD=$(CURDIR)/build/obj/$(BOARD) MICROPY_HEAP_SIZE=1048576 \
 		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py
 	@install build/obj/$(BOARD)/firmware.elf $@
+
+# The board that Renode emulates; its makefile and its linker script are in its folder.
+RENODE := STM32F4_RENODE
+RENODE_DIR := $(CURDIR)/firmware/boards/$(RENODE)
+build/$(RENODE).elf: build/mpy-cross build/frozen.list $(FROZEN)
+	@$(STEP) $(RENODE) "building the firmware for $(RENODE)" \
+		'If the log names a Python file, correct that. $(CLEAN_LOG)' \
+		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(RENODE) BOARD_DIR=$(RENODE_DIR) \
+		USER_C_MODULES=$(RENODE_DIR) BUILD=$(CURDIR)/build/obj/$(RENODE) \
+		MICROPY_HEAP_SIZE=155648 FROZEN_MANIFEST=$(RENODE_DIR)/manifest.py
+	@install build/obj/$(RENODE)/firmware.elf $@
 
 # A board without lwpy, and with a heap as small as a real one's, to deploy to.
 build/bare.elf: build/mpy-cross $(wildcard $(BOARD_DIR)/bare/* $(BOARD_DIR)/glue/*)
