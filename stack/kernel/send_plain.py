@@ -15,7 +15,7 @@ is armed for sending, or the segment is kept:
     0 SEQ    its sequence number                5 NTH   as what of all that was
     1 LEN    its text   2 FLAGS                 6 KEEP  1 if its pbufs are only its own
     3 SUM    of its text                        7 ROM   1 if nobody can change the text at 8 OFF
-    4 AT     when it was sent last              9 where the header is in memory (viper)
+    4 AT     when it was sent last              9, 10 where the header is in memory (viper)
 """
 
 from ..mpy import const
@@ -32,7 +32,7 @@ from .fast_plain import (
 )
 from .plain import cksum, reg_add, reg_diff, reg_set, tcp_header, ticks_add, ticks_diff
 
-_RAW_WND = const(3)
+_RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
@@ -41,7 +41,7 @@ _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
 _NOW = const(20)
-_KEPT = const(21)
+_KEPT = const(54)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)

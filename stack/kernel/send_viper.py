@@ -11,7 +11,7 @@ from .fast_viper import pbuf_alloc, pbuf_free, rom_sum, tcp_seg_free
 _NONE = None  # as an object, which viper's own is not
 _BYTES = bytes
 
-_RAW_WND = const(3)
+_RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
@@ -20,7 +20,7 @@ _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
 _NOW = const(20)
-_KEPT = const(21)
+_KEPT = const(54)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
@@ -210,7 +210,9 @@ def tcp_shape(net, seg):
     if flags == 8 and q.done is _NONE:
         keep = 1
     r[_SEG_KEEP] = keep
-    r[_SEG_FRAME] = int(ptr8(p.buf)) + 20
+    k = int(ptr8(p.buf)) + 20
+    r[_SEG_FRAME] = k
+    r[_SEG_FRAME + 1] = (k >> 31) >> 1  # the upper half, where addresses have 64 bits
     _sum(net, seg)
 
 
@@ -283,7 +285,7 @@ def tcp_push(pcb) -> int:
                     regs[_TIMED_AT] = now
                     regs[_RTT_SEQ] = r[0]
                 regs[_SENT_AT] = now
-            w = ptr32(r[_SEG_FRAME])
+            w = ptr32(r[_SEG_FRAME] | r[_SEG_FRAME + 1] << 31 << 1)
             h = ptr16(w)
             b = ptr8(w)
             h[1] = hot[route + 1]

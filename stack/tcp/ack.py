@@ -33,6 +33,7 @@ _TIMING = const(55)
 _ACKED_LEN = const(58)
 _PTO_DUE = const(64)
 _ECN_ON = const(2)
+_LAST_ACK = const(9)
 
 
 def process(pcb):
@@ -47,6 +48,10 @@ def process(pcb):
         return False
     if acked < 0:
         return True
+    if pcb.state == _LAST_ACK and pcb.on_sent is None and pcb.fin_queued:
+        if not reg_diff(SEG, _SEG_ACK, regs, _SND_END):  # nothing is left to be said
+            end(pcb, ERR_CLSD)
+            return False
     wnd = SEG[_SEG_WND] << pcb.snd_scale
     same_wnd = wnd == pcb.snd_wnd
     sacked = pcb.sacked

@@ -45,8 +45,8 @@ def initial_window(pcb):
 
 def start(pcb):
     """The connection is open: cwnd is the initial window, ssthresh is high."""
-    pcb.cwnd = pcb.cc_regs[_PRIOR_CWND] = initial_window(pcb)
-    pcb.ssthresh = pcb.cc_regs[_PRIOR_SSTHRESH] = _MAX_WINDOW
+    pcb.cwnd = initial_window(pcb)
+    pcb.ssthresh = _MAX_WINDOW
     pcb.bytes_acked = 0
     pcb.cautious = pcb.cwnd_limited = pcb.marked = False
     reg_set(pcb.cc_regs, _CUT, pcb.regs, _SND_UNA, -1)

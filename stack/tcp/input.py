@@ -213,7 +213,7 @@ def _opened(pcb):
         ack.measure(pcb)
     lost = pcb.nrtx > 0
     pcb.nrtx = pcb.backoff = 0
-    pcb.net.timers.stop(pcb.t_rexmit)
+    pcb.t_rexmit.running = False
     n = ack.release(pcb)
     if lost:
         recovery.start(pcb)

@@ -15,8 +15,9 @@ from ..kernel import reg_add, reg_set, same
 from ..mpy import const
 from . import cc
 from .count import BLACKHOLE, MTU_CUT, MTU_IGNORED
-from .options import send_mss
+from .options import own_mss
 from .output import output, requeue
+from .seg import OPT
 from .state import ESTABLISHED
 
 _SND_NXT = const(1)
@@ -25,13 +26,20 @@ _ARMED = const(36)
 _ACKED_LEN = const(58)
 _TCP_HLEN = const(20)
 _TS_LEN = const(12)
+_MSS = const(1)  # of OPT
 
 
 def start(pcb):
     """The peer's SYN and its options are here: set the MSS, from what is known of the path."""
-    pcb.mss_top = send_mss(pcb)
-    pcb.mss = _known(pcb)
-    pcb.regs[_ARMED] = 0
+    mss = OPT[_MSS]
+    own = own_mss(pcb)
+    if own < mss:
+        mss = own
+    if pcb.ts:  # each segment has them (RFC 6691)
+        mss -= _TS_LEN
+    pcb.mss = pcb.mss_top = mss
+    if pcb.net.pmtu.used:
+        pcb.mss = _known(pcb)
 
 
 def _known(pcb):

@@ -220,8 +220,11 @@ def mind_timer(pcb):
         pcb.probing = False
     elif not t.running:
         pcb.probing = pcb.unacked is None
-        pcb.regs[_ARMED] &= pcb.unacked is not None
-        timers.start(t, min(pcb.rto << pcb.backoff, pcb.net.cfg.TCP_RTO_MAX))
+        if pcb.probing:
+            pcb.regs[_ARMED] = 0
+        ms = pcb.rto << pcb.backoff
+        most = pcb.net.cfg.TCP_RTO_MAX
+        timers.start(t, ms if ms < most else most)
     if pcb.regs[_PTO_DUE]:
         rack.schedule(pcb)
 

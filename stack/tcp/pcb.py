@@ -52,7 +52,7 @@ from array import array
 
 from .. import hot
 from ..err import ERR_CLSD
-from ..kernel import copy, reg_diff, reg_raw, reg_set, reg_zero, same, tuple_hash
+from ..kernel import copy, reg_diff, reg_set, reg_zero, same, tcp_unhash, tuple_hash
 from ..kernel import tcp_seg_free as seg_free
 from ..mpy import const
 from ..pbuf import RAM, TRANSPORT, Pool
@@ -88,7 +88,7 @@ _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
 _HOT_OUT = const(18)
-_HOT_KEPT = const(21)
+_HOT_KEPT = const(54)
 _NCC = const(20)
 _NSB = const(16)
 _LISTEN = const(1)
@@ -105,7 +105,7 @@ class Seg:
     a kernel sends or keeps."""
 
     def __init__(self):
-        self.r = array("I", [0] * 10)
+        self.r = array("I", [0] * 11)
         self.p = self.q = self.next = None
         self.len = self.flags = 0
         self.marks = 0  # scoreboard.py
@@ -142,6 +142,8 @@ class Pcb:
         self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.mss_top = 0
         self.prr_out = 0
+        self.bytes_acked = 0  # towards the next step of cwnd
+        self.cautious = self.cwnd_limited = self.marked = False
         self.reset()
 
     def reset(self):
@@ -185,7 +187,7 @@ class Pcb:
         self.nrtx = self.backoff = 0
         # losses: sack_recovery.py, rack.py, frto.py
         self.losing = self.dsack = self.original = False
-        self.rack = self.pto_due = False
+        self.rack = False
         self.tlp = self.loss_for = self.frto = 0
 
 
@@ -264,7 +266,7 @@ def alloc(net):
 
 def release(pcb):
     """Give back the pcb and all it holds. Whoever compares `serial` sees that it is gone."""
-    unhash(pcb)
+    tcp_unhash(pcb)
     purge(pcb)
     pcb.t_life.running = pcb.t_poll.running = False
     if pcb.listener is not None:
@@ -350,14 +352,10 @@ def seg_alloc(tcp, p, seq, i, n, flags):
     return seg
 
 
-def _bucket(tcp, buf, addrs, alen, ports):
-    h = tuple_hash(buf, addrs, 2 * alen, ports, tcp.hot[_HOT_SEED])
-    return h & tcp.hot[_HOT_TABLE_MASK]
-
-
 def find(tcp, buf, addrs, alen, ports):
     """Return the pcb of a segment, addresses at buf[addrs], ports at buf[ports]; or None."""
-    i = tcp.table[_bucket(tcp, buf, addrs, alen, ports)]
+    h = tuple_hash(buf, addrs, 2 * alen, ports, tcp.hot[_HOT_SEED])
+    i = tcp.table[h & tcp.hot[_HOT_TABLE_MASK]]
     while i:
         pcb = tcp.pcbs[i - 1]
         key = pcb.key
@@ -371,40 +369,12 @@ def find(tcp, buf, addrs, alen, ports):
     return None
 
 
-def enhash(pcb):
-    """Make the connection one that find() finds."""
-    tcp = pcb.net.tcp
-    key = pcb.key
-    regs = pcb.regs
-    i = _bucket(tcp, key, 0, pcb.alen, _PORTS)
-    regs[_HNEXT] = tcp.table[i]
-    tcp.table[i] = pcb.number
-    if pcb.alen == 4:
-        reg_raw(regs, _KEY_PEER, key, 0)
-        reg_raw(regs, _KEY_OWN, key, 4)
-        reg_raw(regs, _KEY_PORTS, key, _PORTS)
-
-
-def unhash(pcb):
-    """Undo enhash(); harmless if it was not done."""
-    tcp = pcb.net.tcp
-    regs = pcb.regs
-    at = tcp.table
-    i = _bucket(tcp, pcb.key, 0, pcb.alen, _PORTS)
-    while at[i] and at[i] != pcb.number:
-        at = tcp.pcbs[at[i] - 1].regs
-        i = _HNEXT
-    if at[i]:
-        at[i] = regs[_HNEXT]
-    regs[_HNEXT] = regs[_KEY_PORTS] = 0
-
-
 def find_listener(tcp, buf, addrs, alen, port):
     """Return the listener for our address at buf[addrs + alen] and `port`: one bound to the
     address before one bound to any; or None."""
     best = None
     for lpcb in tcp.listeners:
-        if lpcb.in_use and lpcb.port == port:
+        if lpcb.port == port and lpcb.in_use:
             if same(lpcb.key, 0, _zeros, 0, 16):
                 best = lpcb
             elif lpcb.alen == alen and same(lpcb.key, 0, buf, addrs + alen, alen):

@@ -54,8 +54,9 @@ _PROBE = const(2)
 
 def start(pcb):
     """The connection is open: nothing was delivered yet."""
-    pcb.rack = pcb.sack and pcb.net.cfg.TCP_RACK
-    pcb.tlp = pcb.loss_for = 0
+    if not pcb.sack or not pcb.net.cfg.TCP_RACK:
+        return
+    pcb.rack = True
     sb = pcb.sb
     reg_zero(sb, _KNOWN, _PERSIST + 1 - _KNOWN)
     sb[_MIN_RTT] = _UNKNOWN

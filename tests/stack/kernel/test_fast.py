@@ -30,7 +30,7 @@ def registers(seq, ack, wnd, room, armed=1, summed=0):
     hot[5], hot[6], hot[7], hot[8] = 1234, TABLE, 3, PCBS
     hot[9], hot[10], hot[11], hot[12], hot[13] = ETH, IP4, T, U, PING
     hot[20] = 0x3FFFFFFF
-    hot[22], hot[23], hot[25], hot[26], hot[27] = 64, summed, 1500, PORTS, 3
+    hot[22], hot[24], hot[25], hot[26], hot[27] = 64, summed, 1500, PORTS, 3
     hot[PORTS + 1] = 0x0700
     r = 28 + (PEER[3] & 7) * 3
     hot[r], hot[r + 1], hot[r + 2] = raw(PEER), PEER_MAC[0] | PEER_MAC[1] << 8, raw(PEER_MAC[2:])
@@ -197,7 +197,7 @@ def test_datagrams_are_found_by_their_port():
     hot = registers(1, 1, 1, 1)
     for n in (1, 2, 3, 18, 19, 1472):
         for summed in (0, 1):
-            hot[23] = summed
+            hot[24] = summed
             kind, h, _ = checked(hot, frame(UDP, datagram(bytes(range(256)) * 6)[: 8 + n]))
             assert kind == (3 if n == 1536 else 0), "the length in the header is another"
             kind, h, _ = checked(hot, frame(UDP, datagram((bytes(range(256)) * 6)[:n])))

@@ -126,20 +126,20 @@ def test_the_same_as_plain():
 def test_a_segment_keeps_its_pbufs_for_the_next_text():
     c = bulk(kernel)
     free = c.net.ram.avail
-    assert c.net.hot[21] == 1 and free == 14 - 3 - 1
+    assert c.net.hot[54] == 1 and free == 14 - 3 - 1
     c.push(1000)
     (seg,) = c.out()
     assert seg.data == OURS[9000:10_000] and seg.flags == ACK | PSH
-    assert c.net.hot[21] == 0 and c.net.ram.avail == free
+    assert c.net.hot[54] == 0 and c.net.ram.avail == free
     c.end()
 
 
 def test_what_is_kept_goes_back_when_others_need_it():
     c = bulk(kernel)
     c.tell(9000)
-    assert c.net.hot[21] == 4 and c.net.ram.avail == 14 - 4
+    assert c.net.hot[54] == 4 and c.net.ram.avail == 14 - 4
     assert c.write(1000, tcp.COPY) == OK  # asks for 12
-    assert c.net.hot[21] == 0 and c.net.refs.avail == 14
+    assert c.net.hot[54] == 0 and c.net.refs.avail == 14
     c.end()
 
 
@@ -151,7 +151,7 @@ def test_a_driver_may_keep_what_it_sends():
     assert held.ref == 2
     c.tell(10_000)
     assert held.ref == 1 and held.next.buf is OURS
-    kept = c.net.tcp.kept[: c.net.hot[21]]
+    kept = c.net.tcp.kept[: c.net.hot[54]]
     assert len(kept) == 3 and not any([k.p is held for k in kept])
     c.end()
 
