@@ -5,7 +5,7 @@ $(error MicroPython does not build in a folder whose path has a space: $(CURDIR)
 endif
 
 MPY_DIR ?= build/micropython-src
-BOARD := MPS2_AN385
+BOARD := $(if $(filter renode,$(EMULATOR)),STM32F4_RENODE,MPS2_AN385)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 export LWPY_BUILD := $(CURDIR)/build
 
@@ -40,6 +40,7 @@ help: ## Show this list.
 	@echo
 	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
 	@echo "  BOARD=<board>     A folder of firmware/boards/; MPS2_AN385 is the emulated one."
+	@echo "  EMULATOR=renode   Where there is a renode: its board (STM32F4_RENODE), for emulate."
 	@echo "  IP=<address/bits> GW=<address>  The board's own address, and its gateway's: for deploy."
 	@echo "  PORT=<port>       A serial port: /dev/ttyACM0, socket://host:port, rfc2217://host:port."
 	@echo "  ARGS=<arguments>  Are passed on by test, bench, demo and repl: make test ARGS='-k tcp'"
@@ -59,8 +60,8 @@ deploy: build/mpy-cross .venv/lwpy.stamp ## Copy lwpy to the BOARD at PORT, whic
 	@$(PYTHON) -m tools.deploy $(BOARD) $(if $(PORT),--port $(PORT)) $(if $(IP),--ip $(IP)) \
 		$(if $(GW),--gw $(GW)) $(if $(FORCE),--force) $(if $(DRY),--dry-run)
 
-emulate: setup ## Boot the emulated microcontroller; its console is at the PORT it prints.
-	@$(PYTHON) -m emulator serve $(ARGS)
+emulate: $(if $(filter renode,$(EMULATOR)),build/$(BOARD).elf .venv/lwpy.stamp,setup) ## Boot the emulated microcontroller; its console is at the PORT it prints.
+	@$(PYTHON) -m emulator serve $(if $(EMULATOR),--emulator $(EMULATOR)) $(ARGS)
 
 test: setup lint ## Run every test that can run here.
 	@$(PYTHON) -m pytest $(ARGS)

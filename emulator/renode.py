@@ -8,6 +8,7 @@ or RENODE name it. It opens no port: its monitor reads a pipe, and the console i
 own. Its frames go to a TAP interface, which belongs into a network namespace.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -21,6 +22,9 @@ from .qemu import ROOT, EmulatorError, end_with_parent, is_elf
 BOARD = "STM32F4_RENODE"
 FIRMWARE = pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"), BOARD + ".elf")
 SCRIPT = ROOT / "emulator" / "renode" / "stm32f4.resc"
+
+TAP = "tap0"
+HOST = "10.77.0.1/24"  # what the board takes for its gateway
 
 _START_S = 60  # until it has read its platform
 _STOP_S = 5
@@ -37,6 +41,27 @@ def _program():
     return shutil.which(os.environ.get("RENODE") or "renode")
 
 
+@contextlib.contextmanager
+def namespace():
+    """Make a network namespace with the interface TAP in it, which has Linux's end of the board's
+    network. Yields its name."""
+    name = f"lwpy-{os.getpid()}"
+    inside = f"ip -n {name} "
+    try:
+        for command in (
+            f"ip netns add {name}",
+            inside + f"tuntap add dev {TAP} mode tap",
+            inside + f"addr add {HOST} dev {TAP}",
+            inside + f"link set {TAP} up",
+        ):
+            done = subprocess.run(command.split(), capture_output=True, text=True)
+            if done.returncode:
+                raise EmulatorError(f"{done.stderr.strip()}: a network namespace needs root")
+        yield name
+    finally:
+        subprocess.run(["ip", "netns", "del", name], capture_output=True)
+
+
 class Renode:
     """One emulated STM32F4, from `with` to the end of it.
 
@@ -44,7 +69,7 @@ class Renode:
     tap       the TAP interface that its frames go to, in the caller's network namespace; None: it
               has no network
     netns     run Renode inside this network namespace instead
-    script    what Renode is told (the default's head says of which variables)
+    script    what makes a machine of $elf, with its console at sysbus.usart1, on a switch
 
     It ends with the thread that started it, however that ends. Raises EmulatorError.
     """
@@ -91,8 +116,9 @@ class Renode:
         seed = int.from_bytes(os.urandom(3))
         self.tell(f"emulation SetSeed {seed}")
         self.tell(f"$elf=@{self.elf.resolve()}")
-        self.tell(f'$console="{terminal}"')
         self.tell(f"include @{self.script}")
+        self.tell(f'emulation CreateUartPtyTerminal "terminal" "{terminal}"')
+        self.tell("connector Connect sysbus.usart1 terminal")
         if self.tap:
             self.tell(f'emulation CreateTap "{self.tap}" "tap"')
             self.tell("connector Connect host.tap switch")

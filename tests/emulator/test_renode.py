@@ -28,8 +28,8 @@ def run():
     before = gc.mem_alloc()
     print("READY")
     board.run(net, lock=True)
-    pools = net.pool, net.ram, net.refs
-    print("END", gc.mem_alloc() - before, [p.size - p.avail for p in pools])
+    grown = gc.mem_alloc() - before
+    print("END", grown, [p.size - p.avail for p in (net.pool, net.ram, net.refs)])
 """
 
 
