@@ -177,3 +177,18 @@ def test_sndbuf_is_what_write_takes():
         assert room == send_plain.tcp_sndbuf(c.pcb) == 12_000 - (c.written - c.ack)
         assert c.write(n) == OK
     c.end()
+
+
+def test_whoever_sends_whole_segments_is_armed():
+    """With SACK or without, whatever registers of RACK an earlier connection has left."""
+    for sack in (False, True):
+        c = Conn(sack=sack)
+        if not sack:
+            for i in range(len(c.pcb.sb)):
+                c.pcb.sb[i] = (c.pcb.regs[0] + 100_000) & 0xFFFFFFFF
+        c.push(5 * 1000)
+        c.out()
+        c.tell(2000)
+        assert c.pcb.regs[36] == 3, sack
+        c.tell(5000)
+        c.end()
