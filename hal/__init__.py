@@ -36,19 +36,36 @@ writes on some ports excepted; see there). Its contract:
                 without a filter passes every group and does nothing here. Calls are counted per
                 address nowhere: the caller joins once and leaves once.
 
+A driver whose processor moves the bytes itself may have three more, and DIRECT in its caps; what
+is answered at once then needs no pbuf. They are functions, not methods: calling one costs less.
+
+    dev         array('I'), the driver's registers, their first argument
+
+    fetch(dev, buf)
+                Put the next received frame into `buf`, from buf[2] on. Returns its length, plus
+                65536 if more are known to wait; 0 if there was none; or less than 0 if it could
+                not be delivered, and was dropped and counted. `buf` is that of a pbuf of the
+                pool; or 0 if there is none: then the frame is dropped.
+
+    send(dev, buf, off, n)
+                Send the frame of `n` bytes at buf[off], of a good length, as tx() does. It is
+                copied out when this returns OK.
+
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 
-    lan9118.py  the LAN9118 controller          w5500.py   the W5500 on an SPI bus (spi.py)
-    wire.py     a virtual wire or switch, for tests
+    lan9118.py  the LAN9118 controller          w5500.py, enc28j60.py  chips on an SPI bus
+    stm32_eth.py  an STM32F4's or F7's own MAC
     tap.py      a TAP interface (CPython)       stream.py  frames over a socket: QEMU, the bridge
+    wire.py     a virtual wire, for tests       spi.py     what the chips on an SPI bus share
     pcap.py     records any of them             clock.py, counter.py, sim.py: time
 
 A clock is a function without arguments that returns milliseconds, 30 bits, wrapping like
 MicroPython's time.ticks_ms(): see clock.py.
 """
 
-CKSUM_RX = 1  # the device drops or marks frames with a wrong IP, TCP or UDP checksum
-CKSUM_TX = 2  # the device fills in these checksums
+CKSUM_RX = 1  # buf[0] of what rx() returns is 1 if its IP and TCP, UDP or ICMP checksums are right
+CKSUM_TX = 2  # those of IP, TCP and UDP are filled in; a fragment's, and ICMP's, are left alone
 GATHER = 4  # a chain is sent from where it lies, nothing is copied to make it one buffer
 FRAME_SUM = 16  # buf[0] and buf[1] of what rx() returns are the sum of the frame's bytes
+DIRECT = 32  # the driver has dev, fetch() and send()
 MULTICAST_FILTER = 8  # groups not joined with multicast() are kept out by the device

@@ -4,9 +4,13 @@ named, on registers: SEG and OPT (tcp/seg.py), and those of a connection (tcp/pc
 """
 
 from ..mpy import const
-from .plain import reg_add, reg_diff, reg_load, reg_set, tcp_parse
+from .plain import reg_add, reg_diff, reg_load, reg_raw, reg_set, tcp_parse, tuple_hash
 
-_CUR = const(15)  # of hot
+_SEED = const(5)  # of hot
+_TABLE = const(6)
+_TABLE_MASK = const(7)
+_PCBS = const(8)
+_CUR = const(15)
 _LEN = const(16)
 _NOW = const(20)
 _SEG_SEQ = const(0)
@@ -36,7 +40,12 @@ _SND_END = const(8)
 _SND_UP = const(11)
 _RCV_UP = const(12)
 _HEARD = const(24)
+_KEY_PEER = const(32)
+_KEY_OWN = const(33)
+_KEY_PORTS = const(34)
+_HNEXT = const(35)
 _BUSY = const(47)
+_NREGS = const(65)
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
@@ -48,6 +57,7 @@ _MAX_SCALE = const(14)  # RFC 7323 section 2.3: then a window is still a small i
 
 _SEGMENT = const(36)  # where a frame has its TCP header, if there are no IP options
 _TOS = const(17)
+_PORTS = const(32)  # where a key has them
 
 
 def tcp_options(buf, off, hlen, opt):
@@ -155,6 +165,41 @@ def tcp_check(regs, seg, opt):
     if not flags & 0x10:
         return 4
     return 5 if opt[_PRESENT] & _HAS_UTO else 0
+
+
+def tcp_key(key, buf, addrs, n, ports):
+    """Take a connection's key from a segment: `n` bytes of addresses at buf[addrs], and ports."""
+    key[:n] = buf[addrs : addrs + n]
+    key[_PORTS:] = buf[ports : ports + 4]
+
+
+def _bucket(hot, key, alen):
+    return hot[_TABLE] + (tuple_hash(key, 0, 2 * alen, _PORTS, hot[_SEED]) & hot[_TABLE_MASK])
+
+
+def tcp_enhash(pcb):
+    """Make the connection one that is found, by its key: the first in its bucket."""
+    hot = pcb.net.hot
+    regs = pcb.regs
+    i = _bucket(hot, pcb.key, pcb.alen)
+    regs[_HNEXT] = hot[i]
+    hot[i] = pcb.number
+    if pcb.alen == 4:
+        reg_raw(regs, _KEY_PEER, pcb.key, 0)
+        reg_raw(regs, _KEY_OWN, pcb.key, 4)
+        reg_raw(regs, _KEY_PORTS, pcb.key, _PORTS)
+
+
+def tcp_unhash(pcb):
+    """Undo tcp_enhash(); harmless if it was not done."""
+    hot = pcb.net.hot
+    regs = pcb.regs
+    i = _bucket(hot, pcb.key, pcb.alen)
+    while hot[i] and hot[i] != pcb.number:
+        i = hot[_PCBS] + (hot[i] - 1) * _NREGS + _HNEXT
+    if hot[i]:
+        hot[i] = regs[_HNEXT]
+    regs[_HNEXT] = regs[_KEY_PORTS] = 0
 
 
 def tcp_begin(regs):

@@ -8,6 +8,10 @@ from ..mpy import const
 
 _NONE = None  # as an object, which viper's own is not
 
+_SEED = const(5)
+_TABLE = const(6)
+_TABLE_MASK = const(7)
+_PCBS = const(8)
 _CUR = const(15)
 _LEN = const(16)
 _NOW = const(20)
@@ -23,7 +27,12 @@ _SND_END = const(8)
 _SND_UP = const(11)
 _RCV_UP = const(12)
 _HEARD = const(24)
+_KEY_PEER = const(32)
+_KEY_OWN = const(33)
+_KEY_PORTS = const(34)
+_HNEXT = const(35)
 _BUSY = const(47)
+_NREGS = const(65)
 
 
 @micropython.viper
@@ -150,6 +159,63 @@ def tcp_check(regs: ptr32, seg: ptr32, opt: ptr32) -> int:
     if opt[0] & 16:
         return 5
     return 0
+
+
+@micropython.viper
+def tcp_key(key: ptr16, buf: ptr8, addrs: int, n: int, ports: int):
+    p = ptr16(int(buf) + addrs)
+    n >>= 1
+    while n > 0:
+        n -= 1
+        key[n] = p[n]
+    p = ptr16(int(buf) + ports)
+    key[16] = p[0]
+    key[17] = p[1]
+
+
+@micropython.viper
+def _bucket(hot: ptr32, key: ptr8, n: int) -> int:
+    k = hot[_SEED]
+    i = 0
+    while i < 36:
+        if i == n:
+            i = 32
+        k = ((k ^ (key[i] << 8 | key[i + 1])) * 0x6255 + 0x3619) & 0xFFFFFF
+        k ^= k >> 11
+        i += 2
+    return hot[_TABLE] + (k & 0xFFFF & hot[_TABLE_MASK])
+
+
+@micropython.viper
+def tcp_enhash(pcb):
+    registers = pcb.net.hot
+    hot = ptr32(registers)
+    regs = ptr32(pcb.regs)
+    key = pcb.key
+    alen = int(pcb.alen)
+    i = int(_bucket(registers, key, 2 * alen))
+    regs[_HNEXT] = hot[i]
+    hot[i] = int(pcb.number)
+    if alen == 4:
+        w = ptr32(key)
+        regs[_KEY_PEER] = w[0]
+        regs[_KEY_OWN] = w[1]
+        regs[_KEY_PORTS] = w[8]
+
+
+@micropython.viper
+def tcp_unhash(pcb):
+    registers = pcb.net.hot
+    hot = ptr32(registers)
+    regs = ptr32(pcb.regs)
+    i = int(_bucket(registers, pcb.key, 2 * int(pcb.alen)))
+    c = int(pcb.number)
+    while hot[i] and hot[i] != c:
+        i = hot[_PCBS] + (hot[i] - 1) * _NREGS + _HNEXT
+    if hot[i]:
+        hot[i] = regs[_HNEXT]
+    regs[_HNEXT] = 0
+    regs[_KEY_PORTS] = 0
 
 
 @micropython.viper

@@ -13,9 +13,10 @@ frame starts at buf[2]. Driver, pbuf and pcb are the objects that the rest of th
 from array import array
 
 from ..mpy import const
-from .plain import cksum, reg_add, reg_diff, reg_load, tuple_hash
+from .plain import cksum, reg_add, reg_diff, reg_load, reg_set, tuple_hash
 
 _IP = const(2)
+_RAW_WND = const(53)
 _ON = const(4)
 _SEED = const(5)
 _TABLE = const(6)
@@ -29,9 +30,10 @@ _ICMP = const(13)
 _LAST = const(14)
 _CUR = const(15)
 _LEN = const(16)
+_PORT = const(52)
 _NOW = const(20)
 _TTL = const(22)
-_SUMMED = const(23)
+_SUMMED = const(24)
 _MTU = const(25)
 _UDP_TABLE = const(26)
 _UDP_PCBS = const(27)
@@ -49,12 +51,16 @@ _KEY_PORTS = const(34)
 _HNEXT = const(35)
 _ARMED = const(36)
 _RCV_WND = const(37)
+_RCV_MAX = const(38)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(52)
-
+_NREGS = const(65)
+_AVAIL = const(0)  # of a pool, as in pbuf.py
+_LOW = const(1)
+_EMPTY = const(2)
+_FREE = const(4)
 
 _ack = array("I", [0])
 
@@ -90,10 +96,11 @@ def frame_check(hot, buf, n):
        registers have moved on.
     2  a segment of connection hot[CUR], with hot[LEN] bytes from its header on, at buf[36]; or,
        if CUR is 0, of none, from somebody we have sent to lately
-    3  a datagram for the UDP pcb number hot[CUR] from somebody we have sent to lately, with
-       hot[LEN] bytes of data at buf[44]
+    3  a datagram for the UDP pcb number hot[CUR] from somebody we have sent to lately, at port
+       hot[PORT], with hot[LEN] bytes of data at buf[44]
     4  an echo request of such a one, now the reply: hot[LEN] bytes at buf[2] are to be sent
-    5  an ACK of hot[LEN] bytes, and nothing else, of connection hot[CUR], which is armed
+    5  an ACK of hot[LEN] bytes, and nothing else, of connection hot[CUR], which is armed;
+       hot[RAW_WND] is its window
 
     Checksums are right then, it is for us, and it is counted in all layers. If hot[SUMMED], the
     driver has left the ones'-complement sum of the frame's bytes in buf[0] and buf[1].
@@ -165,7 +172,7 @@ def _segment(hot, buf, m):
     if (
         not hot[r + _ARMED]
         or _half(buf, 48) & 0xF7FF != 0x1050  # ACK, or with PSH; no options
-        or _half(buf, 50) != hot[r + _WINDOW]
+        or (_half(buf, 50) != hot[r + _WINDOW] and (m or not _new_window(hot, buf, r)))
         or seq != hot[r + _RCV_NXT]
     ):
         return 2
@@ -185,6 +192,11 @@ def _segment(hot, buf, m):
     return 1
 
 
+def _new_window(hot, buf, r):
+    """May the window have changed? Not to nothing, and only if the connection is armed to send."""
+    return hot[r + _ARMED] & 2 and _half(buf, 50)
+
+
 def _acknowledgment(hot, buf, r, seq):
     """Look how much is acknowledged of what was sent."""
     reg_load(_ack, 0, buf, 44)
@@ -195,6 +207,7 @@ def _acknowledgment(hot, buf, r, seq):
     hot[r + _SND_WL2] = _ack[0]
     hot[r + _HEARD] = hot[_NOW]
     hot[_LEN] = acked
+    hot[_RAW_WND] = _half(buf, 50)
     return 5
 
 
@@ -207,6 +220,7 @@ def _datagram(hot, buf, m):
         if hot[hot[_UDP_TABLE] + i] == port:
             hot[_CUR] = i + 1
             hot[_LEN] = m - 8
+            hot[_PORT] = _big(buf, 36)
             _count(hot, hot[_ETH], hot[_IP4], hot[_UDP])
             return 3
     return 0
@@ -282,14 +296,15 @@ def ip4_send(net, p, addrs, off, what):
 
 def pbuf_alloc(pool, off, n):
     """See pbuf.py, where it is alloc()."""
-    left = pool.avail - 1
+    regs = pool.regs
+    left = regs[_AVAIL] - 1
     if left < 0 or off + n > pool.bufsize:
-        pool.empty = (pool.empty + 1) & 0xFFFFFFF
+        regs[_EMPTY] = (regs[_EMPTY] + 1) & 0xFFFFFFF
         return None
-    pool.avail = left
-    if left < pool.low:
-        pool.low = left
-    p = pool.items[left]
+    regs[_AVAIL] = left
+    if left < regs[_LOW]:
+        regs[_LOW] = left
+    p = pool.items[regs[_FREE + left]]
     p.off = off
     p.len = p.tot_len = n
     return p
@@ -302,7 +317,6 @@ def pbuf_free(p):
         if p.ref > 1:
             p.ref -= 1
             break
-        pool = p.pool
         if p.kind == 2:
             done = p.done
             arg = p.done_arg
@@ -311,8 +325,9 @@ def pbuf_free(p):
                 done(arg)
         rest = p.next
         p.next = None
-        pool.items[pool.avail] = p
-        pool.avail += 1
+        regs, number, _, _, _ = p.home
+        regs[_FREE + regs[_AVAIL]] = number
+        regs[_AVAIL] += 1
         count += 1
         p = rest
     return count
@@ -323,15 +338,15 @@ def udp_sendto(u, p, addr, off, port):
     net = u.net
     hot = net.hot
     at = p.off - 8
-    if not u.fast or at < 36 or p.kind == 2 or p.next is not None:
+    if not u.fast or at < 36 or p.kind == 2 or p.len != p.tot_len:
         return net.udp_send(u, p, addr, off, port)
     pair = u.pair
     pair[:8] = bytes(addr[off : off + 4]) + hot[_IP].to_bytes(4, "little")
     n = p.len + 8
     buf = p.buf
-    if not ip4_fast(hot, buf, at - 20, n + 20, u.tos << 16 | u.ttl << 8 | 17, pair, 0):
+    if not ip4_fast(hot, buf, at - 20, n + 20, hot[u.fast + 1], pair, 0):
         return net.udp_send(u, p, addr, off, port)
-    own = u.fast.to_bytes(2, "little")
+    own = hot[u.fast].to_bytes(2, "little")
     buf[at : at + 8] = own + bytes((port >> 8, port & 0xFF, n >> 8, n & 0xFF, 0, 0))
     c = cksum(buf, at, n, cksum(pair, 0, 8, n + 17)) ^ 0xFFFF or 0xFFFF
     buf[at + 6] = c >> 8
@@ -343,3 +358,48 @@ def udp_sendto(u, p, addr, off, port):
         _count(hot, hot[_UDP] + 1)
     _count(hot, hot[_ETH] + (6 if err else 1))
     return err
+
+
+def tcp_window(regs, step, scale):
+    """Return SEG.WND for a segment sent now, in units of 2^scale bytes, and remember its right
+    edge in RCV_ADV.
+
+    The edge never moves left, and only moves right by `step` or more, or half of all there is (RFC
+    9293 section 3.8.6.2.2: silly window avoidance). What is no whole unit is rounded up, or else
+    the edge could move left (RFC 7323 section 2.4).
+    """
+    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
+    wnd = regs[_RCV_WND]
+    if wnd - shown < min(step, regs[_RCV_MAX] >> 1) and shown >= 0:
+        if not scale:
+            return shown
+        wnd = shown
+    wnd = min((wnd + (1 << scale) - 1) >> scale, 0xFFFF)
+    reg_set(regs, _RCV_ADV, regs, _RCV_NXT, wnd << scale)
+    return wnd
+
+
+def tcp_seg_free(tcp, seg):
+    """Give back a segment and its pbufs."""
+    if seg.p is not None:
+        pbuf_free(seg.p)
+        seg.p = None
+    seg.next = tcp.segs_free
+    tcp.segs_free = seg
+    tcp.segs_avail += 1
+
+
+def rom_sum(net, q):
+    """Return the sum of REF pbuf `q`'s bytes; of an object of type bytes, which nobody can change,
+    it is only made once as long as it is remembered."""
+    buf = q.buf
+    if type(buf) is not bytes:
+        return cksum(buf, q.off, q.len, 0)
+    i = ((q.off >> 2) + q.len) & 15
+    at = net.sums_at
+    if net.sums[i] is not buf or at[3 * i] != q.off or at[3 * i + 1] != q.len:
+        net.sums[i] = buf
+        at[3 * i] = q.off
+        at[3 * i + 1] = q.len
+        at[3 * i + 2] = cksum(buf, q.off, q.len, 0)
+    return at[3 * i + 2]

@@ -5,17 +5,18 @@ nothing is unusual, takes these; write.py, output.py and header.py have the rest
 
 from ..mpy import const
 from .fast_plain import (
-    _big,
     _count,
     _put_ip4,
     _put_mac,
     _regs,
     _route,
     frame_check,
-    pbuf_alloc,
     pbuf_free,
+    rom_sum,
+    tcp_window,
 )
-from .plain import cksum, reg_add, reg_diff, reg_set, reg_store, tcp_header
+from .plain import cksum, reg_diff, reg_set, reg_store, tcp_header
+from .send_plain import tcp_acked
 
 _ON = const(4)
 _ETH = const(9)
@@ -23,13 +24,14 @@ _IP4 = const(10)
 _TCP = const(11)
 _CUR = const(15)
 _LEN = const(16)
+_PORT = const(52)
 _OUT = const(18)
 _BURST = const(19)
 _NOW = const(20)
-_BUDGET = const(24)
+_AT = const(21)
+_BUDGET = const(23)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
-_SND_END = const(8)
 _RCV_ADV = const(6)
 _LAST_ACK = const(15)
 _KEY_PEER = const(32)
@@ -45,29 +47,10 @@ _SCALE = const(46)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(52)
+_NREGS = const(65)
 _TRANSPORT = const(56)
 _BEFORE = const(0x20000000)  # as in timer.py
 _WRAP = const(0x3FFFFFFF)
-
-
-def tcp_window(regs, step, scale):
-    """Return SEG.WND for a segment sent now, in units of 2^scale bytes, and remember its right
-    edge in RCV_ADV.
-
-    The edge never moves left, and only moves right by `step` or more, or half of all there is (RFC
-    9293 section 3.8.6.2.2: silly window avoidance). What is no whole unit is rounded up, or else
-    the edge could move left (RFC 7323 section 2.4).
-    """
-    shown = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
-    wnd = regs[_RCV_WND]
-    if wnd - shown < min(step, regs[_RCV_MAX] >> 1) and shown >= 0:
-        if not scale:
-            return shown
-        wnd = shown
-    wnd = min((wnd + (1 << scale) - 1) >> scale, 0xFFFF)
-    reg_set(regs, _RCV_ADV, regs, _RCV_NXT, wnd << scale)
-    return wnd
 
 
 def tcp_recved(pcb, n):
@@ -84,77 +67,6 @@ def tcp_recved(pcb, n):
             regs[_ACK_NOW] = 1
         else:
             pcb.net.tcp.open_window(pcb)
-
-
-def tcp_spare(pcb):
-    """Return how many bytes fit into the last unsent segment."""
-    last = pcb.unsent_last
-    if last is None or last.flags & 3 or reg_diff(last.r, 0, pcb.regs, _SND_NXT) < 0:
-        return 0
-    return max(0, pcb.mss - last.len)
-
-
-def tcp_queue(pcb, buf, off, n):
-    """Queue `n` bytes at buf[off] as a segment of their own, as write() would. Return 0; or 1,
-    with nothing changed, if it is not that simple or there is no room."""
-    net = pcb.net
-    tcp = net.tcp
-    ram = net.ram
-    refs = net.refs
-    if pcb.state != 4 or not 0 < n <= pcb.mss or n > pcb.snd_buf or tcp_spare(pcb):
-        return 1
-    if pcb.queued >= tcp.queuelen or not tcp.segs_avail or ram.avail < 2 or not refs.avail:
-        return 1
-    p = pbuf_alloc(ram, _TRANSPORT, 20)
-    p.next = q = pbuf_alloc(refs, 0, 0)
-    q.buf = buf
-    q.off = off
-    q.len = q.tot_len = n
-    p.tot_len = 20 + n
-    seg = tcp.segs_free
-    tcp.segs_free = seg.next
-    tcp.segs_avail -= 1
-    seg.next = None
-    seg.p = p
-    seg.len = n
-    seg.flags = 8  # PSH
-    seg.marks = 0
-    reg_set(seg.r, 0, pcb.regs, _SND_END, 0)
-    if pcb.unsent is None:
-        pcb.unsent = seg
-    else:
-        pcb.unsent_last.next = seg
-    pcb.unsent_last = seg
-    pcb.queued += 1
-    pcb.snd_buf -= n
-    reg_add(pcb.regs, _SND_END, n)
-    return 0
-
-
-def tcp_seg_free(tcp, seg):
-    """Give back a segment and its pbufs."""
-    if seg.p is not None:
-        pbuf_free(seg.p)
-        seg.p = None
-    seg.next = tcp.segs_free
-    tcp.segs_free = seg
-    tcp.segs_avail += 1
-
-
-def rom_sum(net, q):
-    """Return the sum of REF pbuf `q`'s bytes; of an object of type bytes, which nobody can change,
-    it is only made once as long as it is remembered."""
-    buf = q.buf
-    if type(buf) is not bytes:
-        return cksum(buf, q.off, q.len, 0)
-    i = ((q.off >> 2) + q.len) & 15
-    at = net.sums_at
-    if net.sums[i] is not buf or at[3 * i] != q.off or at[3 * i + 1] != q.len:
-        net.sums[i] = buf
-        at[3 * i] = q.off
-        at[3 * i + 1] = q.len
-        at[3 * i + 2] = cksum(buf, q.off, q.len, 0)
-    return at[3 * i + 2]
 
 
 def tcp_emit(pcb, p, seq, i, flags, hlen, up):
@@ -260,9 +172,13 @@ def _send_ack(net, pcb, p):
 
 
 def net_poll(net, now):
-    """See Stack.poll()."""
-    hot = net.hot
-    hot[_NOW] = net.now = net.timers.now = now
+    """See Stack.poll().
+
+    A driver's fetch() and send() do what its rx() and tx() do, without a pbuf: what is answered at
+    once needs none, and what else comes is put into the one that is free next.
+    """
+    hot = net.timers.regs
+    hot[_NOW] = net.now = now
     hot[_BURST] = 1
     more = False
     for nif in net.netifs:
@@ -277,7 +193,7 @@ def net_poll(net, now):
             elif k == 1:
                 _text(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p)
             elif k == 5:
-                net.tcp.acknowledged(net, p)
+                tcp_acked(net, p)
             elif k == 2:
                 net.tcp.found(net, p, nif)
             elif k == 3:
@@ -288,10 +204,9 @@ def net_poll(net, now):
             more = True
     hot[_BURST] = 0
     tcp_flush(net)
-    timers = net.timers
-    if not (now - timers.at) & _BEFORE:
-        timers.run(now)
-    return 0 if more else (timers.at - now) & _WRAP
+    if not (now - hot[_AT]) & _BEFORE:
+        net.timers.run(now)
+    return 0 if more else (hot[_AT] - now) & _WRAP
 
 
 def _data(net, hot, p):
@@ -299,7 +214,7 @@ def _data(net, hot, p):
     p.off = 44
     p.len = p.tot_len = hot[_LEN]
     u = net.udp_pcbs[hot[_CUR] - 1]
-    u.on_recv(u.arg, u, p, p.buf, 28, _big(p.buf, 36))
+    u.on_recv(u.arg, u, p, p.buf, 28, hot[_PORT])
 
 
 def _reply(net, hot, p, nif):

@@ -48,6 +48,7 @@ from . import text, rexmit, ack, cookie, opening, fastpath, input
 
 # isort: on
 from ..kernel import tcp_recved as recved
+from ..kernel import tcp_sndbuf as sndbuf
 from .api import (
     abort,
     accept,
@@ -78,4 +79,4 @@ from .keep import keepalive
 from .output import output
 from .pcb import NREGS, local_port, remote_port
 from .state import NAMES as STATES
-from .write import COPY, MORE, URGENT, sndbuf, write, write_pbuf
+from .write import COPY, MORE, URGENT, write, write_pbuf

@@ -27,13 +27,20 @@ _SND_END = const(8)
 _BLOCKS = const(5)
 _ARMED = const(36)
 _DUP_ACKS = const(26)
+_SND_BUF = const(52)
+_QUEUED = const(53)
+_TIMING = const(55)
+_ACKED_LEN = const(58)
+_PTO_DUE = const(64)
 _ECN_ON = const(2)
+_LAST_ACK = const(9)
 
 
 def process(pcb):
     """Take SEG.ACK and SEG.WND of a synchronized connection. Returns False if the segment must be
     dropped: it acknowledges what was never sent, or is too old (RFC 5961 section 5)."""
     regs = pcb.regs
+    regs[_ARMED] &= 1
     acked = reg_diff(SEG, _SEG_ACK, regs, _SND_UNA)
     if acked < -pcb.snd_wnd_max or reg_diff(SEG, _SEG_ACK, regs, _SND_NXT) > 0:
         reg_add(pcb.net.tcp_count, BAD_ACK, 1)
@@ -41,6 +48,10 @@ def process(pcb):
         return False
     if acked < 0:
         return True
+    if pcb.state == _LAST_ACK and pcb.on_sent is None and pcb.fin_queued:
+        if not reg_diff(SEG, _SEG_ACK, regs, _SND_END):  # nothing is left to be said
+            end(pcb, ERR_CLSD)
+            return False
     wnd = SEG[_SEG_WND] << pcb.snd_scale
     same_wnd = wnd == pcb.snd_wnd
     sacked = pcb.sacked
@@ -109,7 +120,7 @@ def _advance(pcb, acked, sacked):
     bytes were SACKED before."""
     regs = pcb.regs
     reg_set(regs, _SND_UNA, SEG, _SEG_ACK, 0)
-    if pcb.timing:
+    if regs[_TIMING]:
         measure(pcb)
     pcb.nrtx = 0
     pcb.net.timers.stop(pcb.t_rexmit)  # output() starts it anew (RFC 6298, 5.3)
@@ -117,7 +128,7 @@ def _advance(pcb, acked, sacked):
     if pcb.hole:
         mtu.went_through(pcb, acked)
     _react(pcb, acked, sacked, False)
-    pcb.pto_due = pcb.rack
+    regs[_PTO_DUE] = pcb.rack
     serial = pcb.serial
     if n and pcb.on_sent is not None:
         pcb.on_sent(pcb.arg, pcb, n)
@@ -150,9 +161,9 @@ def release(pcb):
             if not queue and not seg.marks & scoreboard.SACKED:
                 rack.delivered(pcb, seg)
             scoreboard.drop(pcb, seg, scoreboard.size(seg))
-            if seg.len > pcb.acked_len:
-                pcb.acked_len = seg.len
-            pcb.queued -= 1
+            if seg.len > regs[_ACKED_LEN]:
+                regs[_ACKED_LEN] = seg.len
+            regs[_QUEUED] -= 1
             seg_free(tcp, seg)
             seg = rest
         if queue:
@@ -165,7 +176,7 @@ def release(pcb):
                 pcb.unacked_last = None
             else:
                 break
-    pcb.snd_buf += n
+    regs[_SND_BUF] += n
     return n
 
 

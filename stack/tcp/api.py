@@ -17,11 +17,12 @@ Nothing here allocates after set-up.
 
 from .. import eth, hot, pmtu
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
-from ..kernel import copy, reg_add, same
+from ..kernel import copy, reg_add, same, tcp_enhash
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
 from . import (
+    ack,
     blind,
     cc,
     count,
@@ -32,7 +33,7 @@ from . import (
     mtu,
     opening,
     options,
-    recovery,
+    rack,
     rexmit,
     state,
     text,
@@ -54,6 +55,13 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _QUICK = const(30)
 _MAX_MS = const(0x10000000)  # three days: half of what ticks_diff can tell
+_CLOSED = const(0)
+_LISTEN = const(1)
+_SYN_SENT = const(2)
+_SYN_RCVD = const(3)
+_FIN_WAIT_2 = const(6)
+_CLOSE_WAIT = const(7)
+_TIME_WAIT = const(10)
 _any = bytes(16)
 
 
@@ -63,8 +71,6 @@ def init(net):
     timeouts = (rexmit.on_rexmit, rexmit.on_fast, rexmit.on_life, rexmit.on_poll, rexmit.on_loss)
     net.tcp = pcbs_.Tcp(net, timeouts)
     net.tcp.iss = isn.choose
-    for pcb in net.tcp.pcbs:
-        recovery.start(pcb)
     net.tcp.t_clock = Timer(options.keep, net)
     options.start(net)
     net.tcp.hold = text.hold
@@ -74,6 +80,11 @@ def init(net):
     net.tcp.delay = fastpath.delay
     net.tcp.found = input.found
     net.tcp.acknowledged = input.acknowledged
+    net.tcp.done = input.done
+    net.tcp.measure = rexmit.measure
+    net.tcp.release = ack.release
+    net.tcp.grow = fastpath.grow
+    net.tcp.schedule = rack.schedule
     net.tcp.failed = eth.failed
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)
@@ -257,7 +268,7 @@ def connect(pcb, ip, port, fn):
     if result != OK:
         return result
     pcb.on_connected = fn
-    pcbs_.enhash(pcb)
+    tcp_enhash(pcb)
     state.happen(pcb, state.EV_CONNECT)
     reg_add(net.tcp_count, count.OPEN_ACTIVE, 1)
     return OK if later else output(pcb)
@@ -300,7 +311,8 @@ def shutdown(pcb, rx, tx):
     if rx:
         pcb.rx_closed = True
         pcb.regs[_ARMED] = 0
-        _drop_refused(pcb)
+        if pcb.refused is not None:
+            _drop_refused(pcb)
     return _send_fin(pcb) if tx else OK
 
 
@@ -312,20 +324,20 @@ def close(pcb):
     must stay until they are sent: wait for `sent` first if that matters.
     Returns OK, or ERR_MEM: no pbuf for the FIN now; the pcb is as before, try again (in poll).
     """
-    net = pcb.net
-    if pcb.state == state.LISTEN:
-        for child in net.tcp.pcbs:
+    now = pcb.state
+    if now == _LISTEN:
+        for child in pcb.net.tcp.pcbs:
             if child.early is pcb:
                 child.early = None
             if child.in_use and child.listener is pcb:
                 abort(child)
         pcb.in_use = False
         return OK
-    if pcb.state == state.CLOSED or pcb.state == state.SYN_SENT:
+    if now == _CLOSED or now == _SYN_SENT:
         pcbs_.release(pcb)
         return OK
     unread = pcb.refused is not None or pcb.regs[_RCV_WND] != pcb.regs[_RCV_MAX]
-    if unread and state.SYN_RCVD <= pcb.state <= state.CLOSE_WAIT:
+    if unread and _SYN_RCVD <= now <= _CLOSE_WAIT:
         pcb.on_err = None
         abort(pcb)
         return OK
@@ -334,11 +346,13 @@ def close(pcb):
         return result
     pcb.rx_closed = True
     pcb.regs[_ARMED] = 0
-    pcb.on_recv = pcb.on_sent = pcb.on_err = pcb.on_connected = pcb.on_urgent = None
-    poll(pcb, None, 0)
-    _drop_refused(pcb)
-    if pcb.state == state.FIN_WAIT_2:
-        net.timers.start(pcb.t_life, net.cfg.TCP_FIN_WAIT_2_TIMEOUT)
+    pcb.on_recv = pcb.on_sent = pcb.on_err = None
+    pcb.on_connected = pcb.on_urgent = pcb.on_poll = None
+    pcb.t_poll.running = False
+    if pcb.refused is not None:
+        _drop_refused(pcb)
+    if pcb.state == _FIN_WAIT_2:
+        pcb.net.timers.start(pcb.t_life, pcb.net.cfg.TCP_FIN_WAIT_2_TIMEOUT)
     return OK
 
 
@@ -361,7 +375,7 @@ def state_name(pcb):
 
 def _send_fin(pcb):
     """Queue our FIN, if that has not been done, and move the state on."""
-    if pcb.fin_queued or pcb.state == state.TIME_WAIT:
+    if pcb.fin_queued or pcb.state == _TIME_WAIT:
         return OK
     result = write.queue_fin(pcb)
     if result == OK:
@@ -372,11 +386,10 @@ def _send_fin(pcb):
 
 def _drop_refused(pcb):
     """Nobody will take it, so that a FIN need not wait behind it any longer."""
-    if pcb.refused is not None:
-        free(pcb.refused)
-        pcb.refused = None
-        if pcb.fin_seen:
-            text.take_fin(pcb)
+    free(pcb.refused)
+    pcb.refused = None
+    if pcb.fin_seen:
+        text.take_fin(pcb)
 
 
 def _set_family(pcb, alen):

@@ -24,6 +24,7 @@ from . import cubic, newreno
 
 _SND_UNA = const(0)
 _SND_NXT = const(1)
+_ARMED = const(36)
 _USED = const(0)
 _CUT = const(1)
 _PRIOR_CWND = const(18)
@@ -44,8 +45,8 @@ def initial_window(pcb):
 
 def start(pcb):
     """The connection is open: cwnd is the initial window, ssthresh is high."""
-    pcb.cwnd = pcb.cc_regs[_PRIOR_CWND] = initial_window(pcb)
-    pcb.ssthresh = pcb.cc_regs[_PRIOR_SSTHRESH] = _MAX_WINDOW
+    pcb.cwnd = initial_window(pcb)
+    pcb.ssthresh = _MAX_WINDOW
     pcb.bytes_acked = 0
     pcb.cautious = pcb.cwnd_limited = pcb.marked = False
     reg_set(pcb.cc_regs, _CUT, pcb.regs, _SND_UNA, -1)
@@ -59,6 +60,7 @@ def choose(pcb, name):
     if cc is None:
         return False
     pcb.cc = cc
+    pcb.regs[_ARMED] &= 1
     pcb.bytes_acked = 0
     cc.start(pcb)
     return True
@@ -93,6 +95,16 @@ def on_ack(pcb, acked):
         pcb.cwnd = min(cwnd + pcb.cc.gain(pcb, acked), _MAX_WINDOW)
     else:
         pcb.cc.on_idle(pcb)
+
+
+def calm(pcb):
+    """Return how many bytes may be under way when an ACK comes, so that on_ack() changes nothing.
+    0: it must see each."""
+    cwnd = pcb.cwnd
+    slow = cwnd < pcb.ssthresh
+    if pcb.cwnd_limited or pcb.ece_in or not (slow or pcb.cc is newreno):
+        return 0
+    return max(min(cwnd - pcb.mss, cwnd >> 1 if slow else cwnd), 0)
 
 
 def reduce(pcb, flight, marked=False):

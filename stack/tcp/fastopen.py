@@ -203,9 +203,9 @@ def answered(pcb, buf):
 
 
 def asked(pcb, lpcb, buf):
-    """SEG, in `buf`, is the SYN that has made `pcb`: look at its cookie. Returns whether its text
-    is to be taken now (section 4.2.2)."""
-    if not lpcb.early_max or not OPT[0] & _HAS_FO:
+    """SEG, in `buf`, is the SYN that has made `pcb`, of a listener that allows it: look at its
+    cookie. Returns whether its text is to be taken now (section 4.2.2)."""
+    if not OPT[0] & _HAS_FO:
         return False
     f = pcb.net.tcp.fastopen
     f.age()

@@ -6,11 +6,18 @@ options in its segments, no ECN, nothing kept or refused, a window that does not
 disarmed by whatever could change that (`regs[ARMED] = 0`), and armed again when its next segment
 has taken the readable path of input.py.
 
+A connection that sends more than a segment is armed for that, too (kernel/send_plain.py), unless
+something is lost or may be, or the segments under way are not the usual ones. ARMED is 3 then;
+whatever could change that makes it 1 or 0, and output() arms it again.
+
 For each connection, one ACK answers all that one poll brought it: on both paths.
 """
 
+from ..kernel import reg_diff, tcp_shape
 from ..mpy import const
-from .header import ACK, send_control
+from ..pbuf import REF
+from . import cc
+from .header import ACK, PSH, send_control
 from .state import ESTABLISHED, FIN_WAIT_2
 
 _ON = const(4)
@@ -22,6 +29,19 @@ _WINDOW = const(41)
 _STEP = const(42)
 _TWICE = const(43)
 _SCALE = const(46)
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_EDGE = const(60)
+_CALM = const(61)
+_RTO = const(62)
+_RACK = const(63)
+_FACK = const(2)  # of pcb.sb
+_KNOWN = const(5)
+_IN_ROUND = const(10)
+_SEG_LEN = const(1)
+_SEG_KEEP = const(6)
+_HEADERS = const(40)
+_REORDER = const(1)  # pcb.loss_for
 
 
 def arm(pcb):
@@ -52,6 +72,74 @@ def arm(pcb):
     regs[_TWICE] = 1 if regs[_QUICK] else 2 * mss
     regs[_SCALE] = pcb.rcv_scale
     regs[_ARMED] = 1
+
+
+def arm_sending(pcb):
+    """Let what the connection sends go the fast way, if nothing is unusual about it."""
+    regs = pcb.regs
+    if (
+        pcb.state != ESTABLISHED
+        or pcb.sacked
+        or pcb.lost
+        or pcb.recovering
+        or pcb.losing
+        or pcb.frto
+        or pcb.tlp
+        or pcb.loss_for == _REORDER
+        or pcb.dupacks
+        or pcb.nrtx
+        or pcb.backoff
+        or pcb.hole
+        or pcb.urgent
+        or pcb.probing
+        or pcb.fin_queued
+        or not pcb.t_rexmit.running
+        or pcb.mss + _HEADERS > pcb.netif.mtu
+        or (pcb.rack and not _in_order(pcb.sb, regs))
+        or not _usual(pcb)
+    ):
+        return
+    _limits(pcb)
+    regs[_RTO] = pcb.rto
+    regs[_RACK] = pcb.rack
+    regs[_ARMED] = 3
+
+
+def _in_order(sb, regs):
+    """Has RACK seen all that it has seen arrive in order, and nothing twice?"""
+    return sb[_KNOWN] and not sb[_IN_ROUND] and reg_diff(sb, _FACK, regs, _SND_UNA) <= 0
+
+
+def _usual(pcb):
+    """Is what is queued usual? Note what the kernels want to know of it."""
+    seg = pcb.unacked
+    while seg is not None:
+        if seg.marks or seg.flags & ~PSH:
+            return False
+        seg.r[_SEG_LEN] = seg.len
+        seg.r[_SEG_KEEP] = 0
+        seg = seg.next
+    seg = pcb.unsent
+    if seg is not None and reg_diff(seg.r, 0, pcb.regs, _SND_NXT):
+        return False
+    while seg is not None:
+        q = seg.p.next
+        if seg.marks or seg.flags & ~PSH or q.next is not None or q.kind != REF:
+            return False
+        tcp_shape(pcb.net, seg)
+        seg = seg.next
+    return True
+
+
+def _limits(pcb):
+    pcb.regs[_EDGE] = min(pcb.snd_wnd, pcb.cwnd)
+    pcb.regs[_CALM] = cc.calm(pcb)
+
+
+def grow(pcb, acked):
+    """`acked` bytes more are acknowledged: it concerns congestion control."""
+    cc.on_ack(pcb, acked)
+    _limits(pcb)
 
 
 def acknowledge(pcb):

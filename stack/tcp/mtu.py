@@ -1,8 +1,8 @@
 """How large segments may be on this path (RFC 1191), and what to do when they are too large.
 
     pcb.mss       what is sent, at most     = what the path takes, as far as is known
+    ACKED_LEN     the longest segment that was acknowledged: so much the path did take
     pcb.mss_top   what is sent on a path without limits: the peer's MSS and the link's MTU
-    pcb.acked_len the longest segment that was acknowledged: so much the path did take
     pcb.hole      the length of segments that seem to vanish, while smaller ones are tried; or 0
 
 Every packet has DF set. A router that cannot forward one says "fragmentation needed" (too_big), or
@@ -15,22 +15,31 @@ from ..kernel import reg_add, reg_set, same
 from ..mpy import const
 from . import cc
 from .count import BLACKHOLE, MTU_CUT, MTU_IGNORED
-from .options import send_mss
+from .options import own_mss
 from .output import output, requeue
+from .seg import OPT
 from .state import ESTABLISHED
 
 _SND_NXT = const(1)
 _RECOVER = const(10)
 _ARMED = const(36)
+_ACKED_LEN = const(58)
 _TCP_HLEN = const(20)
 _TS_LEN = const(12)
+_MSS = const(1)  # of OPT
 
 
 def start(pcb):
     """The peer's SYN and its options are here: set the MSS, from what is known of the path."""
-    pcb.mss_top = send_mss(pcb)
-    pcb.mss = _known(pcb)
-    pcb.regs[_ARMED] = 0
+    mss = OPT[_MSS]
+    own = own_mss(pcb)
+    if own < mss:
+        mss = own
+    if pcb.ts:  # each segment has them (RFC 6691)
+        mss -= _TS_LEN
+    pcb.mss = pcb.mss_top = mss
+    if pcb.net.pmtu.used:
+        pcb.mss = _known(pcb)
 
 
 def _known(pcb):
@@ -54,7 +63,7 @@ def too_big(pcb, mtu):
     head = _headers(pcb)
     mtu = max(mtu, pmtu.least(net, pcb.alen))
     mss = mtu - head
-    doubtful = mss < pcb.acked_len and not pcb.nrtx
+    doubtful = mss < pcb.regs[_ACKED_LEN] and not pcb.nrtx
     if pcb.state < ESTABLISHED or _longest(pcb) <= mss or doubtful or not net.cfg.TCP_PMTUD:
         reg_add(net.tcp_count, MTU_IGNORED, 1)
         return
@@ -78,7 +87,7 @@ def _longest(pcb):
 def _fall(pcb, mss):
     pcb.mss = mss
     pcb.regs[_ARMED] = 0
-    pcb.acked_len = min(pcb.acked_len, mss)
+    pcb.regs[_ACKED_LEN] = min(pcb.regs[_ACKED_LEN], mss)
 
 
 def _resend(pcb):
@@ -104,7 +113,7 @@ def on_timeout(pcb):
     if not most or pcb.nrtx <= most or pcb.state < ESTABLISHED:
         return
     n = (pcb.unsent if pcb.unacked is None else pcb.unacked).len
-    i = pcb.nrtx - 1 - (2 * most if pcb.acked_len >= (pcb.hole or n) else most)
+    i = pcb.nrtx - 1 - (2 * most if pcb.regs[_ACKED_LEN] >= (pcb.hole or n) else most)
     if i < 0 or i & 1:
         return
     i >>= 1

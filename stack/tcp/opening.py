@@ -7,7 +7,16 @@ no_connection --> _listen           a SYN for a listener: a half-open connection
 """
 
 from ..err import ERR_MEM, OK
-from ..kernel import copy, reg_add, reg_diff, reg_set, tcp_begin, tcp_options, tcp_take_syn
+from ..kernel import (
+    reg_add,
+    reg_diff,
+    reg_set,
+    tcp_begin,
+    tcp_enhash,
+    tcp_key,
+    tcp_options,
+    tcp_take_syn,
+)
 from ..mpy import const
 from ..pbuf import header, ref
 from . import cookie, count, ecn, fastopen, mtu, options, recovery, text, write
@@ -37,7 +46,7 @@ _RCV_UP = const(12)
 _RCV_WND = const(37)
 _BUSY = const(47)
 _TS_RECENT = const(13)
-_PORTS = const(32)
+_ECE_CWR = const(0xC0)
 _PRESENT = const(0)  # of OPT
 _TSVAL = const(3)
 _HAS_TS = const(8)
@@ -74,7 +83,8 @@ def _listen(lpcb, p, netif, addrs, alen):
         pcb = cookie.ghost(net)
     _adopt(pcb, lpcb, p, netif, addrs, alen)
     take_syn(pcb)
-    ecn.asked(pcb)
+    if SEG[_SEG_FLAGS] & _ECE_CWR:
+        ecn.asked(pcb)
     if not kept:
         cookie.answer(pcb)
         return
@@ -85,8 +95,9 @@ def _listen(lpcb, p, netif, addrs, alen):
         end(pcb, ERR_MEM)
         return
     reg_add(net.tcp_count, count.OPEN_PASSIVE, 1)
-    if not fastopen.asked(pcb, lpcb, p.buf) or _early(pcb, lpcb, p):
-        output(pcb)
+    if lpcb.early_max and fastopen.asked(pcb, lpcb, p.buf) and not _early(pcb, lpcb, p):
+        return
+    output(pcb)
 
 
 def _early(pcb, lpcb, p):
@@ -140,17 +151,15 @@ def _adopt(pcb, lpcb, p, netif, addrs, alen):
     pcb.alen = alen
     pcb.ip = lpcb.net.families[alen]
     pcb.netif = netif
-    copy(pcb.key, 0, p.buf, addrs, 2 * alen)
-    copy(pcb.key, _PORTS, p.buf, p.off, 4)
+    tcp_key(pcb.key, p.buf, addrs, 2 * alen, p.off)
     pcb.arg = lpcb.arg
     pcb.cc = lpcb.cc
     happen(pcb, EV_SYN)
-    options.offer(pcb)
 
 
 def _wait(pcb, lpcb):
     """The adopted pcb waits for its handshake to end, where find() finds it."""
-    pcbs.enhash(pcb)
+    tcp_enhash(pcb)
     pcb.listener = lpcb
     lpcb.pending += 1
 

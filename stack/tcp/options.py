@@ -56,8 +56,14 @@ _TS_LEN = const(12)  # bytes that timestamps take of each segment
 
 
 def start(net):
-    """Keep the clock of the timestamps going while nobody asks for it. For set-up."""
-    if net.cfg.TCP_TIMESTAMPS:
+    """Decide which options we offer, and keep the clock of the timestamps going while nobody asks
+    for it. For set-up."""
+    cfg = net.cfg
+    net.tcp.offers = _HAS_SCALE if cfg.TCP_WINDOW_SCALE else 0
+    if cfg.TCP_SACK and cfg.TCP_OOSEQ_MAX > 0:
+        net.tcp.offers |= _HAS_SACK
+    if cfg.TCP_TIMESTAMPS:
+        net.tcp.offers |= _HAS_TS
         keep(net)
 
 
@@ -76,35 +82,36 @@ def own_scale(cfg):
 
 
 def offer(pcb):
-    """Decide which options our SYN carries. The pcb's addresses and ports are known."""
-    net = pcb.net
-    cfg = net.cfg
-    pcb.ws = cfg.TCP_WINDOW_SCALE
-    pcb.sack = cfg.TCP_SACK and cfg.TCP_OOSEQ_MAX > 0
-    pcb.ts = cfg.TCP_TIMESTAMPS
+    """Our SYN carries the options that we can do. The pcb's addresses and ports are known."""
+    _use(pcb, pcb.net.tcp.offers)
+
+
+def _use(pcb, which):
+    """Use these options, told as in OPT, or offer them."""
+    pcb.ws = which & _HAS_SCALE != 0
+    pcb.sack = which & _HAS_SACK != 0
+    pcb.ts = which & _HAS_TS != 0
     if pcb.ts:
-        net.prf(pcb.regs, _TS_OFF, pcb.key, 0, _KEY_LEN)
+        pcb.net.prf(pcb.regs, _TS_OFF, pcb.key, 0, _KEY_LEN)
 
 
 def agree(pcb):
     """Take the options in OPT of the peer's SYN: of what we have offered, or would, that is used
     which it has, too."""
-    regs = pcb.regs
+    net = pcb.net
     has = OPT[_PRESENT]
-    pcb.ws = pcb.ws and has & _HAS_SCALE != 0
-    pcb.sack = pcb.sack and has & _HAS_SACK != 0
-    pcb.ts = pcb.ts and has & _HAS_TS != 0
+    _use(pcb, has & net.tcp.offers)
+    regs = pcb.regs
     if pcb.ws:
         pcb.snd_scale = OPT[_SCALE]
-        pcb.rcv_scale = own_scale(pcb.net.cfg)
-    else:
-        if regs[_RCV_MAX] > 0xFFFF:
-            regs[_RCV_MAX] = regs[_RCV_WND] = 0xFFFF
+        pcb.rcv_scale = own_scale(net.cfg)
+    elif regs[_RCV_MAX] > 0xFFFF:
+        regs[_RCV_MAX] = regs[_RCV_WND] = 0xFFFF
     if has & _HAS_UTO:
         uto.heard(pcb)
     if pcb.ts:
         reg_set(regs, _TS_RECENT, OPT, _TSVAL, 0)
-        reg_set(regs, _TS_AT, _clock(pcb.net), 0, 0)
+        reg_set(regs, _TS_AT, _clock(net), 0, 0)
         reg_set(regs, _LAST_ACK, SEG, _SEG_SEQ, 0)
 
 
@@ -217,11 +224,3 @@ def own_mss(pcb):
     mtu -= pcb.ip.HLEN + _HLEN
     mss = pcb.net.cfg.TCP_MSS
     return mss if mss < mtu else mtu
-
-
-def send_mss(pcb):
-    """Return how much text a segment of ours may carry, from the MSS in OPT: what both sides can
-    take, less the options that each segment has (RFC 6691)."""
-    mss = OPT[_MSS]
-    own = own_mss(pcb)
-    return (mss if mss < own else own) - (_TS_LEN if pcb.ts else 0)

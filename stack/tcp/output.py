@@ -6,13 +6,13 @@ unsent --output--> transmit --> unacked --acknowledged--> freed (ack.py)
 """
 
 from ..err import OK
-from ..kernel import reg_add, reg_diff, reg_set, ticks_add, ticks_diff
+from ..kernel import reg_add, reg_diff, reg_set, tcp_push, ticks_add, ticks_diff
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
-from . import cc, ecn, options, rack, scoreboard
+from . import cc, ecn, fastpath, options, rack, scoreboard
 from .count import BUSY, FASTOPEN_SENT, NO_PBUF, PROBE, REXMIT, TLP
 from .header import ACK, FIN, SYN, emit, send_control
-from .pcb import owe, seg_alloc
+from .pcb import give_back, owe, seg_alloc
 from .state import SYN_SENT
 from .write import share
 
@@ -24,6 +24,14 @@ _ARMED = const(36)
 _REXMITS = const(25)
 _ACK_NOW = const(40)
 _BUSY = const(47)
+_QUEUED = const(53)
+_SENT_AT = const(54)
+_TIMING = const(55)
+_TIMED_AT = const(56)
+_NTH = const(57)
+_PTO_DUE = const(64)
+_SEG_AT = const(4)
+_SEG_NTH = const(5)
 _BURST = const(19)  # of hot
 _HLEN = const(20)
 _ECN_ON = const(2)
@@ -41,22 +49,30 @@ def output(pcb):
     when they have returned. Allocates nothing.
     """
     net = pcb.net
-    if pcb.regs[_BUSY]:
+    regs = pcb.regs
+    if regs[_BUSY]:
         return OK
+    if regs[_ARMED] & 2:
+        if tcp_push(pcb) == 0:
+            return OK
+        regs[_ARMED] = 1
     seg = pcb.unsent
-    if seg is not None and pcb.unacked is None and ticks_diff(net.now, pcb.sent_at) > pcb.rto:
-        cc.on_idle(pcb)
+    if seg is not None and pcb.unacked is None:
+        if ticks_diff(net.now, regs[_SENT_AT]) > pcb.rto:
+            cc.on_idle(pcb)
     if pcb.lost and pcb.frto != 2:
         _send_lost(pcb)
     while seg is not None and _may_send(pcb, seg) and transmit(pcb, seg):
         _sent(pcb, seg)
         seg = pcb.unsent
-    if pcb.regs[_ACK_NOW] and pcb.state != SYN_SENT:
+    if regs[_ACK_NOW] and pcb.state != SYN_SENT:
         if net.hot[_BURST]:
             owe(pcb)
         else:
             send_control(pcb, ACK)
     mind_timer(pcb)
+    if regs[_ARMED] == 1 and pcb.unacked is not None and pcb.unacked.len == pcb.mss:
+        fastpath.arm_sending(pcb)
     return OK
 
 
@@ -128,15 +144,15 @@ def transmit(pcb, seg):
         seg.marks |= _EVER
     elif pcb.ecn == _ECN_ON and seg.len:
         send = ecn.emit_new
-    if not pcb.timing and (pcb.ts or not again):
-        pcb.timing = True
-        pcb.timed_at = pcb.net.now
+    if not regs[_TIMING] and (pcb.ts or not again):
+        regs[_TIMING] = 1
+        regs[_TIMED_AT] = pcb.net.now
         reg_set(regs, _RTT_SEQ, seg.r, 0, 0)
-    pcb.sent_at = seg.at = pcb.net.now
-    pcb.nth = seg.nth = ticks_add(pcb.nth, 1)
+    regs[_SENT_AT] = seg.r[_SEG_AT] = pcb.net.now
+    regs[_NTH] = seg.r[_SEG_NTH] = ticks_add(regs[_NTH], 1)
     if pcb.recovering:
         pcb.prr_out += seg.len
-    pcb.pto_due = pcb.rack
+    regs[_PTO_DUE] = pcb.rack
     send(pcb, p, seg.r, 0, flags | pcb.ece, hlen, up)
     return True
 
@@ -204,9 +220,12 @@ def mind_timer(pcb):
         pcb.probing = False
     elif not t.running:
         pcb.probing = pcb.unacked is None
-        pcb.regs[_ARMED] &= pcb.unacked is not None
-        timers.start(t, min(pcb.rto << pcb.backoff, pcb.net.cfg.TCP_RTO_MAX))
-    if pcb.pto_due:
+        if pcb.probing:
+            pcb.regs[_ARMED] = 0
+        ms = pcb.rto << pcb.backoff
+        most = pcb.net.cfg.TCP_RTO_MAX
+        timers.start(t, ms if ms < most else most)
+    if pcb.regs[_PTO_DUE]:
         rack.schedule(pcb)
 
 
@@ -223,7 +242,7 @@ def resend(pcb, seg):
     if seg.marks & _LOST:
         scoreboard.mark(pcb, seg, seg.marks | _AGAIN)
     if not pcb.ts:
-        pcb.timing = False
+        pcb.regs[_TIMING] = 0
     return True
 
 
@@ -257,7 +276,7 @@ def requeue(pcb):
         pcb.unsent_last = pcb.unacked_last
     pcb.unsent = pcb.unacked
     pcb.unacked = pcb.unacked_last = None
-    pcb.timing = pcb.timing and pcb.ts
+    pcb.regs[_TIMING] &= pcb.ts
 
 
 def push_or_probe(pcb):
@@ -315,6 +334,8 @@ def split(pcb, seg, n):
     """
     net = pcb.net
     p = seg.p
+    if not (net.tcp.segs_avail and net.ram.avail and net.refs.avail):
+        give_back(net)
     head = alloc(net.ram, TRANSPORT, _HLEN) if net.tcp.segs_avail and p.ref == 1 else None
     if head is None:
         return False
@@ -347,7 +368,7 @@ def split(pcb, seg, n):
     seg.next = rest
     if pcb.unsent_last is seg:
         pcb.unsent_last = rest
-    pcb.queued += 1
+    pcb.regs[_QUEUED] += 1
     return True
 
 

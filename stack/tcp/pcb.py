@@ -34,6 +34,15 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    46 SCALE      of the window that we offer         47 BUSY  1 while its segment is processed:
                                                       what callbacks queue is sent afterwards
    50 NEXT_OUT   the next connection that owes an ACK    51 OWES  1 if it is among those
+   52 SND_BUF    bytes that the send buffer has room for   53 QUEUED  segments in both queues
+   54 SENT_AT    when a segment was sent last, ms   55 TIMING  1 while a round trip is timed,
+   56 TIMED_AT   which began then   57 NTH  of the last sending (rack.py)
+   58 ACKED_LEN  (mtu.py)   59 LAST_ACKED  (recovery.py)   64 PTO_DUE  1 if t_loss is to be started
+
+and while it is armed for sending, too (ARMED is 3):
+
+   60 EDGE       bytes that may be under way     62 RTO   as pcb.rto   63 RACK  as pcb.rack
+   61 CALM       with up to so many under way an ACK does not concern congestion control
 
 `pcb.key` identifies the connection as its incoming segments carry it: the peer's address, our
 address (`alen` bytes each), and at 32 the peer's port and ours, all in network order.
@@ -43,7 +52,7 @@ from array import array
 
 from .. import hot
 from ..err import ERR_CLSD
-from ..kernel import copy, reg_diff, reg_raw, reg_set, reg_zero, same, tuple_hash
+from ..kernel import copy, reg_diff, reg_set, reg_zero, same, tcp_unhash, tuple_hash
 from ..kernel import tcp_seg_free as seg_free
 from ..mpy import const
 from ..pbuf import RAM, TRANSPORT, Pool
@@ -59,7 +68,7 @@ _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
-NREGS = 52
+NREGS = 65
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
@@ -72,11 +81,14 @@ _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _NEXT_OUT = const(50)
 _OWES = const(51)
+_SND_BUF = const(52)
+_QUEUED = const(53)
 _HOT_SEED = const(5)
 _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
 _HOT_OUT = const(18)
+_HOT_KEPT = const(54)
 _NCC = const(20)
 _NSB = const(16)
 _LISTEN = const(1)
@@ -88,14 +100,15 @@ _zeros = bytes(_KEY_LEN)
 
 
 class Seg:
-    """A segment to be sent, until it is acknowledged: header pbuf `p`, its payload chained."""
+    """A segment to be sent, until it is acknowledged: header pbuf `p`, its payload chained. `r`
+    are its registers (kernel/send_plain.py), the first its number; `q` is the payload of one that
+    a kernel sends or keeps."""
 
     def __init__(self):
-        self.r = array("I", [0])  # its sequence number
-        self.p = self.next = None
+        self.r = array("I", [0] * 11)
+        self.p = self.q = self.next = None
         self.len = self.flags = 0
         self.marks = 0  # scoreboard.py
-        self.at = self.nth = 0  # when it was sent last, and as what of all that was
 
 
 class Pcb:
@@ -122,15 +135,15 @@ class Pcb:
         self.state = 0
         self.listener = self.early = None
         self.unsent = self.unsent_last = self.unacked = self.unacked_last = None
-        self.queued = 0  # segments in both queues
         self.sacked = self.lost = self.gone = 0  # scoreboard.py
         self.refused = None
         self.oo_n = 0
         # what is set before it is used
         self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.mss_top = 0
-        self.sent_at = self.timed_at = 0
-        self.nth = self.prr_out = 0
+        self.prr_out = 0
+        self.bytes_acked = 0  # towards the next step of cwnd
+        self.cautious = self.cwnd_limited = self.marked = False
         self.reset()
 
     def reset(self):
@@ -142,6 +155,8 @@ class Pcb:
         copy(self.key, 0, _zeros, 0, _KEY_LEN)
         regs = self.regs
         reg_zero(regs, 0, _NEXT_OUT)
+        reg_zero(regs, _SND_BUF, NREGS - _SND_BUF)
+        regs[_SND_BUF] = cfg.TCP_SND_BUF
         regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
         self.alen = 4
         self.ip = net.families[4]
@@ -157,23 +172,22 @@ class Pcb:
         self.answered_at = (net.now - _LONG_AGO) & _WRAP
         self.dup_len = 0  # bytes that came twice, which the peer is to hear of (sack.py)
         # sending
-        self.snd_buf = cfg.TCP_SND_BUF
         self.snd_wnd = self.snd_wnd_max = 0
         self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
-        self.acked_len = self.hole = 0  # mtu.py
+        self.hole = 0  # mtu.py
         self.cc = ALGORITHMS[cfg.TCP_CC]
         self.cwnd = self.ssthresh = 0
         self.ecn = self.ece = 0  # ecn.py
         self.ece_in = self.cwr_due = False
-        self.dupacks = self.last_acked = 0
+        self.dupacks = 0
         self.recovering = self.urgent = False
         self.srtt = self.rttvar = 0  # scaled by 8 and 4, as in RFC 6298's appendix of old
         self.rto = cfg.TCP_RTO_INIT
-        self.timing = self.probing = False
+        self.probing = False
         self.nrtx = self.backoff = 0
         # losses: sack_recovery.py, rack.py, frto.py
         self.losing = self.dsack = self.original = False
-        self.rack = self.pto_due = False
+        self.rack = False
         self.tlp = self.loss_for = self.frto = 0
 
 
@@ -221,6 +235,7 @@ class Tcp:
         self.queuelen = cfg.TCP_SND_QUEUELEN
         self.segs_free = None
         self.segs_avail = 0
+        self.kept = [None] * cfg.NUM_TCP_SEG  # segments for the next text: the first KEPT of hot
         for _ in range(cfg.NUM_TCP_SEG):
             seg_free(self, Seg())
         self.clock = array("I", [0, 0])  # ms since then, of RFC 7323's timestamps; and scratch
@@ -251,7 +266,7 @@ def alloc(net):
 
 def release(pcb):
     """Give back the pcb and all it holds. Whoever compares `serial` sees that it is gone."""
-    unhash(pcb)
+    tcp_unhash(pcb)
     purge(pcb)
     pcb.t_life.running = pcb.t_poll.running = False
     if pcb.listener is not None:
@@ -286,11 +301,13 @@ def leave_early(pcb):
 def purge(pcb):
     """Drop what is queued in either direction, and stop the timers that serve it."""
     pcb.t_rexmit.running = pcb.t_fast.running = pcb.t_loss.running = False
-    if pcb.queued:
+    if pcb.regs[_QUEUED]:
         _free_queue(pcb.net.tcp, pcb.unsent)
         _free_queue(pcb.net.tcp, pcb.unacked)
         pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
-        pcb.queued = pcb.sacked = pcb.lost = pcb.gone = 0
+        pcb.sacked = pcb.lost = pcb.gone = pcb.regs[_QUEUED] = 0
+    if pcb.net.hot[_HOT_KEPT]:
+        give_back(pcb.net)
     if pcb.refused is not None:
         pbuf_free(pcb.refused)
         pcb.refused = None
@@ -298,6 +315,19 @@ def purge(pcb):
         pbuf_free(pcb.oo_p[i])
         pcb.oo_p[i] = None
     pcb.oo_n = 0
+
+
+def give_back(net):
+    """Free the segments that were kept for the next text. Returns whether there were any."""
+    tcp = net.tcp
+    n = net.hot[_HOT_KEPT]
+    if not n:
+        return False
+    for i in range(n):
+        seg_free(tcp, tcp.kept[i])
+        tcp.kept[i] = None
+    net.hot[_HOT_KEPT] = 0
+    return True
 
 
 def _free_queue(tcp, seg):
@@ -322,14 +352,10 @@ def seg_alloc(tcp, p, seq, i, n, flags):
     return seg
 
 
-def _bucket(tcp, buf, addrs, alen, ports):
-    h = tuple_hash(buf, addrs, 2 * alen, ports, tcp.hot[_HOT_SEED])
-    return h & tcp.hot[_HOT_TABLE_MASK]
-
-
 def find(tcp, buf, addrs, alen, ports):
     """Return the pcb of a segment, addresses at buf[addrs], ports at buf[ports]; or None."""
-    i = tcp.table[_bucket(tcp, buf, addrs, alen, ports)]
+    h = tuple_hash(buf, addrs, 2 * alen, ports, tcp.hot[_HOT_SEED])
+    i = tcp.table[h & tcp.hot[_HOT_TABLE_MASK]]
     while i:
         pcb = tcp.pcbs[i - 1]
         key = pcb.key
@@ -343,40 +369,12 @@ def find(tcp, buf, addrs, alen, ports):
     return None
 
 
-def enhash(pcb):
-    """Make the connection one that find() finds."""
-    tcp = pcb.net.tcp
-    key = pcb.key
-    regs = pcb.regs
-    i = _bucket(tcp, key, 0, pcb.alen, _PORTS)
-    regs[_HNEXT] = tcp.table[i]
-    tcp.table[i] = pcb.number
-    if pcb.alen == 4:
-        reg_raw(regs, _KEY_PEER, key, 0)
-        reg_raw(regs, _KEY_OWN, key, 4)
-        reg_raw(regs, _KEY_PORTS, key, _PORTS)
-
-
-def unhash(pcb):
-    """Undo enhash(); harmless if it was not done."""
-    tcp = pcb.net.tcp
-    regs = pcb.regs
-    at = tcp.table
-    i = _bucket(tcp, pcb.key, 0, pcb.alen, _PORTS)
-    while at[i] and at[i] != pcb.number:
-        at = tcp.pcbs[at[i] - 1].regs
-        i = _HNEXT
-    if at[i]:
-        at[i] = regs[_HNEXT]
-    regs[_HNEXT] = regs[_KEY_PORTS] = 0
-
-
 def find_listener(tcp, buf, addrs, alen, port):
     """Return the listener for our address at buf[addrs + alen] and `port`: one bound to the
     address before one bound to any; or None."""
     best = None
     for lpcb in tcp.listeners:
-        if lpcb.in_use and lpcb.port == port:
+        if lpcb.port == port and lpcb.in_use:
             if same(lpcb.key, 0, _zeros, 0, 16):
                 best = lpcb
             elif lpcb.alen == alen and same(lpcb.key, 0, buf, addrs + alen, alen):

@@ -1,8 +1,8 @@
 """RACK (RFC 8985 section 6): what was sent a while before something that has arrived is lost.
 
 Counting duplicates cannot tell a loss from reordering, nor see that what was sent again is lost,
-too, nor that the last segments are. Here each segment has the time when it was sent last, `at`,
-and as many are sent in a ms, the number `nth` of that sending. Of those delivered, the one sent
+too, nor that the last segments are. Here each segment has the time when it was sent last, AT,
+and as many are sent in a ms, the number NTH of that sending. Of those delivered, the one sent
 last is RACK.segment. What was sent before it has the reordering window left to arrive.
 
 In pcb.sb, behind what sack.py has:
@@ -19,6 +19,9 @@ from ..mpy import const
 from . import options, scoreboard
 from .count import REORDERED
 
+_SEG_AT = const(4)
+_SEG_NTH = const(5)
+_PTO_DUE = const(64)
 _SACKED = const(1)
 _EVER = const(8)
 _STATE = const(7)
@@ -51,8 +54,9 @@ _PROBE = const(2)
 
 def start(pcb):
     """The connection is open: nothing was delivered yet."""
-    pcb.rack = pcb.sack and pcb.net.cfg.TCP_RACK
-    pcb.tlp = pcb.loss_for = 0
+    if not pcb.sack or not pcb.net.cfg.TCP_RACK:
+        return
+    pcb.rack = True
     sb = pcb.sb
     reg_zero(sb, _KNOWN, _PERSIST + 1 - _KNOWN)
     sb[_MIN_RTT] = _UNKNOWN
@@ -69,7 +73,7 @@ def delivered(pcb, seg):
         return
     sb = pcb.sb
     now = pcb.net.now
-    rtt = ticks_diff(now, seg.at)
+    rtt = ticks_diff(now, seg.r[_SEG_AT])
     if rtt < 0:
         rtt = 0
     ahead = reg_diff(seg.r, 0, sb, _FACK) + scoreboard.size(seg)
@@ -86,9 +90,10 @@ def delivered(pcb, seg):
     elif rtt < sb[_MIN_RTT] or (pcb.ts and options.round_trip(pcb) > rtt):
         return
     sb[_RTT] = rtt
-    if not sb[_KNOWN] or ticks_diff(seg.nth, sb[_NTH]) > 0:
+    nth = seg.r[_SEG_NTH]
+    if not sb[_KNOWN] or ticks_diff(nth, sb[_NTH]) > 0:
         sb[_KNOWN] = 1
-        sb[_NTH] = seg.nth
+        sb[_NTH] = nth
 
 
 def window(pcb):
@@ -126,7 +131,7 @@ def recovered(pcb):
 
 def left(pcb, seg):
     """Return how many ms the segment still has to arrive."""
-    return pcb.sb[_RTT] + window(pcb) - max(ticks_diff(pcb.net.now, seg.at), 0)
+    return pcb.sb[_RTT] + window(pcb) - max(ticks_diff(pcb.net.now, seg.r[_SEG_AT]), 0)
 
 
 def detect(pcb):
@@ -138,7 +143,7 @@ def detect(pcb):
         while seg is not None:
             marks = seg.marks
             if not (marks & _SACKED or marks & _STATE == _LOST):
-                if ticks_diff(sb[_NTH], seg.nth) > 0:
+                if ticks_diff(sb[_NTH], seg.r[_SEG_NTH]) > 0:
                     ms = left(pcb, seg)
                     if ms <= 0:
                         scoreboard.lose(pcb, seg)
@@ -161,7 +166,7 @@ def quiet(pcb):
 def schedule(pcb):
     """New data was sent, or acknowledged: if no ACK comes for two round trips, the last segments
     may be lost, of which no duplicate tells. Start t_loss for a probe (section 7.2)."""
-    pcb.pto_due = False
+    pcb.regs[_PTO_DUE] = False
     if pcb.recovering or pcb.losing or pcb.sacked or pcb.tlp or pcb.loss_for == _REORDER:
         return
     if pcb.unacked is None or pcb.state < _ESTABLISHED:

@@ -14,6 +14,7 @@ from .count import RENEGED
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _RECOVER = const(10)
+_LAST_ACKED = const(59)
 _MAX_WINDOW = const(0xFFFFF)
 _SACKED = const(1)
 _EVER = const(8)
@@ -48,7 +49,7 @@ def _deflate(pcb):
 def on_ack(pcb, acked):
     """SND.UNA has moved on by `acked` bytes. Returns True for a partial ACK (RFC 6582)."""
     mss = pcb.mss
-    pcb.last_acked = acked
+    pcb.regs[_LAST_ACKED] = acked
     if pcb.dupacks:
         pcb.cwnd = max(pcb.cwnd - _limited(pcb), mss)
         pcb.dupacks = 0
@@ -76,7 +77,7 @@ def _small_step(pcb):
     were sent again needlessly? RFC 6582 section 4.1's heuristic: a loss, if the last ACK moved on
     by at most four segments, and more than one may be under way."""
     mss = pcb.mss
-    return pcb.cwnd - _limited(pcb) > mss and pcb.last_acked <= 4 * mss
+    return pcb.cwnd - _limited(pcb) > mss and pcb.regs[_LAST_ACKED] <= 4 * mss
 
 
 def on_dup_ack(pcb):

@@ -13,39 +13,42 @@ from ..kernel import reg_add, reg_diff, tcp_rtt, ticks_diff
 from ..mpy import const
 from . import keep, mtu, options, recovery, sack_recovery, uto
 from .count import GAVE_UP, TIMEOUT
-from .header import SEG
 from .output import output, probe_tail, push_or_probe, requeue, retransmit_first
 from .state import SYN_RCVD, SYN_SENT, dying, end
 from .text import offer_again
 
-_SEG_ACK = const(1)
+_SND_UNA = const(0)
 _RTT_SEQ = const(9)
 _USER_MS = const(17)
+_ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
+_TIMING = const(55)
+_TIMED_AT = const(56)
 _MAX_BACKOFF = const(8)
 _REORDER = const(1)  # pcb.loss_for
 
 
 def measure(pcb):
-    """If SEG acknowledges the byte being timed, take the round trip's time (RFC 6298 section 2).
+    """If the byte being timed is acknowledged, take the round trip's time (RFC 6298 section 2).
 
     At most one byte a window is timed (section 3), never one that was sent twice (Karn): the ACK
     may be for the first time. For the same reason only this ends the backing off of the timer
     (section 5).
     """
-    if reg_diff(SEG, _SEG_ACK, pcb.regs, _RTT_SEQ) <= 0:
+    if reg_diff(pcb.regs, _SND_UNA, pcb.regs, _RTT_SEQ) <= 0:
         return
     cfg = pcb.net.cfg
-    pcb.timing = False
+    pcb.regs[_TIMING] = 0
     pcb.backoff = 0
-    r = options.round_trip(pcb) if pcb.ts else ticks_diff(pcb.net.now, pcb.timed_at)
+    r = options.round_trip(pcb) if pcb.ts else ticks_diff(pcb.net.now, pcb.regs[_TIMED_AT])
     tcp_rtt(pcb, r, cfg.TCP_RTO_MIN, cfg.TCP_RTO_MAX)
 
 
 def on_rexmit(pcb):
     """t_rexmit fired (RFC 6298 section 5, RFC 9293 section 3.8.3 for giving up)."""
     cfg = pcb.net.cfg
+    pcb.regs[_ARMED] &= 1
     opening = pcb.state == SYN_SENT or pcb.state == SYN_RCVD
     limit = cfg.TCP_MAXRTX
     if opening:
@@ -68,7 +71,7 @@ def on_rexmit(pcb):
     if pcb.unacked is None:
         push_or_probe(pcb)
     else:
-        pcb.timing = pcb.timing and pcb.ts
+        pcb.regs[_TIMING] &= pcb.ts
         retransmit_first(pcb)
     output(pcb)
     if user_ms:
@@ -77,6 +80,7 @@ def on_rexmit(pcb):
 
 def on_loss(pcb):
     """t_loss fired: a reordering window is over, or a tail loss probe is due (rack.py)."""
+    pcb.regs[_ARMED] &= 1
     if pcb.loss_for == _REORDER:
         pcb.loss_for = 0
         sack_recovery.on_reorder_timer(pcb)

@@ -34,7 +34,10 @@ CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT = range(7, 11)
 EV_LISTEN, EV_CONNECT, EV_SYN, EV_SYN_ACKED, EV_CLOSE, EV_FIN, EV_FIN_ACKED, EV_END = range(8)
 
 _ARMED = const(36)
-_NO = 255
+_CLOSED = const(0)
+_FIN_WAIT_2 = const(6)
+_TIME_WAIT = const(10)
+_NO = const(255)
 _ROWS = (
     # LISTEN  CONNECT    SYN       SYN_ACKED    CLOSE       FIN         FIN_ACKED   END
     (LISTEN, SYN_SENT, SYN_RCVD, _NO, _NO, _NO, _NO, CLOSED),  # CLOSED
@@ -59,19 +62,19 @@ def happen(pcb, event):
     """
     state = _NEXT[pcb.state * 8 + event]
     assert state != _NO, "tcp: event in a state where it cannot happen"
-    if state == CLOSED:
+    if state == _CLOSED:
         _pcb.release(pcb)
         return
     pcb.state = state
     pcb.regs[_ARMED] = 0
-    if state == TIME_WAIT:
+    if state == _TIME_WAIT:
         _pcb.purge(pcb)
         timewait.enter(pcb)
         linger(pcb)
         tcp = pcb.net.tcp
         if tcp.tw_n > pcb.net.cfg.TCP_TIME_WAIT_MAX > 0:
             end(timewait.oldest(tcp), ERR_CLSD)
-    elif state == FIN_WAIT_2 and pcb.rx_closed:
+    elif state == _FIN_WAIT_2 and pcb.rx_closed:
         pcb.net.timers.start(pcb.t_life, pcb.net.cfg.TCP_FIN_WAIT_2_TIMEOUT)
 
 
@@ -86,7 +89,7 @@ def end(pcb, err):
 
 def dying(pcb):
     """Is t_life what will end the connection: in TIME_WAIT, or in FIN_WAIT_2 without an owner?"""
-    return pcb.state == TIME_WAIT or (pcb.state == FIN_WAIT_2 and pcb.rx_closed)
+    return pcb.state == _TIME_WAIT or (pcb.state == _FIN_WAIT_2 and pcb.rx_closed)
 
 
 def linger(pcb):

@@ -8,7 +8,7 @@ i < oo_n. No two of them overlap. What is there already wins over what comes lat
 from ..err import ERR_ABRT, OK
 from ..kernel import copy, reg_add, reg_diff, reg_set
 from ..mpy import const
-from ..pbuf import cat, free, skip, trim
+from ..pbuf import cat, free, owner, skip, trim
 from . import sack
 from .count import OOSEQ, OOSEQ_FULL, POOL_LOW, REFUSED, WINDOW_FULL
 from .header import ACK, RST, SEG, send_control
@@ -31,7 +31,9 @@ def accept(pcb, p, fin):
     regs = pcb.regs
     ahead = reg_diff(SEG, _SEG_SEQ, regs, _RCV_NXT)
     n = p.tot_len
-    room = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT) - max(ahead, 0)
+    room = reg_diff(regs, _RCV_ADV, regs, _RCV_NXT)
+    if ahead > 0:
+        room -= ahead
     if ahead < 0:  # what we have already
         sack.duplicate(pcb, 0, min(-ahead, n))
         skip(p, min(-ahead, n))
@@ -108,12 +110,12 @@ def _pack(head, p):
     byte do not take a pbuf each until other connections find none.
     """
     n = p.tot_len
-    pool = p.pool
+    pool = owner(p)
     last = head
     while last.next is not None:
         last = last.next
     at = last.off + last.len
-    if 2 * pool.avail > pool.size or p.next is not None or at + n > last.pool.bufsize:
+    if 2 * pool.avail > pool.size or p.next is not None or at + n > owner(last).bufsize:
         cat(head, p)
         return
     copy(last.buf, at, p.buf, p.off, n)

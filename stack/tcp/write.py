@@ -12,7 +12,7 @@ from ..pbuf import TRANSPORT, alloc, cat, clen, free, reference
 from ..pbuf import ref as pbuf_ref
 from .count import NO_MEM
 from .header import FIN, PSH, SYN
-from .pcb import seg_alloc
+from .pcb import give_back, seg_alloc
 from .state import CLOSE_WAIT, ESTABLISHED, SYN_RCVD, SYN_SENT
 
 COPY = 1  # the stack copies the bytes: their memory is free at once
@@ -24,6 +24,9 @@ _URGENT = const(4)
 
 _SND_END = const(8)
 _SND_UP = const(11)
+_ARMED = const(36)
+_SND_BUF = const(52)
+_QUEUED = const(53)
 _HLEN = const(20)
 
 _MAY_SEND = (ESTABLISHED, CLOSE_WAIT, SYN_SENT, SYN_RCVD)
@@ -38,10 +41,10 @@ def write(pcb, buf, off, n, flags=0):
     cannot send (any more), ERR_MEM if queue or pools are too full now (try again after `sent`).
     Allocates nothing.
     """
-    if off < 0 or n < 0 or off + n > len(buf):
-        return ERR_ARG
     if not flags and tcp_queue(pcb, buf, off, n) == 0:
         return OK
+    if off < 0 or n < 0 or off + n > len(buf):
+        return ERR_ARG
     err = _room(pcb, n, _pbufs(pcb, n) if flags & _COPY else 0)
     if err or n == 0:
         return err
@@ -92,6 +95,7 @@ def share(refs, p, off, n):
 
 def queue_fin(pcb):
     """Queue a FIN: on the last unsent segment, or in a segment of its own. OK or ERR_MEM."""
+    pcb.regs[_ARMED] &= 1
     last = pcb.unsent_last
     if last is None or last.flags & SYN:
         err = _new_seg(pcb, None, 0, FIN)
@@ -118,26 +122,22 @@ def _room(pcb, n, copies, parts=1):
     if pcb.state not in _MAY_SEND or pcb.fin_queued:
         return ERR_CONN
     net = pcb.net
+    pcb.regs[_ARMED] &= 1
     spare = tcp_spare(pcb)
     segs = 0 if n <= spare else (n - spare + pcb.mss - 1) // pcb.mss
     pieces = segs + parts - (0 if spare else 1)
     if (
-        n <= pcb.snd_buf
-        and pcb.queued + segs <= net.cfg.TCP_SND_QUEUELEN
+        n <= pcb.regs[_SND_BUF]
+        and pcb.regs[_QUEUED] + segs <= net.cfg.TCP_SND_QUEUELEN
         and segs <= net.tcp.segs_avail
         and segs + copies < net.ram.avail  # one is kept for ACKs and ARP
         and (copies or pieces <= net.refs.avail)
     ):
         return OK
+    if give_back(net):
+        return _room(pcb, n, copies, parts)
     reg_add(net.tcp_count, NO_MEM, 1)
     return ERR_MEM
-
-
-def sndbuf(pcb):
-    """Return how many bytes one write() may queue now, if the pools have room: as many as
-    TCP_SND_BUF and TCP_SND_QUEUELEN leave room for."""
-    segs = pcb.net.cfg.TCP_SND_QUEUELEN - pcb.queued
-    return min(pcb.snd_buf, max(segs, 0) * pcb.mss + tcp_spare(pcb))
 
 
 def _pbufs(pcb, n):
@@ -172,7 +172,7 @@ def _append(pcb, payload, n, for_last):
         seg.len += n
     else:
         _new_seg(pcb, payload, n, 0)
-    pcb.snd_buf -= n
+    pcb.regs[_SND_BUF] -= n
     reg_add(pcb.regs, _SND_END, n)
 
 
@@ -180,6 +180,8 @@ def _new_seg(pcb, payload, n, flags):
     """Append a segment to `unsent`. Returns OK, or ERR_MEM with nothing changed."""
     net = pcb.net
     p = None
+    if not net.tcp.segs_avail or net.ram.avail < 2:
+        give_back(net)
     if net.tcp.segs_avail and net.ram.avail > 1:  # one is kept for ACKs and ARP
         p = alloc(net.ram, TRANSPORT, _HLEN)
     if p is None:
@@ -193,7 +195,7 @@ def _new_seg(pcb, payload, n, flags):
     else:
         pcb.unsent_last.next = seg
     pcb.unsent_last = seg
-    pcb.queued += 1
+    pcb.regs[_QUEUED] += 1
     return OK
 
 

@@ -18,7 +18,7 @@ FILES = [
     *sorted(ROOT.glob("stack/tcp/*.py")),
     *sorted(ROOT.glob("stack/tcp_tiny/*.py")),
     *sorted(ROOT.glob("stack/apps/*.py")),
-    *(ROOT / "hal" / name for name in ("wire.py", "spi.py", "w5500.py")),
+    *(ROOT / "hal" / name for name in ("wire.py", "spi.py", "w5500.py", "enc28j60.py")),
 ]
 NOT_DATA_PATH = ("config.py", "mpy.py", "err.py")
 SETUP = ("__init__", "init", "attach", "link_attach", "register")

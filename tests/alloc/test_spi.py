@@ -1,10 +1,13 @@
 """The drivers of SPI chips allocate nothing: a stack on a model of the chip, with another stack at
 the far end of its cable."""
 
+from hal import enc28j60
+from hal.enc28j60 import ENC28J60
 from hal.w5500 import W5500
 from stack import pbuf, udp
 from stack.err import ERR_VAL, OK
-from stack.kernel import same
+from stack.kernel import copy, same
+from tests.hal.enc28j60_model import Chip as ENC28J60Chip
 from tests.hal.w5500_model import Chip as W5500Chip
 
 from ..packets import MAC, OTHER, OTHER_MAC, US, arp, ether, icmp
@@ -20,16 +23,35 @@ class _Limits:
     PBUF_POOL_BUFSIZE = 1528
 
 
-class _W5500:
-    """Makes the driver, and keeps the chip."""
+class _Rig:
+    """A driver and its chip."""
 
-    def __init__(self, irq=False):
-        self.chip = chip = W5500Chip()
-        self.driver = W5500(chip, chip.cs, MAC, chip.rst, chip.irq if irq else None)
+    def __init__(self, chip, driver):
+        self.chip = chip
+        self.driver = driver
 
     def plug(self, port):
         self.chip.plug(port)
         return self.driver
+
+
+def _w5500(irq=False):
+    chip = W5500Chip()
+    return _Rig(chip, W5500(chip, chip.cs, MAC, chip.rst, chip.irq if irq else None))
+
+
+def _enc28j60(irq=False):
+    chip = ENC28J60Chip()
+    enc28j60.sleep_ms = chip.sleep_ms
+    return _Rig(chip, ENC28J60(chip, chip.cs, MAC, irq=chip.irq if irq else None))
+
+
+def _enc28j60_with_irq():
+    return _enc28j60(True)
+
+
+def _w5500_with_irq():
+    return _w5500(True)
 
 
 def _echo(arg, u, p, addr, off, port):
@@ -129,6 +151,7 @@ def _rare(rig, trouble):
         def run():
             driver = r.driver
             p, a, b = pbuf.alloc(ram, 2, 60), pbuf.alloc(pool, 0, 1), pbuf.alloc(pool, 0, 1)
+            copy(p.buf, 2, MAC, 0, 6)
             for frame in frames:
                 r.chip.receive(frame)
             assert driver.rx() is None and driver.rx() is None
@@ -160,22 +183,22 @@ def _rare(rig, trouble):
 
 
 def test_w5500_ping_and_udp():
-    _ping_and_udp(_W5500)
+    _ping_and_udp(_w5500)
 
 
 def test_w5500_with_its_interrupt():
-    _ping_and_udp(lambda: _W5500(True))
+    _ping_and_udp(_w5500_with_irq)
 
 
 def test_w5500_transfer():
-    _transfer(_W5500, 20_000, 0)
+    _transfer(_w5500, 20_000, 0)
 
 
 def test_w5500_transfer_while_it_loses_its_place():
-    _transfer(_W5500, 60_000, 7)
+    _transfer(_w5500, 60_000, 7)
 
 
-def _stuck(r, p):
+def _w5500_stuck(r, p):
     r.chip.slow = None
     assert _send(r.driver, p, 60) != OK
     r.chip.slow = 2
@@ -188,4 +211,45 @@ def _stuck(r, p):
 
 
 def test_w5500_in_trouble():
-    _rare(_W5500, _stuck)
+    _rare(_w5500, _w5500_stuck)
+
+
+def test_enc28j60_ping_and_udp():
+    _ping_and_udp(_enc28j60)
+
+
+def test_enc28j60_with_its_interrupt():
+    _ping_and_udp(_enc28j60_with_irq)
+
+
+def test_enc28j60_transfer():
+    _transfer(_enc28j60, 20_000, 0)
+
+
+def test_enc28j60_transfer_while_it_loses_its_place():
+    _transfer(_enc28j60, 60_000, 7)
+
+
+def _enc28j60_stuck(r, p):
+    driver = r.driver
+    r.chip.late = 2
+    assert _send(driver, p, 60) == OK and _send(driver, p, 60) == OK
+    r.chip.excess = 1
+    assert _send(driver, p, 60) == OK and _send(driver, p, 60) == OK
+    r.chip.slow = None
+    assert _send(driver, p, 60) == OK and _send(driver, p, 60) == OK
+    r.chip.slow = 2
+    while not r.chip.regs[0x1C] & 1:  # RXERIF
+        r.chip.receive(p.buf, 2, 1000)
+    assert driver.link()
+    r.chip.status = 0
+    r.chip.power_dip()
+    assert driver.link() and driver.rx() is None
+    r.chip.receive(p.buf, 2, 1000)
+    assert driver.rx() is None
+    r.chip.dead = 0
+    assert not driver.link()
+
+
+def test_enc28j60_in_trouble():
+    _rare(_enc28j60, _enc28j60_stuck)

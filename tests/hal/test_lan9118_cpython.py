@@ -42,7 +42,7 @@ from hal.lan9118 import LAN9118
 kind = %r
 if kind != "thumb":
     from hal import lan9118_viper
-    lan.push, lan.pull = lan9118_viper.push, lan9118_viper.pull
+    lan.push, lan.fetch = lan9118_viper.push, lan9118_viper.fetch
 d = LAN9118()
 pool = pbuf.Pool(6, 1536, pbuf.POOL)
 ram = pbuf.Pool(2, 128, pbuf.RAM)
@@ -145,8 +145,8 @@ def test_address_and_link(board):
 
 def test_thumb_is_in_use(board):
     board.exec("from hal import lan9118_thumb as t")
-    wanted, push, pull = board.value("kind, lan.push is t.push, lan.pull is t.pull")
-    assert push == pull == (wanted == "thumb")
+    wanted, push, fetch = board.value("kind, lan.push is t.push, lan.fetch is t.fetch")
+    assert push == fetch == (wanted == "thumb")
 
 
 def test_frame_of_any_length_arrives_whole(board):

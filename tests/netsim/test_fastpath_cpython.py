@@ -7,7 +7,7 @@ import pytest
 from hal.faults import Faults
 from hal.wire import SENT
 from stack import pbuf, udp
-from stack.kernel import tcp_plain
+from stack.kernel import send_plain, tcp_plain
 
 from .flow import Flow, Server
 from .scenarios import SCENARIOS
@@ -45,11 +45,25 @@ def kinds(monkeypatch):
     return found
 
 
-def transfer(scenario, on, seed=3):
+class Most:
+    """No random numbers: always the greatest."""
+
+    def below(self, n):
+        return n - 1
+
+
+def transfer(scenario, on, seed=3, whole=False):
+    """Return what was sent, and the counters. `whole`: 300,000 bytes one way, in segments."""
     limits = with_fastpath(scenario.limits, on)
     w = World(seed=seed, faults=scenario.faults, configs=(limits,), slots=160, rx_queue=64)
     sent = recorded(w)
-    flow = Flow(w, 0, Server(w, 1), *scenario.sizes, seed=seed)
+    sizes = (300_000, 1) if whole else scenario.sizes
+    flow = Flow(w, 0, Server(w, 1), *sizes, chunk=1460 if whole else 3000, seed=seed)
+    if whole:
+        flow.a.random = Most()
+        flow.b.limit = 0  # it does not end before it has all
+        assert w.run(lambda: flow.b.got == 300_000, 1_200_000)
+        flow.b.limit = 1
     assert w.run(flow.over, 1_200_000) and not flow.wrong()
     w.end()
     return sent, [list(net.stats[p][1]) for net in w.nets for p in ("eth", "ip4", "tcp")]
@@ -64,6 +78,37 @@ def test_transfers_are_the_same(scenario, kinds):
     if max(f.loss for f in scenario.faults) < 200:
         assert text > 5, "the fast path was not used"
     assert found and len(slow[0]) > 80
+    for i, (a, b) in enumerate(zip(*(x[0] for x in (slow, fast)), strict=False)):
+        assert a == b, i
+    assert len(slow[0]) == len(fast[0])
+    assert slow[1] == fast[1], "counters"
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """How often tcp_acked() took an ACK, and how many segments it kept."""
+    found = collections.Counter()
+    release = send_plain._release
+
+    def counted(tcp, hot, pcb, regs):
+        before = hot[54]
+        n = release(tcp, hot, pcb, regs)
+        found["acks"] += 1
+        found["kept"] += hot[54] - before
+        return n
+
+    monkeypatch.setattr(send_plain, "_release", counted)
+    return found
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+def test_whole_segments_are_the_same(scenario, kept):
+    slow = transfer(scenario, False, whole=True)
+    assert not kept
+    fast = transfer(scenario, True, whole=True)
+    there = scenario.faults[0]
+    unusual = there.loss + there.reorder + there.corrupt + there.duplicate
+    assert kept["kept"] > (10 if unusual else 100) or there.loss > 30, kept
     for i, (a, b) in enumerate(zip(*(x[0] for x in (slow, fast)), strict=False)):
         assert a == b, i
     assert len(slow[0]) == len(fast[0])

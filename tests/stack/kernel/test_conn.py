@@ -10,7 +10,7 @@ from tests.packets import b16, b32
 from .test_kernels import EDGES, Random, call
 
 UNA, NXT, ISS, RCV_NXT, RCV_ADV = 0, 1, 4, 5, 6
-NREGS = 52
+NREGS = 65
 M32 = 0xFFFFFFFF
 
 
@@ -163,6 +163,37 @@ def test_an_ack_of_the_syn():
             result, (after, _) = same("tcp_first_ack", regs, array("I", [77, ack] + [0] * 6))
             assert result == good
             assert list(after[:4]) == ([ack, regs[NXT], 77, ack] if good else list(regs[:4]))
+
+
+def test_keys_and_the_table():
+    """Connections are found by their key until they are taken out, in any order."""
+    rng = Random(3)
+    for alen in (4, 16):
+        seen = []
+        for module in (conn_plain, kernel):
+            rng.state = 3
+            hot = array("I", [0] * (60 + 6 * NREGS))
+            hot[5], hot[6], hot[7], hot[8] = 0xABCD, 50, 1, 60
+            net = Thing()
+            net.hot = hot
+            pcbs = []
+            for c in range(1, 7):
+                pcb = Thing()
+                pcb.net, pcb.number, pcb.alen, pcb.key = net, c, alen, bytearray(36)
+                pcb.regs = memoryview(hot)[60 + (c - 1) * NREGS : 60 + c * NREGS]
+                packet = rng.bytes(60)
+                module.tcp_key(pcb.key, packet, 3, 2 * alen, 41)
+                assert pcb.key == packet[3 : 3 + 2 * alen] + bytes(32 - 2 * alen) + packet[41:45]
+                module.tcp_enhash(pcb)
+                pcbs.append(pcb)
+            seen.append(list(hot))
+            raw = int.from_bytes(pcb.key[32:36], "little") if alen == 4 else 0
+            assert hot[60 + 5 * NREGS + 34] == raw
+            for c in (3, 6, 3, 1, 2, 5, 4):
+                module.tcp_unhash(pcbs[c - 1])
+                seen.append(list(hot))
+            assert not hot[50] and not hot[51]
+        assert seen[:8] == seen[8:]
 
 
 def rtt(samples, least=300, most=60_000):

@@ -22,7 +22,7 @@ class Pcb:
         self.now = now
         self.mss = mss
         self.srtt = rtt_ms << 3
-        self.regs = [0] * 13
+        self.regs = [0] * 65
         self.cc_regs = [0] * 20
         self.ece_in = False
         self.cc = cubic

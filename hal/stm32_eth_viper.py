@@ -1,0 +1,111 @@
+"""The STM32 MAC driver's machine code for what is done now and then. See stm32_eth.py.
+
+`dev` is an array('I'): the counters named in NAMES, and behind them the places that stm32_eth.py
+names. So neither an address nor a register ever becomes a Python int of 2^30 or more, an object
+on the heap. Nothing here allocates or raises.
+
+A descriptor has eight words (RM0090 sections 33.6.7 and 33.6.8, enhanced descriptors, chained):
+
+         to send (TDES)                        to receive (RDES)
+    0    OWN LS FS CIC TCH, error summary      OWN, length, error summary, FS LS ESA
+    1    bytes at word 2                       RCH, bytes that fit at word 2
+    2    address of the bytes                  address of the buffer
+    3    address of the next descriptor        the same
+    4                                          what IPCO has found
+"""
+
+import micropython
+
+from stack.mpy import const
+
+NAMES = "rx tx rx_nobuf rx_error rx_long tx_error rx_overrun tx_full bus_error".split()
+_RX_OVERRUN = const(6)  # the MAC's own count of frames lost for want of a descriptor or of time
+_BASE = const(9)  # dev[_BASE] is the address that registers are counted from
+_TX_AT = const(14)  # dev[_TX_AT] is the address of the next free descriptor
+
+_SPINS = const(200_000)  # how often a wait looks: some 10 to 100 ms
+_SETTLE = const(200)
+_MFBOCR = const(0x19020 >> 2)
+
+
+@micropython.viper
+def read(dev: ptr32, reg: int, high: int) -> int:
+    """Return the upper (high=1) or lower 16 bits of a register."""
+    regs = ptr32(dev[_BASE])
+    return regs[reg] >> (high << 4) & 0xFFFF
+
+
+@micropython.viper
+def write(dev: ptr32, reg: int, high: int, low: int):
+    """Write a register, given as two halves of 16 bits, and wait some microseconds: the MAC loses
+    a write that follows another to the same register too soon (errata of the F4 and the F7)."""
+    regs = ptr32(dev[_BASE])
+    regs[reg] = high << 16 | low
+    i = int(_SETTLE)
+    while i:
+        i -= 1
+
+
+@micropython.viper
+def wait_clear(dev: ptr32, reg: int, bits: int) -> int:
+    """Wait until `bits` of a register are 0. Return 0, or 1 if they do not become so."""
+    regs = ptr32(dev[_BASE])
+    i = int(_SPINS)
+    while i:
+        if regs[reg] & bits == 0:
+            return 0
+        i -= 1
+    return 1
+
+
+@micropython.viper
+def lost(dev: ptr32):
+    """Count the frames that the MAC has lost since the last time: reading clears its counters."""
+    regs = ptr32(dev[_BASE])
+    n = regs[_MFBOCR]
+    dev[_RX_OVERRUN] = dev[_RX_OVERRUN] + (n & 0xFFFF) + (n >> 17 & 0x7FF)
+
+
+@micropython.viper
+def point(dev: ptr32, reg: int, place: int):
+    """Write dev[place] into a register."""
+    regs = ptr32(dev[_BASE])
+    regs[reg] = dev[place]
+
+
+@micropython.viper
+def ring(dev: ptr32, first: int, last: int, words: ptr32, n: int, word1: int):
+    """Make a ring of `n` descriptors, none of them the DMA's, and dev[first..last] its address."""
+    at = int(words)
+    while first <= last:
+        dev[first] = at
+        first += 1
+    while True:
+        d = ptr32(at)
+        d[0] = 0
+        d[1] = word1
+        at += 32
+        n -= 1
+        if n == 0:
+            break
+        d[3] = at
+    d[3] = int(words)
+
+
+@micropython.viper
+def offer(words: ptr32, i: int, buf: ptr8):
+    """Let the DMA fill `buf`, from its byte 2 on, through descriptor `i` of a ring."""
+    d = ptr32(int(words) + (i << 5))
+    d[2] = int(buf) + 2
+    own = 1
+    d[0] = own << 31
+
+
+@micropython.viper
+def withdraw(dev: ptr32, n: int):
+    """Take back `n` descriptors, from the next free one on."""
+    d = ptr32(dev[_TX_AT])
+    while n:
+        d[0] = 0
+        d = ptr32(d[3])
+        n -= 1

@@ -1,0 +1,386 @@
+"""The kernels that send text: the contract, and its readable specification (see fast_plain.py).
+
+A connection that sends much, and on which nothing is unusual, is armed for it: regs[ARMED] is 3
+(tcp/fastpath.py). Then tcp_queue() makes whole segments, tcp_push() sends them, and tcp_acked()
+takes the ACKs. Whatever they decline takes the readable path (write.py, output.py, ack.py), which
+works on the same queues.
+
+    tcp.kept --tcp_queue--> unsent --tcp_push--> unacked --tcp_acked--+
+       ^                                                              |
+       +----- a segment with its header pbuf and its REF pbuf <-------+
+
+`seg.r` are the registers of a segment; those behind the first are only right when the connection
+is armed for sending, or the segment is kept:
+
+    0 SEQ    its sequence number                5 NTH   as what of all that was
+    1 LEN    its text   2 FLAGS                 6 KEEP  1 if its pbufs are only its own
+    3 SUM    of its text                        7 ROM   1 if nobody can change the text at 8 OFF
+    4 AT     when it was sent last              9, 10 where the header is in memory (viper)
+"""
+
+from ..mpy import const
+from .fast_plain import (
+    _count,
+    _put_ip4,
+    _put_mac,
+    _route,
+    pbuf_alloc,
+    pbuf_free,
+    rom_sum,
+    tcp_seg_free,
+    tcp_window,
+)
+from .plain import cksum, reg_add, reg_diff, reg_set, tcp_header, ticks_add, ticks_diff
+
+_RAW_WND = const(53)
+_ETH = const(9)
+_IP4 = const(10)
+_TCP = const(11)
+_CUR = const(15)
+_LEN = const(16)
+_OUT = const(18)
+_BURST = const(19)
+_NOW = const(20)
+_KEPT = const(54)
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_RCV_NXT = const(5)
+_SND_END = const(8)
+_RTT_SEQ = const(9)
+_LAST_ACK = const(15)
+_KEY_PEER = const(32)
+_ARMED = const(36)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
+_WINDOW = const(41)
+_STEP = const(42)
+_SCALE = const(46)
+_BUSY = const(47)
+_NEXT_OUT = const(50)
+_OWES = const(51)
+_SND_BUF = const(52)
+_QUEUED = const(53)
+_SENT_AT = const(54)
+_TIMING = const(55)
+_TIMED_AT = const(56)
+_NTH = const(57)
+_ACKED_LEN = const(58)
+_LAST_ACKED = const(59)
+_EDGE = const(60)
+_CALM = const(61)
+_RTO = const(62)
+_RACK = const(63)
+_PTO_DUE = const(64)
+_FACK = const(2)  # of pcb.sb
+_LAST_NTH = const(6)
+_RTT = const(7)
+_MIN_RTT = const(8)
+_SEG_LEN = const(1)
+_SEG_FLAGS = const(2)
+_SEG_SUM = const(3)
+_SEG_AT = const(4)
+_SEG_NTH = const(5)
+_SEG_KEEP = const(6)
+_SEG_ROM = const(7)
+_SEG_OFF = const(8)
+_FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
+_HEADERS = const(54)
+
+
+def tcp_spare(pcb):
+    """Return how many bytes fit into the last unsent segment."""
+    last = pcb.unsent_last
+    if last is None or last.flags & 3 or reg_diff(last.r, 0, pcb.regs, _SND_NXT) < 0:
+        return 0
+    return max(0, pcb.mss - last.len)
+
+
+def tcp_queue(pcb, buf, off, n):
+    """Queue `n` bytes at buf[off] as a segment of their own, as write() would. Return 0; or 1,
+    with nothing changed, if it is not that simple or there is no room."""
+    regs = pcb.regs
+    if off < 0 or not 0 < n <= regs[_SND_BUF] or off + n > len(buf):
+        return 1
+    net = pcb.net
+    tcp = net.tcp
+    k = net.hot[_KEPT]
+    if regs[_ARMED] & 2 and n != regs[_STEP]:
+        regs[_ARMED] = 1
+    if not regs[_ARMED] & 2 or not k:
+        why = _queue_new(pcb, buf, off, n)
+        if not why and regs[_ARMED] & 2:
+            tcp_shape(net, pcb.unsent_last)
+        return why
+    if regs[_QUEUED] >= tcp.queuelen:
+        return 1
+    k -= 1
+    net.hot[_KEPT] = k
+    seg = tcp.kept[k]
+    seg.next = None
+    r = seg.r
+    q = seg.q
+    if r[_SEG_LEN] != n:
+        seg.len = q.len = q.tot_len = r[_SEG_LEN] = n
+        seg.p.tot_len = _HEADERS + n
+        r[_SEG_ROM] = 0
+    if not r[_SEG_ROM] or r[_SEG_OFF] != off or q.buf is not buf:
+        q.buf = buf
+        q.off = off
+        _sum(net, seg)
+    reg_set(r, 0, regs, _SND_END, 0)
+    if pcb.unsent is None:
+        pcb.unsent = seg
+    else:
+        pcb.unsent_last.next = seg
+    pcb.unsent_last = seg
+    regs[_QUEUED] += 1
+    regs[_SND_BUF] -= n
+    reg_add(regs, _SND_END, n)
+    return 0
+
+
+def _queue_new(pcb, buf, off, n):
+    """Queue `n` bytes at buf[off] as a segment of new pbufs."""
+    net = pcb.net
+    tcp = net.tcp
+    ram = net.ram
+    refs = net.refs
+    if pcb.state != 4 or n > pcb.mss or tcp_spare(pcb):
+        return 1
+    if pcb.regs[_QUEUED] >= tcp.queuelen or not tcp.segs_avail or ram.avail < 2 or not refs.avail:
+        return 1
+    p = pbuf_alloc(ram, _FRAME + 34, 20)
+    p.next = q = pbuf_alloc(refs, 0, 0)
+    q.buf = buf
+    q.off = off
+    q.len = q.tot_len = n
+    p.tot_len = 20 + n
+    seg = tcp.segs_free
+    tcp.segs_free = seg.next
+    tcp.segs_avail -= 1
+    seg.next = None
+    seg.p = p
+    seg.len = n
+    seg.flags = 8  # PSH
+    seg.marks = 0
+    reg_set(seg.r, 0, pcb.regs, _SND_END, 0)
+    if pcb.unsent is None:
+        pcb.unsent = seg
+    else:
+        pcb.unsent_last.next = seg
+    pcb.unsent_last = seg
+    pcb.regs[_QUEUED] += 1
+    pcb.regs[_SND_BUF] -= n
+    reg_add(pcb.regs, _SND_END, n)
+    return 0
+
+
+def _sum(net, seg):
+    """Note the sum of the segment's text, and whether it stays."""
+    r = seg.r
+    q = seg.q
+    r[_SEG_OFF] = q.off
+    r[_SEG_ROM] = type(q.buf) is bytes
+    r[_SEG_SUM] = rom_sum(net, q)
+
+
+def tcp_shape(net, seg):
+    """Make the unsent segment, of a header pbuf and one REF pbuf, one that tcp_push() can send."""
+    p = seg.p
+    q = seg.q = p.next
+    r = seg.r
+    n = seg.len
+    p.off = _FRAME
+    p.len = _HEADERS
+    p.tot_len = _HEADERS + n
+    r[_SEG_LEN] = n
+    r[_SEG_FLAGS] = seg.flags
+    r[_SEG_KEEP] = q.done is None and seg.flags == 8
+    _sum(net, seg)
+
+
+def tcp_push(pcb):
+    """Send what is new and in whole segments, as far as the windows allow, and an ACK that is due,
+    for a connection that is armed for sending. Return 0; or 1 if output() must see to the rest."""
+    regs = pcb.regs
+    net = pcb.net
+    hot = net.hot
+    seg = pcb.unsent
+    had = pcb.unacked
+    r = _route(hot, regs[_KEY_PEER])
+    if not r or (had is None and (seg is None or _idle(regs, hot))):
+        return 1
+    edge = regs[_EDGE]
+    last = None
+    why = 0
+    while seg is not None:
+        n = seg.r[_SEG_LEN]
+        room = edge - reg_diff(seg.r, 0, regs, _SND_UNA)
+        if n != regs[_STEP] or n > room:
+            alone = had is None and last is None
+            why = 1 if n <= room or alone or (room > 0 and pcb.nodelay) else 0
+            break
+        _send(net, hot, pcb, regs, seg, r)
+        last = seg
+        seg = seg.next
+    if last is not None:
+        _move(pcb, had, last, seg)
+        regs[_PTO_DUE] = regs[_RACK]
+        t = pcb.t_rexmit
+        if had is None and not t.running:
+            net.timers.start(t, regs[_RTO])
+    if why:
+        return 1
+    if regs[_ACK_NOW]:
+        if not hot[_BURST]:
+            net.tcp.acknowledge(pcb)
+        elif not regs[_OWES]:
+            regs[_OWES] = 1
+            regs[_NEXT_OUT] = hot[_OUT]
+            hot[_OUT] = pcb.number
+    if regs[_PTO_DUE]:
+        net.tcp.schedule(pcb)
+    return 0
+
+
+def _idle(regs, hot):
+    """Was nothing sent for longer than RTO (RFC 5681 section 4.1)?"""
+    return ticks_diff(hot[_NOW], regs[_SENT_AT]) > regs[_RTO]
+
+
+def _move(pcb, had, last, rest):
+    """Move the segments of `unsent` up to `last` to the end of `unacked`, which `had` is."""
+    if had is None:
+        pcb.unacked = pcb.unsent
+    else:
+        pcb.unacked_last.next = pcb.unsent
+    pcb.unacked_last = last
+    last.next = None
+    pcb.unsent = rest
+    if rest is None:
+        pcb.unsent_last = None
+
+
+def _send(net, hot, pcb, regs, seg, route):
+    """Put the segment on the wire for the first time: as transmit() and tcp_emit() do."""
+    p = seg.p
+    r = seg.r
+    buf = p.buf
+    n = r[_SEG_LEN]
+    wnd = tcp_window(regs, regs[_STEP], regs[_SCALE])
+    key = pcb.key
+    _put_mac(hot, buf, _FRAME, route)
+    _put_ip4(buf, _FRAME + 14, 40 + n, pcb.tos << 16 | pcb.ttl << 8 | 6, key, 0)
+    at = _FRAME + 34
+    flags = r[_SEG_FLAGS] | 0x10
+    tcp_header(buf, at, key, 32, r, 0, regs, _RCV_NXT, 20 << 10 | flags, wnd)
+    acc = cksum(key, 0, 8, r[_SEG_SUM] + n + 26)
+    acc = cksum(buf, at, 20, acc) ^ 0xFFFF
+    buf[at + 16] = acc >> 8
+    buf[at + 17] = acc & 0xFF
+    reg_set(regs, _LAST_ACK, regs, _RCV_NXT, 0)
+    if regs[_ACK_BYTES]:
+        net.timers.stop(pcb.t_fast)
+    regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
+    if not regs[_TIMING]:
+        regs[_TIMING] = 1
+        regs[_TIMED_AT] = hot[_NOW]
+        reg_set(regs, _RTT_SEQ, r, 0, 0)
+    regs[_SENT_AT] = r[_SEG_AT] = hot[_NOW]
+    regs[_NTH] = r[_SEG_NTH] = ticks_add(regs[_NTH], 1)
+    reg_add(regs, _SND_NXT, n)
+    err = net.driver.tx(p)
+    if p.ref > 1:  # the driver has kept it
+        r[_SEG_KEEP] = 0
+    _count(hot, hot[_TCP] + 1, hot[_IP4] + 1, hot[_ETH] + (6 if err else 1))
+
+
+def tcp_acked(net, p):
+    """Take the ACK that frame_check() has found to bring nothing else (5). Takes ownership of `p`.
+
+    Of a connection that is armed for sending: what is acknowledged is freed, the application told,
+    and what the windows allow now is sent."""
+    hot = net.hot
+    tcp = net.tcp
+    pcb = tcp.pcbs[hot[_CUR] - 1]
+    regs = pcb.regs
+    if not regs[_ARMED] & 2:
+        return tcp.acknowledged(net, p)
+    pbuf_free(p)
+    regs[_BUSY] = 1
+    acked = hot[_LEN]
+    used = reg_diff(regs, _SND_NXT, regs, _SND_UNA)
+    reg_add(regs, _SND_UNA, acked)
+    raw = hot[_RAW_WND]
+    if raw != regs[_WINDOW]:
+        regs[_WINDOW] = raw
+        pcb.snd_wnd = wnd = ((raw & 0xFF) << 8 | raw >> 8) << pcb.snd_scale
+        pcb.snd_wnd_max = max(wnd, pcb.snd_wnd_max)
+        regs[_EDGE] = min(wnd, pcb.cwnd)
+    t = pcb.t_rexmit
+    if regs[_TIMING] and reg_diff(regs, _SND_UNA, regs, _RTT_SEQ) > 0:
+        tcp.measure(pcb)
+        regs[_RTO] = pcb.rto
+        net.timers.start(t, pcb.rto)
+    else:
+        t.due = ticks_add(hot[_NOW], regs[_RTO])
+    n = _release(tcp, hot, pcb, regs)
+    regs[_LAST_ACKED] = acked
+    if used > regs[_CALM]:
+        tcp.grow(pcb, acked)
+    regs[_PTO_DUE] = regs[_RACK]
+    if n and pcb.on_sent is not None:
+        pcb.on_sent(pcb.arg, pcb, n)
+        if not regs[_BUSY]:  # the connection has ended meanwhile
+            return
+    regs[_BUSY] = 0
+    if not regs[_ARMED] & 2 or tcp_push(pcb):
+        regs[_ARMED] &= 1
+        tcp.done(pcb, regs)
+
+
+def _release(tcp, hot, pcb, regs):
+    """Free the segments below SND.UNA. Return how many bytes of text they had."""
+    seg = pcb.unacked
+    done = 0
+    r = None
+    while seg is not None:
+        n = seg.r[_SEG_LEN]
+        ahead = reg_diff(regs, _SND_UNA, seg.r, 0)
+        if ahead < n:
+            break
+        r = seg.r
+        rest = seg.next
+        done += n
+        if n > regs[_ACKED_LEN]:
+            regs[_ACKED_LEN] = n
+        regs[_QUEUED] -= 1
+        if r[_SEG_KEEP]:
+            tcp.kept[hot[_KEPT]] = seg
+            hot[_KEPT] += 1
+        else:
+            tcp_seg_free(tcp, seg)
+        seg = rest
+    pcb.unacked = seg
+    regs[_SND_BUF] += done
+    if r is not None and regs[_RACK]:  # as rack.delivered()
+        sb = pcb.sb
+        reg_set(sb, _FACK, r, 0, r[_SEG_LEN])
+        sb[_RTT] = rtt = max(ticks_diff(hot[_NOW], r[_SEG_AT]), 0)
+        sb[_MIN_RTT] = min(sb[_MIN_RTT], rtt)
+        if ticks_diff(r[_SEG_NTH], sb[_LAST_NTH]) > 0:
+            sb[_LAST_NTH] = r[_SEG_NTH]
+    if seg is None:
+        pcb.unacked_last = None
+    elif ahead > 0:  # a part of it
+        regs[_ARMED] = 1
+        done += tcp.release(pcb)
+    return done
+
+
+def tcp_sndbuf(pcb):
+    """Return how many bytes one write() may queue now, if the pools have room: as many as
+    TCP_SND_BUF and TCP_SND_QUEUELEN leave room for."""
+    regs = pcb.regs
+    segs = max(pcb.net.tcp.queuelen - regs[_QUEUED], 0)
+    return min(regs[_SND_BUF], segs * pcb.mss + tcp_spare(pcb))

@@ -1,0 +1,485 @@
+"""The kernels that send text, as MicroPython runs them. The contract, and what each function
+means: send_plain.py; how they are written: viper.py and fast_viper.py. tcp_push() and tcp_acked()
+are longer than our functions are, for the reason that is given there.
+"""
+
+import micropython
+
+from ..mpy import const
+from .fast_viper import pbuf_alloc, pbuf_free, rom_sum, tcp_seg_free
+
+_NONE = None  # as an object, which viper's own is not
+_BYTES = bytes
+
+_RAW_WND = const(53)
+_ETH = const(9)
+_IP4 = const(10)
+_TCP = const(11)
+_CUR = const(15)
+_LEN = const(16)
+_OUT = const(18)
+_BURST = const(19)
+_NOW = const(20)
+_KEPT = const(54)
+_SND_UNA = const(0)
+_SND_NXT = const(1)
+_RCV_NXT = const(5)
+_RCV_ADV = const(6)
+_SND_END = const(8)
+_RTT_SEQ = const(9)
+_LAST_ACK = const(15)
+_KEY_PEER = const(32)
+_ARMED = const(36)
+_RCV_WND = const(37)
+_RCV_MAX = const(38)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
+_WINDOW = const(41)
+_STEP = const(42)
+_SCALE = const(46)
+_BUSY = const(47)
+_NEXT_OUT = const(50)
+_OWES = const(51)
+_SND_BUF = const(52)
+_QUEUED = const(53)
+_SENT_AT = const(54)
+_TIMING = const(55)
+_TIMED_AT = const(56)
+_NTH = const(57)
+_ACKED_LEN = const(58)
+_LAST_ACKED = const(59)
+_EDGE = const(60)
+_CALM = const(61)
+_RTO = const(62)
+_RACK = const(63)
+_PTO_DUE = const(64)
+_FACK = const(2)  # of pcb.sb
+_LAST_NTH = const(6)
+_RTT = const(7)
+_MIN_RTT = const(8)
+_SEG_LEN = const(1)
+_SEG_FLAGS = const(2)
+_SEG_SUM = const(3)
+_SEG_AT = const(4)
+_SEG_NTH = const(5)
+_SEG_KEEP = const(6)
+_SEG_ROM = const(7)
+_SEG_OFF = const(8)
+_FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
+_HEADERS = const(54)
+_WRAP = const(0x3FFFFFFF)
+_PCBS = const(8)
+_ROUTES = const(28)
+_KEY_OWN = const(33)
+_KEY_PORTS = const(34)
+_SEG_FRAME = const(9)
+_NREGS = const(65)
+_BEFORE = const(0x20000000)
+
+
+@micropython.viper
+def tcp_spare(pcb) -> int:
+    last = pcb.unsent_last
+    if last is _NONE or int(last.flags) & 3:
+        return 0
+    if (ptr32(last.r)[0] - ptr32(pcb.regs)[_SND_NXT]) >> 31 & 1:
+        return 0
+    n = int(pcb.mss) - int(last.len)
+    if n < 0:
+        return 0
+    return n
+
+
+@micropython.viper
+def tcp_queue(pcb, buf, off: int, n: int) -> int:
+    regs = ptr32(pcb.regs)
+    if off < 0 or n <= 0 or n > regs[_SND_BUF] or off + n > int(len(buf)):
+        return 1
+    net = pcb.net
+    hot = ptr32(net.hot)
+    k = hot[_KEPT]
+    armed = regs[_ARMED] & 2
+    if armed and n != regs[_STEP]:
+        regs[_ARMED] = 1
+        armed = 0
+    if armed == 0 or k == 0:
+        if int(_queue_new(pcb, buf, off, n)):
+            return 1
+        if armed:
+            tcp_shape(net, pcb.unsent_last)
+        return 0
+    tcp = net.tcp
+    if regs[_QUEUED] >= int(tcp.queuelen):
+        return 1
+    k -= 1
+    hot[_KEPT] = k
+    seg = tcp.kept[k]
+    seg.next = _NONE
+    r = ptr32(seg.r)
+    q = seg.q
+    if r[_SEG_LEN] != n:
+        seg.len = n
+        q.len = n
+        q.tot_len = n
+        seg.p.tot_len = _HEADERS + n
+        r[_SEG_LEN] = n
+        r[_SEG_ROM] = 0
+    if r[_SEG_ROM] == 0 or r[_SEG_OFF] != off or q.buf is not buf:
+        q.buf = buf
+        q.off = off
+        _sum(net, seg)
+    k = regs[_SND_END]
+    r[0] = k
+    regs[_SND_END] = k + n
+    last = pcb.unsent_last
+    if last is _NONE:
+        pcb.unsent = seg
+    else:
+        last.next = seg
+    pcb.unsent_last = seg
+    regs[_QUEUED] = regs[_QUEUED] + 1
+    regs[_SND_BUF] = regs[_SND_BUF] - n
+    return 0
+
+
+@micropython.viper
+def _queue_new(pcb, buf, off: int, n: int) -> int:
+    regs = ptr32(pcb.regs)
+    if int(pcb.state) != 4 or n > int(pcb.mss) or int(tcp_spare(pcb)):
+        return 1
+    net = pcb.net
+    tcp = net.tcp
+    refs = net.refs
+    ram = net.ram
+    left = int(tcp.segs_avail)
+    if regs[_QUEUED] >= int(tcp.queuelen) or left == 0:
+        return 1
+    if int(ram.avail) < 2 or int(refs.avail) == 0:
+        return 1
+    p = pbuf_alloc(ram, 56, 20)
+    q = pbuf_alloc(refs, 0, 0)
+    q.buf = buf
+    q.off = off
+    q.len = n
+    q.tot_len = n
+    p.next = q
+    p.tot_len = 20 + n
+    seg = tcp.segs_free
+    tcp.segs_free = seg.next
+    tcp.segs_avail = left - 1
+    seg.next = _NONE
+    seg.p = p
+    seg.len = n
+    seg.flags = 8
+    seg.marks = 0
+    ptr32(seg.r)[0] = regs[_SND_END]
+    if pcb.unsent is _NONE:
+        pcb.unsent = seg
+    else:
+        pcb.unsent_last.next = seg
+    pcb.unsent_last = seg
+    regs[_QUEUED] = regs[_QUEUED] + 1
+    regs[_SND_BUF] = regs[_SND_BUF] - n
+    regs[_SND_END] = regs[_SND_END] + n
+    return 0
+
+
+@micropython.viper
+def _sum(net, seg):
+    r = ptr32(seg.r)
+    q = seg.q
+    r[_SEG_OFF] = int(q.off)
+    r[_SEG_ROM] = 1 if type(q.buf) is _BYTES else 0
+    r[_SEG_SUM] = int(rom_sum(net, q))
+
+
+@micropython.viper
+def tcp_shape(net, seg):
+    p = seg.p
+    q = p.next
+    seg.q = q
+    r = ptr32(seg.r)
+    n = int(seg.len)
+    p.off = _FRAME
+    p.len = _HEADERS
+    p.tot_len = _HEADERS + n
+    r[_SEG_LEN] = n
+    flags = int(seg.flags)
+    r[_SEG_FLAGS] = flags
+    keep = 0
+    if flags == 8 and q.done is _NONE:
+        keep = 1
+    r[_SEG_KEEP] = keep
+    k = int(ptr8(p.buf)) + 20
+    r[_SEG_FRAME] = k
+    r[_SEG_FRAME + 1] = (k >> 31) >> 1  # the upper half, where addresses have 64 bits
+    _sum(net, seg)
+
+
+@micropython.viper
+def tcp_push(pcb) -> int:
+    regs = ptr32(pcb.regs)
+    net = pcb.net
+    hot = ptr32(net.hot)
+    seg = pcb.unsent
+    had = pcb.unacked
+    now = hot[_NOW]
+    peer = regs[_KEY_PEER]
+    route = _ROUTES + (peer >> 24 & 7) * 3
+    if hot[route] != peer or peer & 0xFFFF == 0:
+        return 1
+    if had is _NONE:
+        k = (now - regs[_SENT_AT]) & _WRAP
+        if seg is _NONE or (k > regs[_RTO] and k & _BEFORE == 0):
+            return 1
+    why = 0
+    if seg is not _NONE:
+        una = regs[_SND_UNA]
+        step = regs[_STEP]
+        edge = regs[_EDGE]
+        last = _NONE
+        sent = 0
+        while seg is not _NONE:
+            r = ptr32(seg.r)
+            n = r[_SEG_LEN]
+            k = edge - ((r[0] - una) & _WRAP)
+            if n != step or n > k:
+                if n <= k or (had is _NONE and sent == 0):
+                    why = 1
+                elif k > 0 and pcb.nodelay:
+                    why = 1
+                break
+            if sent == 0:
+                # what is the same in each of them
+                driver = net.driver
+                own = regs[_KEY_OWN]
+                s0 = (own & 0xFFFF) + (own >> 16 & 0xFFFF)
+                s0 += (peer & 0xFFFF) + (peer >> 16 & 0xFFFF)
+                ports = regs[_KEY_PORTS]
+                tos = int(pcb.tos) << 8 | 0x45
+                ttl = 0x600 | int(pcb.ttl)
+                ack = regs[_RCV_NXT]
+                top = 1
+                top <<= 31  # see tcp_window()
+                shown = ((regs[_RCV_ADV] - ack + top) & (top + top - 1)) - top
+                wnd = regs[_RCV_WND]
+                k = regs[_RCV_MAX] >> 1
+                if step < k:
+                    k = step
+                scale = regs[_SCALE]
+                if wnd - shown < k and shown >= 0:
+                    wnd = shown
+                wnd = (wnd + (1 << scale) - 1) >> scale
+                if wnd > 0xFFFF:
+                    wnd = 0xFFFF
+                if wnd << scale != shown:
+                    regs[_RCV_ADV] = ack + (wnd << scale)
+                wnd = (wnd & 0xFF) << 8 | wnd >> 8
+                regs[_LAST_ACK] = ack
+                if regs[_ACK_BYTES]:
+                    net.timers.stop(pcb.t_fast)
+                regs[_ACK_NOW] = 0
+                regs[_ACK_BYTES] = 0
+                if regs[_TIMING] == 0:
+                    regs[_TIMING] = 1
+                    regs[_TIMED_AT] = now
+                    regs[_RTT_SEQ] = r[0]
+                regs[_SENT_AT] = now
+            w = ptr32(r[_SEG_FRAME] | r[_SEG_FRAME + 1] << 31 << 1)
+            h = ptr16(w)
+            b = ptr8(w)
+            h[1] = hot[route + 1]
+            w[1] = hot[route + 2]
+            h[4] = hot[0]
+            h[5] = hot[1]
+            h[6] = hot[1] >> 16
+            h[7] = 8
+            h[8] = tos
+            k = n + 40
+            k = (k & 0xFF) << 8 | k >> 8
+            h[9] = k
+            h[10] = 0
+            h[11] = 0x40
+            h[12] = ttl
+            s = s0 + tos + k + 0x40 + ttl
+            s = (s & 0xFFFF) + (s >> 16)
+            h[13] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
+            w[7] = own
+            w[8] = peer
+            h[18] = ports >> 16
+            h[19] = ports
+            k = r[0]
+            b[40] = k >> 24
+            b[41] = k >> 16
+            b[42] = k >> 8
+            b[43] = k
+            b[44] = ack >> 24
+            b[45] = ack >> 16
+            b[46] = ack >> 8
+            b[47] = ack
+            k = (r[_SEG_FLAGS] | 0x10) << 8 | 0x50
+            h[24] = k
+            h[25] = wnd
+            h[27] = 0
+            s = s0 + h[18] + h[19] + h[20] + h[21] + h[22] + h[23] + k + wnd + 0x600
+            k = n + 20
+            s += (k & 0xFF) << 8 | k >> 8
+            k = r[_SEG_SUM]
+            s += (k & 0xFF) << 8 | k >> 8
+            s = (s & 0xFFFF) + (s >> 16)
+            h[26] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
+            r[_SEG_AT] = now
+            k = (regs[_NTH] + 1) & _WRAP
+            regs[_NTH] = k
+            r[_SEG_NTH] = k
+            regs[_SND_NXT] = regs[_SND_NXT] + n
+            p = seg.p
+            k = hot[_ETH] + 1
+            if int(driver.tx(p)):
+                k += 5
+            hot[k] = hot[k] + 1
+            if int(p.ref) > 1:
+                r[_SEG_KEEP] = 0
+            sent += 1
+            last = seg
+            seg = seg.next
+        if sent:
+            k = hot[_IP4] + 1
+            hot[k] = hot[k] + sent
+            k = hot[_TCP] + 1
+            hot[k] = hot[k] + sent
+            if had is _NONE:
+                pcb.unacked = pcb.unsent
+            else:
+                pcb.unacked_last.next = pcb.unsent
+            pcb.unacked_last = last
+            last.next = _NONE
+            pcb.unsent = seg
+            if seg is _NONE:
+                pcb.unsent_last = _NONE
+            regs[_PTO_DUE] = regs[_RACK]
+            if had is _NONE:
+                t = pcb.t_rexmit
+                if not t.running:
+                    net.timers.start(t, regs[_RTO])
+    if why:
+        return 1
+    if regs[_ACK_NOW]:
+        if hot[_BURST] == 0:
+            net.tcp.acknowledge(pcb)
+        elif regs[_OWES] == 0:
+            regs[_OWES] = 1
+            regs[_NEXT_OUT] = hot[_OUT]
+            hot[_OUT] = int(pcb.number)
+    if regs[_PTO_DUE]:
+        net.tcp.schedule(pcb)
+    return 0
+
+
+@micropython.viper
+def tcp_acked(net, p):
+    hot = ptr32(net.hot)
+    tcp = net.tcp
+    c = hot[_CUR]
+    regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
+    if regs[_ARMED] & 2 == 0:
+        tcp.acknowledged(net, p)
+        return
+    pbuf_free(p)
+    pcb = tcp.pcbs[c - 1]
+    regs[_BUSY] = 1
+    now = hot[_NOW]
+    acked = hot[_LEN]
+    una = regs[_SND_UNA]
+    used = (regs[_SND_NXT] - una) & _WRAP
+    regs[_SND_UNA] = una + acked
+    una = regs[_SND_UNA]
+    raw = hot[_RAW_WND]
+    if raw != regs[_WINDOW]:
+        regs[_WINDOW] = raw
+        wnd = ((raw & 0xFF) << 8 | raw >> 8) << int(pcb.snd_scale)
+        pcb.snd_wnd = wnd
+        if wnd > int(pcb.snd_wnd_max):
+            pcb.snd_wnd_max = wnd
+        k = int(pcb.cwnd)
+        if k < wnd:
+            wnd = k
+        regs[_EDGE] = wnd
+    t = pcb.t_rexmit
+    if regs[_TIMING] and (una - regs[_RTT_SEQ] - 1) >> 31 & 1 == 0:
+        tcp.measure(pcb)
+        rto = pcb.rto
+        regs[_RTO] = int(rto)
+        net.timers.start(t, rto)
+    else:
+        t.due = (now + regs[_RTO]) & _WRAP
+    kept = tcp.kept
+    seg = pcb.unacked
+    done = 0
+    r = regs
+    while seg is not _NONE:
+        s = ptr32(seg.r)
+        n = s[_SEG_LEN]
+        if (una - s[0] - n) >> 31 & 1:
+            break
+        r = s
+        rest = seg.next
+        done += n
+        if n > regs[_ACKED_LEN]:
+            regs[_ACKED_LEN] = n
+        regs[_QUEUED] = regs[_QUEUED] - 1
+        if s[_SEG_KEEP]:
+            k = hot[_KEPT]
+            kept[k] = seg
+            hot[_KEPT] = k + 1
+        else:
+            tcp_seg_free(tcp, seg)
+        seg = rest
+    pcb.unacked = seg
+    regs[_SND_BUF] = regs[_SND_BUF] + done
+    if done and regs[_RACK]:
+        s = ptr32(pcb.sb)
+        s[_FACK] = r[0] + r[_SEG_LEN]
+        k = (now - r[_SEG_AT]) & _WRAP
+        if k & _BEFORE:
+            k = 0
+        s[_RTT] = k
+        if k < s[_MIN_RTT]:
+            s[_MIN_RTT] = k
+        k = r[_SEG_NTH]
+        if (s[_LAST_NTH] - k) & _BEFORE:
+            s[_LAST_NTH] = k
+    if seg is _NONE:
+        pcb.unacked_last = _NONE
+    elif una != ptr32(seg.r)[0]:
+        regs[_ARMED] = 1
+        done += int(tcp.release(pcb))
+    regs[_LAST_ACKED] = acked
+    if used > regs[_CALM]:
+        tcp.grow(pcb, acked)
+    regs[_PTO_DUE] = regs[_RACK]
+    if done:
+        fn = pcb.on_sent
+        if fn is not _NONE:
+            fn(pcb.arg, pcb, done)
+            if regs[_BUSY] == 0:
+                return
+    regs[_BUSY] = 0
+    if regs[_ARMED] & 2:
+        if int(tcp_push(pcb)) == 0:
+            return
+        regs[_ARMED] = 1
+    tcp.done(pcb, pcb.regs)
+
+
+@micropython.viper
+def tcp_sndbuf(pcb) -> int:
+    regs = ptr32(pcb.regs)
+    n = int(pcb.net.tcp.queuelen) - regs[_QUEUED]
+    if n < 0:
+        n = 0
+    n *= int(pcb.mss)
+    n += int(tcp_spare(pcb))
+    if regs[_SND_BUF] < n:
+        return regs[_SND_BUF]
+    return n
