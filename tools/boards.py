@@ -13,6 +13,7 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BOARDS = ROOT / "firmware" / "boards"
+AT_START = ("boot.py", "main.py")  # these two are no modules, and not compiled
 HAL = ("__init__", "clock", "wire", "faults", "sim")  # the last three: for tests there
 
 
@@ -20,12 +21,16 @@ class BoardError(Exception):
     """The board cannot take lwpy as it is. The message says what to do."""
 
 
+def names():
+    """Return the boards there are."""
+    return sorted(p.parent.name for p in BOARDS.glob("*/board.toml"))
+
+
 def board(name):
     """Return the table of board `name` (board.toml), with its folder. Raises BoardError."""
     path = BOARDS / name / "board.toml"
     if not path.is_file():
-        names = sorted(p.parent.name for p in BOARDS.glob("*/board.toml"))
-        raise BoardError(f"there is no board {name!r}. BOARD is one of: {' '.join(names)}")
+        raise BoardError(f"there is no board {name!r}. BOARD is one of: {' '.join(names())}")
     return tomllib.loads(path.read_text()) | {"name": name, "folder": path.parent}
 
 
@@ -40,6 +45,8 @@ def files(table):
         found[f"lib/examples/{path.stem}.mpy"] = path
     for folder in (*(ROOT / f for f in table.get("shared", ())), table["folder"]):
         for path in sorted(folder.glob("*.py")):
-            if not path.name.endswith("manifest.py"):
+            if path.name in AT_START:
+                found[path.name] = path
+            elif path.name != "manifest.py":
                 found[f"lib/{path.stem}.mpy"] = path
     return found
