@@ -36,6 +36,13 @@ writes on some ports excepted; see there). Its contract:
                 without a filter passes every group and does nothing here. Calls are counted per
                 address nowhere: the caller joins once and leaves once.
 
+A driver that takes memory as it is may also have
+
+    gather      A function: gather(driver.dev, pieces) sends as tx() a frame of two pieces, which
+                lie at the addresses pieces[0] and pieces[2] and have pieces[1] and pieces[3]
+                bytes (array('I')). It is done with them when it returns. Nothing else is needed
+                to send text, so the kernels that do that prefer it.
+
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 
     lan9118.py  the LAN9118 controller          w5500.py, enc28j60.py  chips on an SPI bus

@@ -23,10 +23,10 @@ from stack.pbuf import LEAD, alloc, copy_partial, free
 
 from . import FRAME_SUM, GATHER, MULTICAST_FILTER
 from .groups import crc_bit, half
-from .lan9118_viper import NAMES, discard, pull, push, read, wait_clear, write
+from .lan9118_viper import NAMES, discard, gather, pull, push, read, wait_clear, write
 
 try:
-    from .lan9118_thumb import pull, push
+    from .lan9118_thumb import gather, pull, push
 except (ImportError, SyntaxError, ValueError):  # asm_thumb compiles only for an ARMv7-M
     pass
 
@@ -100,6 +100,7 @@ class LAN9118:
     def __init__(self, base=0x40200000, mac=None):
         self.dev = array("I", [0] * len(NAMES) + [base, 0])
         self.stats = (NAMES, self.dev)
+        self.gather = gather
         self.frames = None
         self._up = False
         self._groups = bytearray(64)  # how many groups joined stand for each bit of the hash

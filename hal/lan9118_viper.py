@@ -28,7 +28,8 @@ _SPINS = const(
     200_000
 )  # how often a wait looks: some 100 ms on the machines this chip is found on
 
-_FIRST = const(0x2000)  # TX command A: first piece of a frame
+_FIRST = const(0x2000)  # TX command A: first and last piece of a frame
+_LAST = const(0x1000)
 _ROOM = const(512)  # the commands of a frame of up to 32 pieces
 
 
@@ -118,3 +119,12 @@ def push(dev: ptr32, buf: ptr8, off: int, piece: int) -> int:
         regs[_TX_DATA] = src[i]
         i += 1
     return 0
+
+
+@micropython.viper
+def gather(dev: ptr32, pieces: ptr32) -> int:
+    """Send a frame of two pieces of memory (hal/__init__.py). Return as push()."""
+    n = (pieces[1] + pieces[3]) << 16
+    if int(push(dev, ptr8(pieces[0]), 0, n | _FIRST | pieces[1])):
+        return 1
+    return int(push(dev, ptr8(pieces[2]), 0, n | _LAST | pieces[3]))

@@ -48,6 +48,8 @@ def init(net, n):
     net.hot = array("I", [0] * (_FIXED + n))
     net.hot_used = _FIXED
     net.hot[_TTL] = net.cfg.IP_TTL
+    net.gather = None  # the driver's (hal/__init__.py)
+    net.pieces = array("I", [0] * 4)
     net.hot[_BUDGET] = net.cfg.RX_BUDGET
 
 
@@ -94,6 +96,7 @@ def refresh(net):
     nif = net.netifs[0]
     hot[_ON] = 1 if net.cfg.FASTPATH and nif.up and nif.has_ip else 0
     net.driver = nif.driver
+    net.gather = getattr(nif.driver, "gather", None)
     hot[_MTU] = nif.mtu
     hot[_SUMMED] = 1 if nif.driver.caps & _FRAME_SUM else 0
     reg_raw(hot, _IP, nif.ip, 0)

@@ -55,7 +55,7 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(65)
+_NREGS = const(67)
 
 
 _ack = array("I", [0])
