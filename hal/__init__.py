@@ -36,12 +36,24 @@ writes on some ports excepted; see there). Its contract:
                 without a filter passes every group and does nothing here. Calls are counted per
                 address nowhere: the caller joins once and leaves once.
 
-A driver that takes memory as it is may also have
+A driver whose processor moves the bytes itself may have four more, and DIRECT in its caps; what
+is answered at once then needs no pbuf. They are functions, not methods: calling one costs less.
 
-    gather      A function: gather(driver.dev, pieces) sends as tx() a frame of two pieces, which
-                lie at the addresses pieces[0] and pieces[2] and have pieces[1] and pieces[3]
-                bytes (array('I')). It is done with them when it returns. Nothing else is needed
-                to send text, so the kernels that do that prefer it.
+    dev         array('I'), the driver's registers, their first argument
+
+    fetch(dev, buf)
+                Put the next received frame into `buf`, from buf[2] on. Returns its length, plus
+                65536 if more are known to wait; 0 if there was none; or less than 0 if it could
+                not be delivered, and was dropped and counted. `buf` is that of a pbuf of the
+                pool; or 0 if there is none: then the frame is dropped.
+
+    send(dev, buf, off, n)
+                Send the frame of `n` bytes at buf[off], of a good length, as tx() does. It is
+                copied out when this returns OK.
+
+    send2(dev, pieces)
+                The same for a frame of two pieces of memory: `pieces` is an array('I') of the
+                first one's address and length, and the second one's.
 
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 
@@ -59,4 +71,5 @@ CKSUM_RX = 1  # buf[0] of what rx() returns is 1 if its IP and TCP, UDP or ICMP 
 CKSUM_TX = 2  # those of IP, TCP and UDP are filled in; a fragment's, and ICMP's, are left alone
 GATHER = 4  # a chain is sent from where it lies, nothing is copied to make it one buffer
 FRAME_SUM = 16  # buf[0] and buf[1] of what rx() returns are the sum of the frame's bytes
+DIRECT = 32  # the driver has dev, fetch() and send()
 MULTICAST_FILTER = 8  # groups not joined with multicast() are kept out by the device

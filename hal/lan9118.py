@@ -16,24 +16,20 @@ from array import array
 
 import micropython
 
-from stack.err import ERR_MEM, ERR_VAL, OK
+from stack.err import ERR_MEM, ERR_VAL
 from stack.kernel import reg_add
 from stack.mpy import const
 from stack.pbuf import LEAD, alloc, copy_partial, free
 
-from . import FRAME_SUM, GATHER, MULTICAST_FILTER
+from . import DIRECT, FRAME_SUM, GATHER, MULTICAST_FILTER
 from .groups import crc_bit, half
-from .lan9118_viper import NAMES, discard, gather, pull, push, read, wait_clear, write
+from .lan9118_viper import NAMES, fetch, push, read, send2, wait_clear, write
 
 try:
-    from .lan9118_thumb import gather, pull, push
+    from .lan9118_thumb import fetch, push, send2
 except (ImportError, SyntaxError, ValueError):  # asm_thumb compiles only for an ARMv7-M
     pass
 
-_RX = const(0)
-_RX_NOBUF = const(2)
-_RX_ERROR = const(3)
-_RX_LONG = const(4)
 _TX_ERROR = const(5)  # indexes of dev, as in lan9118_viper.py
 _RX_OVERRUN = const(6)
 _TX_FULL = const(7)
@@ -41,7 +37,6 @@ _BASE = const(8)
 _LIMIT = const(9)
 
 # Registers, as indexes of 32-bit words.
-_RX_STATUS = const(0x40 >> 2)
 _IRQ_CFG = const(0x54 >> 2)
 _INT_STS = const(0x58 >> 2)
 _INT_EN = const(0x5C >> 2)
@@ -80,8 +75,8 @@ _MAC_CR_LOW = const(0x200C)
 _FULL = const(0x0010)
 _HALF = const(0x0080)  # and do not receive what we send
 
-_FIRST = const(0x2000)  # TX command A: first and last piece of a frame
-_LAST = const(0x1000)
+_NEXT = const(0x2000)  # a piece that is not the first of its frame, or not the last; see push()
+_MORE = const(0x1000)
 _MAX_FRAME = const(1514)
 _NONE = None  # as an object, which viper's own is not
 
@@ -94,14 +89,16 @@ class LAN9118:
     Allocates only when made.
     """
 
-    caps = GATHER | MULTICAST_FILTER | FRAME_SUM
+    caps = GATHER | MULTICAST_FILTER | FRAME_SUM | DIRECT
     mtu = 1500
 
     def __init__(self, base=0x40200000, mac=None):
         self.dev = array("I", [0] * len(NAMES) + [base, 0])
         self.stats = (NAMES, self.dev)
-        self.gather = gather
         self.frames = None
+        self.fetch = fetch
+        self.send = push
+        self.send2 = send2
         self._up = False
         self._groups = bytearray(64)  # how many groups joined stand for each bit of the hash
         self._reset(base)
@@ -156,24 +153,19 @@ class LAN9118:
     @micropython.viper
     def rx(self):
         """Return the next received frame as a pbuf the caller owns, or None."""
-        d = self.dev
-        dev = ptr32(d)
-        regs = ptr32(dev[_BASE])
-        if regs[_RX_FIFO_INF] & 0xFF0000 == 0:
-            regs[_INT_STS] = _RSFL  # forget the interrupt, and only then look for the last time
-            if regs[_RX_FIFO_INF] & 0xFF0000 == 0:
-                return _NONE
-        status = regs[_RX_STATUS]
-        n = (status >> 16 & 0x3FFF) - 4  # without the FCS
-        if status & 0x8000 or n < 14 or n > dev[_LIMIT]:
-            discard(d, n, _RX_LONG if n > dev[_LIMIT] and status & 0x8000 == 0 else _RX_ERROR)
+        dev = self.dev
+        if ptr32(ptr32(dev)[_BASE])[_RX_FIFO_INF] & 0xFF0000 == 0:
             return _NONE
-        p = alloc(self.frames, 2, n)
+        p = alloc(self.frames, 2, 0)
         if p is _NONE:
-            discard(d, n, _RX_NOBUF)
-        else:
-            dev[_RX] = dev[_RX] + 1
-            pull(d, p.buf, n)
+            fetch(dev, 0)
+            return p
+        n = int(fetch(dev, p.buf)) & 0xFFFF
+        if n == 0xFFFF:
+            free(p)
+            return _NONE
+        p.len = n
+        p.tot_len = n
         return p
 
     @micropython.viper
@@ -187,18 +179,17 @@ class LAN9118:
             if err != 1:
                 return err
         dev = self.dev
-        piece = n << 16 | _FIRST
+        piece = n << 16
         while True:
             k = int(p.len)
             if k:
-                if k == n:
-                    piece |= _LAST
-                if int(push(dev, p.buf, int(p.off), piece | k)):
-                    return int(ERR_MEM)
+                if k != n:
+                    piece |= _MORE
+                err = int(push(dev, p.buf, int(p.off), piece | k))
                 n -= k
-                if n == 0:
-                    return 0
-                piece = piece >> 16 << 16
+                if err or n == 0:
+                    return err
+                piece = piece >> 16 << 16 | _NEXT
             p = p.next
 
     def link(self):
@@ -238,9 +229,9 @@ class LAN9118:
             reg_add(self.dev, _TX_FULL, 1)
             return ERR_MEM
         copy_partial(p, q.buf, 0, n)
-        full = push(self.dev, q.buf, 0, n << 16 | _FIRST | _LAST | n)
+        err = push(self.dev, q.buf, 0, n)
         free(q)
-        return ERR_MEM if full else OK
+        return err
 
     def _reset(self, base):
         """Check that the chip is there, and reset it."""

@@ -1,5 +1,5 @@
 """The LAN9118 driver's functions that move bytes, in ARMv7-M assembly. The contract is
-lan9118_viper.py's; pull(), push() and gather() there say the same in Python.
+lan9118_viper.py's; fetch(), push() and send2() there say the same in Python.
 
 Eight words move with two instructions: each FIFO port answers at eight addresses in a row, so
 `ldm` and `stm` without write-back pop and push it. A Cortex-M3 or M4 continues an interrupted one
@@ -13,10 +13,36 @@ import micropython
 
 
 @micropython.asm_thumb
-def pull(r0, r1, r2):  # dev, buf, n; then r2 is what is left of the frame, and r3 the sum
+def fetch(r0, r1):  # dev, buf; then r0 is the chip, r12 dev, r2 the frame's length
+    mov(r12, r0)
     ldr(r0, [r0, 32])  # dev[_BASE]: the RX data FIFO is at offset 0
-    push({r8, r9, r10, r11})
-    mov(r12, r1)
+    ldr(r2, [r0, 0x7C])  # RX_FIFO_INF
+    lsl(r2, r2, 8)
+    lsr(r2, r2, 24)  # frames waiting
+    beq(END)
+    ldr(r3, [r0, 0x40])  # RX_STATUS
+    lsl(r2, r3, 2)
+    lsr(r2, r2, 18)
+    sub(r2, 4)  # without the FCS
+    mov(r5, 12)  # of dev: _RX_ERROR
+    lsl(r3, r3, 16)  # its error bit to the sign
+    bmi(DROP)
+    cmp(r2, 14)
+    blt(DROP)
+    mov(r5, 16)  # _RX_LONG
+    mov(r3, r12)
+    ldr(r4, [r3, 36])  # dev[_LIMIT]
+    cmp(r2, r4)
+    bgt(DROP)
+    mov(r5, 8)  # _RX_NOBUF
+    cmp(r1, 0)
+    beq(DROP)
+    ldr(r4, [r3, 0])  # dev[_RX]
+    add(r4, 1)
+    str(r4, [r3, 0])
+
+    # From here to the FCS, r1 is where the next word goes, r2 what is left, r3 the sum.
+    push({r1, r2, r8, r9, r10, r11})
     ldr(r3, [r0, 0])  # the lead, which does not count, and two bytes
     str(r3, [r1, 0])
     add(r1, 4)
@@ -65,23 +91,60 @@ def pull(r0, r1, r2):  # dev, buf, n; then r2 is what is left of the frame, and 
     label(FCS)
     ldr(r4, [r0, 0])
     str(r4, [r1, 0])
+    pop({r1, r2, r8, r9, r10, r11})
     lsr(r4, r3, 16)
     data(2, 0xB29B)  # uxth r3, r3
     add(r3, r3, r4)
     lsr(r4, r3, 16)
     add(r3, r3, r4)
-    mov(r4, r12)
-    strh(r3, [r4, 0])
-    pop({r8, r9, r10, r11})
-    mov(r0, 0)  # it is returned, and the address would be an object
+    strh(r3, [r1, 0])
+    b(MORE)
+
+    label(DROP)
+    mov(r3, r12)
+    add(r3, r3, r5)
+    ldr(r4, [r3, 0])
+    add(r4, 1)
+    str(r4, [r3, 0])
+    add(r2, 9)
+    lsr(r2, r2, 2)  # words
+    label(WORDS)
+    ldr(r3, [r0, 0])
+    sub(r2, 1)
+    bne(WORDS)
+    sub(r2, 1)  # -1
+
+    label(MORE)
+    mov(r4, 1)
+    ldr(r3, [r0, 0x7C])
+    lsl(r3, r3, 8)
+    lsr(r3, r3, 24)
+    bne(WAITS)
+    mov(r3, 8)  # _RSFL
+    str(r3, [r0, 0x58])  # INT_STS
+    ldr(r3, [r0, 0x7C])
+    lsl(r3, r3, 8)
+    lsr(r3, r3, 24)
+    beq(END)
+    label(WAITS)
+    cmp(r2, 0)
+    blt(END)
+    lsl(r4, r4, 16)
+    add(r2, r2, r4)
+    label(END)
+    mov(r0, r2)
 
 
 @micropython.asm_thumb
-def push(r0, r1, r2, r3):  # dev, buf, off, piece
-    add(r1, r1, r2)  # the address of the piece
+def push(r0, r1, r2, r3):  # dev, buf, off, piece; r1 becomes the address, r2 the frame's length
+    add(r1, r1, r2)
     ldr(r4, [r0, 32])  # dev[_BASE]
-    lsl(r5, r3, 18)  # _FIRST to the sign
-    bpl(PIECE)
+    lsr(r2, r3, 16)
+    bne(PART)
+    mov(r2, r3)  # a whole frame
+    label(PART)
+    lsl(r5, r3, 18)  # _NEXT to the sign
+    bmi(PIECE)
 
     # The first piece: take the status of the frames sent before, and see if there is room.
     mov(r5, 0x80)
@@ -104,16 +167,16 @@ def push(r0, r1, r2, r3):  # dev, buf, off, piece
     label(ROOM)
     lsl(r6, r6, 16)
     lsr(r6, r6, 16)  # bytes free
-    lsr(r7, r3, 16)  # the frame's length
     mov(r5, 128)
     lsl(r5, r5, 2)  # _ROOM
-    add(r7, r7, r5)
+    add(r7, r2, r5)
     cmp(r6, r7)
     bcs(FITS)
     ldr(r5, [r0, 28])  # dev[_TX_FULL]
     add(r5, 1)
     str(r5, [r0, 28])
-    mov(r0, 1)
+    mov(r0, 0)
+    sub(r0, 1)  # ERR_MEM
     b(END)
     label(FITS)
     ldr(r5, [r0, 4])  # dev[_TX]
@@ -128,9 +191,11 @@ def push(r0, r1, r2, r3):  # dev, buf, off, piece
     lsr(r6, r6, 18)
     lsl(r7, r5, 16)
     orr(r6, r7)
+    mov(r7, 3)
+    lsl(r7, r7, 12)  # _ENDS
+    eor(r6, r7)
     str(r6, [r4, 0x20])  # TX command A
-    lsr(r6, r3, 16)
-    str(r6, [r4, 0x20])  # TX command B
+    str(r2, [r4, 0x20])  # TX command B
     mov(r0, r4)
     add(r0, 0x20)
     lsl(r2, r3, 21)
@@ -166,7 +231,7 @@ def push(r0, r1, r2, r3):  # dev, buf, off, piece
 
 
 @micropython.asm_thumb
-def gather(r0, r1):  # dev, pieces
+def send2(r0, r1):  # dev, pieces
     mov(r12, r1)
     ldr(r4, [r0, 32])  # dev[_BASE]
     ldr(r3, [r1, 4])
@@ -202,7 +267,8 @@ def gather(r0, r1):  # dev, pieces
     ldr(r5, [r0, 28])  # dev[_TX_FULL]
     add(r5, 1)
     str(r5, [r0, 28])
-    mov(r0, 1)
+    mov(r0, 0)
+    sub(r0, 1)  # ERR_MEM
     b(END)
     label(FITS)
     ldr(r5, [r0, 4])  # dev[_TX]

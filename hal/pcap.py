@@ -17,6 +17,7 @@ from array import array
 from stack.kernel import reg_add, ticks_diff
 from stack.mpy import const
 
+from . import DIRECT
 from .clock import ticks_ms
 
 _SENT = const(0)  # wire.SENT
@@ -104,7 +105,7 @@ class Pcap:
         self.tape = file if isinstance(file, Tape) else Tape(file, clock)
         self.mac = driver.mac
         self.mtu = driver.mtu
-        self.caps = driver.caps
+        self.caps = driver.caps & ~DIRECT  # all passes rx() and tx()
         self.stats = driver.stats
         self.stream = getattr(driver, "stream", None)
 

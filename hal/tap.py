@@ -116,7 +116,7 @@ class Tap:
             n = 0
         if p is None:
             return None
-        if n < 14 or n > p.pool.bufsize - LEAD:
+        if n < 14 or n > self.pool.bufsize - LEAD:
             if n:
                 reg_add(self.counters, _RX_LONG if n >= 14 else _RX_ERROR, 1)
             free(p)

@@ -31,53 +31,55 @@ class Stack:
     Raises ValueError for limits that contradict each other, and for a short seed.
     """
 
+    families = {ipv4.ALEN: ipv4}  # and what else a smaller stack does not need as its own
     udp_pcbs = ()
+    hot_used = 0
 
     def __init__(self, config=None, seed=None):
         cfg = self.cfg = limits(config)
         if seed is None or len(seed) < 8:
             raise ValueError("Stack: pass seed= with 8 or more bytes of entropy")
-        self._secret = array("I", [0] * 2)
-        self._rand = array("I", [0] * 2)  # a counter, and its last image under the secret
+        self._secret = array("I", [0] * 4)  # behind it a counter, and its last image under it
         seed = bytes(seed) + bytes(-len(seed) % 4)
         for i in range(0, len(seed), 4):
-            reg_load(self._rand, 0, seed, i)
+            reg_load(self._secret, 2, seed, i)
             for k in range(2):
-                reg_store(_bytes, 0, self._rand, 0)
+                reg_store(_bytes, 0, self._secret, 2)
                 prf(self._secret, k, self._secret, _bytes, 0, 4, _work)
         self.now = 0
         self.stats = {}
         if cfg.TCP_TINY:  # what is not used need not be imported: that, too, takes memory
             from . import tcp_tiny as tcp
 
-            hot.share(self)
+            regs = hot.share(self)
         else:
             from . import tcp
 
             names = (eth, arp, ipv4, icmp, udp, tcp.count)
-            hot.init(
+            regs = hot.init(
                 self,
                 sum(len(layer.NAMES) for layer in names)
-                + cfg.NUM_UDP_PCB
+                + 3 * cfg.NUM_UDP_PCB
                 + cfg.TCP_HASH_SIZE
                 + cfg.NUM_TCP_PCB * tcp.NREGS,
             )
             self.sums = [None] * 16  # kernel.rom_sum() remembers: objects, and where in them
             self.sums_at = array("I", [0] * 48)
+        self.timers = timer.Timers(regs)
         self.tcp_api = tcp
         self.netifs = []
         self.default_netif = None
-        self.timers = timer.Timers()
         self.pool = pbuf.Pool(cfg.PBUF_POOL_SIZE, cfg.PBUF_POOL_BUFSIZE, pbuf.POOL)
         self.ram = self.pool
         if cfg.PBUF_RAM_SIZE:
             self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
         self.refs = pbuf.Pool(cfg.PBUF_REF_SIZE, 0, pbuf.REF)
-        self.families = {ipv4.ALEN: ipv4}
         for layer in (eth, arp, ipv4, icmp, udp, tcp):
             if layer is not udp or cfg.NUM_UDP_PCB:
                 layer.init(self)
         eth.register(self, 0x0800, ipv4.receive)
+        hot.gather(self)
+        self.poll = self.poll  # looked for here first, and among so many names in vain takes long
 
     def link_attach(self, nif):
         """Join a new netif to the layers. Called by netif.add()."""
@@ -95,10 +97,10 @@ class Stack:
 
     def random16(self):
         """Return 0..65535 that nobody can guess who does not know the seed."""
-        reg_add(self._rand, 0, 1)
-        reg_store(_bytes, 0, self._rand, 0)
-        self.prf(self._rand, 1, _bytes, 0, 4)
-        reg_store(_bytes, 0, self._rand, 1)
+        reg_add(self._secret, 2, 1)
+        reg_store(_bytes, 0, self._secret, 2)
+        self.prf(self._secret, 3, _bytes, 0, 4)
+        reg_store(_bytes, 0, self._secret, 3)
         return _bytes[0] << 8 | _bytes[1]
 
     def random_port(self):

@@ -18,7 +18,7 @@ from . import eth, hot
 from .err import ERR_MEM, OK
 from .kernel import copy, find, ip4_class, reg_add, same, ticks_add, ticks_diff
 from .mpy import const
-from .pbuf import TRANSPORT, alloc, free, ref, trim
+from .pbuf import TRANSPORT, alloc, free, owner, ref, trim
 from .timer import Timer
 
 NAMES = ("rx", "tx", "bad", "conflict", "unresolved", "replaced", "evicted", "no_pbuf")
@@ -227,7 +227,7 @@ def _wait(table, i, p):
     """Let `p` wait for entry `i`'s MAC address, in place of what waits there. Not the last pbuf of
     its pool: the request, and what answers it, need one too. Returns OK or ERR_MEM."""
     count = table.netif.net.arp_count
-    if p.pool.avail == 0:
+    if owner(p).avail == 0:
         reg_add(count, _NO_PBUF, 1)
         return ERR_MEM
     old = table.pending[i]

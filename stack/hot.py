@@ -3,16 +3,18 @@
     0 MAC of the first netif: its first 2 bytes       14 LAST    the connection found last
     1 its last 4                                      15 CUR     what was found, and
     2 IP address of that netif                        16 LEN     how many bytes of it
-    3 RAW_WND  a segment's window
+    3 DIRECT  its driver has fetch() and send()       17 NETIFS  how many there are
     4 ON      1 if its frames may go the fast way     18 OUT     the first connection that owes
     5 SEED    of the hash of a connection                        an ACK
     6 TABLE, 7 MASK of the connection table           19 BURST   1 while poll() takes frames
     8 PCBS    where the first connection's are        20 NOW     the stack's time
-    9 ETH, 10 IP4, 11 TCP, 12 UDP, 13 ICMP:           22 TTL     of what is answered at once
-      where the counters of each begin                23 SUMMED  the driver leaves a frame's sum
-   21 KEPT    segments in tcp.kept
-   24 BUDGET  frames taken from a driver in a poll    25 MTU
-   26 TABLE of the ports of 27 PCBS of UDP            28 ROUTES  8 of 3: address, MAC as in 0, 1
+    9 ETH, 10 IP4, 11 TCP, 12 UDP, 13 ICMP:           21 AT      when the timers are to run
+      where the counters of each begin                22 TTL     of what is answered at once
+   24 SUMMED  the driver leaves a frame's sum         23 BUDGET  frames taken from a driver in a
+   26 TABLE of the ports of 27 PCBS of UDP                       poll
+   52 PORT    the sender of what was found            25 MTU
+   53 RAW_WND a segment's window                      28 ROUTES  8 of 3: address, MAC as in 0, 1
+   54 KEPT    segments in tcp.kept
 
 Connections and UDP pcbs are told by their numbers, from 1; 0 is none. Addresses, ports and MACs
 are as their bytes lie in memory. Behind these come the counters, the tables, and the registers of
@@ -26,39 +28,66 @@ one elsewhere: learn() adds one, forget() ends them all.
 from array import array
 
 from . import stats
-from .kernel import reg_raw, reg_zero
+from .kernel import cksum, frame_check, pbuf_free, reg_raw, reg_zero, tcp_acked, tcp_flush
 from .mpy import const
 
 _IP = const(2)
+_DIRECT = const(3)
 _ON = const(4)
+_NETIFS = const(17)
 _TTL = const(22)
-_SUMMED = const(23)
-_BUDGET = const(24)
+_BUDGET = const(23)
+_SUMMED = const(24)
 _MTU = const(25)
 _ROUTES = const(28)
 _ROUTE_REGS = const(24)
-_FIXED = const(52)
+_FIXED = const(55)
 _FRAME_SUM = const(16)  # of a driver's caps (hal/__init__.py)
+_CAN_FETCH = const(32)
 _shared = array("I", [0] * _FIXED)
 PLACES = {"eth": 9, "ip4": 10, "tcp": 11, "udp": 12, "icmp": 13}
 
 
 def init(net, n):
-    """Give the stack its registers: `n` of them besides the fixed ones. Allocates; for set-up."""
+    """Give the stack its registers: `n` of them besides the fixed ones. Returns those that its
+    loop needs, which are the same. Allocates; for set-up."""
     net.hot = array("I", [0] * (_FIXED + n))
     net.hot_used = _FIXED
     net.hot[_TTL] = net.cfg.IP_TTL
-    net.gather = None  # the driver's (hal/__init__.py)
-    net.pieces = array("I", [0] * 4)
     net.hot[_BUDGET] = net.cfg.RX_BUDGET
+    return net.hot
 
 
 def share(net):
-    """Give the stack registers that it shares with others like it, where none goes the fast way.
-    For set-up."""
+    """Give the stack registers that it shares with others like it, where none goes the fast way,
+    and only those of its own that its loop needs, which it returns. Allocates; for set-up."""
     net.hot = _shared
-    net.hot_used = 0
-    _shared[_BUDGET] = net.cfg.RX_BUDGET
+    regs = array("I", [0] * (_BUDGET + 1))
+    regs[_BUDGET] = net.cfg.RX_BUDGET
+    return regs
+
+
+def gather(net):
+    """Put what net_poll() and its like work with into one tuple: to unpack it costs less than two
+    attributes do. After each change of the netifs. Allocates; for set-up."""
+    driver = dev = fetch = send = send2 = None
+    if net.netifs:
+        driver = net.netifs[0].driver
+        if driver.caps & _CAN_FETCH:
+            dev, fetch, send, send2 = driver.dev, driver.fetch, driver.send, driver.send2
+    regs = net.timers.regs
+    regs[_DIRECT] = 1 if fetch else 0
+    regs[_NETIFS] = len(net.netifs)
+    net.kit = (regs, dev, fetch, send, None, 0, net.pool.regs, net.pool.items) + (
+        (net.tcp.pcbs, net.udp_pcbs, frame_check, pbuf_free, tcp_flush, tcp_acked)
+    )
+    kit = (net, net.hot, dev, send, cksum)
+    for u in net.udp_pcbs:
+        u.kit = kit
+    if net.hot_used:
+        tcp = net.tcp
+        for pcb in tcp.pcbs:
+            pcb.kit = (pcb.regs, net.hot, None, tcp.kept, driver, dev, send2, tcp.pieces)
 
 
 def part(net, n):
@@ -96,7 +125,6 @@ def refresh(net):
     nif = net.netifs[0]
     hot[_ON] = 1 if net.cfg.FASTPATH and nif.up and nif.has_ip else 0
     net.driver = nif.driver
-    net.gather = getattr(nif.driver, "gather", None)
     hot[_MTU] = nif.mtu
     hot[_SUMMED] = 1 if nif.driver.caps & _FRAME_SUM else 0
     reg_raw(hot, _IP, nif.ip, 0)

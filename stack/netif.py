@@ -52,6 +52,7 @@ def add(net, driver, ip=None, mask=None, gw=None, name="en0"):
     driver.start(net.pool)
     net.link_attach(netif)
     net.netifs.append(netif)
+    hot.gather(net)
     hot.refresh(net)
     if net.default_netif is None:
         net.default_netif = netif

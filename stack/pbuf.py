@@ -24,6 +24,8 @@ of its own. The whole module allocates nothing after set-up.
 Both are kernels (kernel/fast_plain.py).
 """
 
+from array import array
+
 from .err import ERR_BUF, ERR_MEM, OK
 from .kernel import cksum as _cksum
 from .kernel import copy as _copy
@@ -39,12 +41,20 @@ REF = const(2)
 TRANSPORT = const(56)
 LEAD = const(2)
 
+# A pool's registers; behind them the numbers of its free pbufs, of which the last is taken next.
+_AVAIL = const(0)
+_LOW = const(1)
+_EMPTY = const(2)
+_FREE = const(4)  # after the size of the buffers
+
 
 class Pbuf:
-    """One window on one buffer; see the module's picture. Made only by Pool."""
+    """One window on one buffer; see the module's picture. Made only by Pool. `home` is what the
+    kernels want to know of it, at once: its pool's registers, its own number there, its kind. (A
+    property here would make each store of an attribute dearer.)"""
 
-    def __init__(self, pool, buf, kind):
-        self.pool = pool
+    def __init__(self, pool, number, buf, kind):
+        self.home = (pool.regs, number, kind, None, pool)
         self.buf = buf
         self.kind = kind
         self.off = self.len = self.tot_len = 0
@@ -55,17 +65,33 @@ class Pbuf:
 class Pool:
     """`size` pbufs of one kind, with `bufsize` bytes each (0 for REF). Allocates; for set-up.
 
-    `avail` are free now, `low` is the fewest that ever were, `empty` counts failed allocations
-    (30 bits, wrapping).
+    `avail` are free now (a test may say that there are fewer), `low` is the fewest that ever were,
+    `empty` counts failed allocations (30 bits, wrapping).
     """
 
     def __init__(self, size, bufsize, kind):
-        self.size = self.avail = self.low = size
+        self.size = size
         self.bufsize = bufsize
-        self.empty = 0
+        self.regs = array("I", [size, size, 0, bufsize] + list(range(size)))
         self.items = [
-            Pbuf(self, bytearray(bufsize) if bufsize else None, kind) for _ in range(size)
-        ]  # the first `avail` of them are free
+            Pbuf(self, i, bytearray(bufsize) if bufsize else None, kind) for i in range(size)
+        ]
+
+    @property
+    def avail(self):
+        return self.regs[_AVAIL]
+
+    @avail.setter
+    def avail(self, n):
+        self.regs[_AVAIL] = n
+
+    @property
+    def low(self):
+        return self.regs[_LOW]
+
+    @property
+    def empty(self):
+        return self.regs[_EMPTY]
 
 
 def reference(pool, buf, off, n, done=None, done_arg=None):
@@ -79,6 +105,11 @@ def reference(pool, buf, off, n, done=None, done_arg=None):
         p.done = done
         p.done_arg = done_arg
     return p
+
+
+def owner(p):
+    """Return the pool that `p` came from."""
+    return p.home[4]
 
 
 def ref(p):

@@ -7,12 +7,16 @@ Nothing here allocates after set-up. Times are 30-bit milliseconds (kernel.ticks
 `(x - y) & _BEFORE` is not 0 if time x is before y.
 """
 
+from array import array
+
 from .kernel import ticks_add, ticks_diff
 from .mpy import const
 
 MAX_MS = 0x1FFFFFFF  # the longest delay: 6 days; also what poll() returns if no timer is running
 _MAX_MS = const(0x1FFFFFFF)
 _BEFORE = const(0x20000000)
+_NOW = const(20)  # of hot
+_AT = const(21)
 
 _nil = None  # where the heap ends; so that no child need be compared with None
 
@@ -35,16 +39,24 @@ _nil = Timer(None, None)
 
 class Timers:
     """The running timers of one stack. `now` is the time of the last poll. Before `at`, which is
-    at most MAX_MS later, run() need not be called: nothing is due."""
+    at most MAX_MS later, run() need not be called: nothing is due. Both are in `regs`, the
+    stack's registers (hot.py). Allocates; for set-up."""
 
-    def __init__(self):
+    def __init__(self, regs=None):
         self.root = _nil
-        self.now = 0
-        self.at = 0
+        self.regs = array("I", [0] * (_AT + 1)) if regs is None else regs
+
+    @property
+    def now(self):
+        return self.regs[_NOW]
+
+    @property
+    def at(self):
+        return self.regs[_AT]
 
     def start(self, t, delay):
         """Let `t` fire `delay` ms (1..MAX_MS) from now, wherever it stood before."""
-        t.due = due = ticks_add(self.now, delay)
+        t.due = due = ticks_add(self.regs[_NOW], delay)
         t.running = True
         if t.rank:
             if not (due - t.place) & _BEFORE:
@@ -58,16 +70,17 @@ class Timers:
 
     def left(self, t):
         """Return the ms until running timer `t` fires; 0 or less if it is due."""
-        return ticks_diff(t.due, self.now)
+        return ticks_diff(t.due, self.regs[_NOW])
 
     def run(self, now):
         """Set the time to `now` and call back every timer that is due, the soonest first. A
         callback may start and stop any timer. Afterwards `at` is later than `now`."""
-        self.now = now
-        while not (now - self.at) & _BEFORE:
+        regs = self.regs
+        regs[_NOW] = now
+        while not (now - regs[_AT]) & _BEFORE:
             t = self.root
             if t is _nil:
-                self.at = ticks_add(now, _MAX_MS)
+                regs[_AT] = ticks_add(now, _MAX_MS)
                 return
             self._take(t)
             if t.running:
@@ -83,7 +96,7 @@ class Timers:
         t.rank = 1
         t.left = t.right = _nil
         self.root = root = _meld(self.root, t)
-        self.at = root.place
+        self.regs[_AT] = root.place
 
     def _take(self, t):
         """Take `t` out of the heap: what was below it takes its place. Where that has changed a
@@ -94,7 +107,8 @@ class Timers:
         t.rank = 0
         if up is nil:
             self.root = below
-            self.at = ticks_add(self.now, _MAX_MS) if below is nil else below.place
+            regs = self.regs
+            regs[_AT] = ticks_add(regs[_NOW], _MAX_MS) if below is nil else below.place
         while up is not nil:
             rank = up.rank
             if up.left is t:

@@ -44,10 +44,13 @@ _any = bytes(16)
 
 class UdpPcb:
     """A UDP endpoint. `key` holds the peer's address and our own, 16 bytes apart, all zero when
-    unset; `alen` is 4 or 16. Made only at set-up."""
+    unset; `alen` is 4 or 16. `place` is where in the stack's registers are our port, as it lies
+    in memory, and TOS << 16 | TTL << 8 | protocol. Made only at set-up."""
 
-    def __init__(self, net):
+    def __init__(self, net, place):
         self.net = net
+        self.place = place
+        self.kit = None  # for sendto()
         self.key = bytearray(32)
         self.pair = bytearray(32)  # the addresses of the packet being sent, peer's first
         self.in_use = False
@@ -58,21 +61,42 @@ class UdpPcb:
         """Make the pcb as new."""
         self.alen = 4
         self.local_port = self.remote_port = 0
-        self.ttl = self.net.cfg.IP_TTL
-        self.tos = 0
+        self._ttl = self.net.cfg.IP_TTL
+        self._tos = 0
         self.on_recv = self.on_err = self.arg = None
         copy(self.key, 0, _any, 0, 16)
         copy(self.key, 16, _any, 0, 16)
+
+    @property
+    def ttl(self):
+        return self._ttl
+
+    @ttl.setter
+    def ttl(self, n):
+        self._ttl = n
+        _publish(self)
+
+    @property
+    def tos(self):
+        return self._tos
+
+    @tos.setter
+    def tos(self, n):
+        self._tos = n
+        _publish(self)
 
 
 def init(net):
     """Make the pcbs and counters, and take UDP packets. Allocates; for set-up."""
     net.udp_send = send_any
     net.udp_count = hot.counters(net, "udp", NAMES)
-    net.udp_pcbs = [UdpPcb(net) for _ in range(net.cfg.NUM_UDP_PCB)]
+    n = net.cfg.NUM_UDP_PCB
+    place = 0
     if net.hot_used:
-        net.hot[_UDP_TABLE] = hot.part(net, net.cfg.NUM_UDP_PCB)
-        net.hot[_UDP_PCBS] = net.cfg.NUM_UDP_PCB
+        net.hot[_UDP_TABLE] = hot.part(net, n)
+        net.hot[_UDP_PCBS] = n
+        place = hot.part(net, 2 * n)
+    net.udp_pcbs = [UdpPcb(net, place + 2 * i) for i in range(n)]
     for family in net.families.values():
         family.register(net, _PROTO, receive, _icmp_error)
 
@@ -247,15 +271,18 @@ def receive(p, netif, addrs, alen):
 
 
 def _publish(u):
-    """Let the kernels know the pcb by its port, as it lies in memory, if that is all it is bound
-    to: `fast` for sending, and the table for receiving from anybody."""
+    """Let the kernels know the pcb by its port, if that is all it is bound to: for sending if
+    `fast` is not 0, and by the table for receiving from anybody."""
     net = u.net
     if net.hot_used:
-        port = u.local_port
-        simple = u.in_use and u.alen == 4 and same(u.key, 16, _any, 0, 16)
-        u.fast = (port & 0xFF) << 8 | port >> 8 if simple else 0
-        i = net.hot[_UDP_TABLE] + net.udp_pcbs.index(u)
-        net.hot[i] = u.fast if u.on_recv is not None and not u.remote_port else 0
+        regs = net.hot
+        simple = u.in_use and u.alen == 4 and u.local_port and same(u.key, 16, _any, 0, 16)
+        u.fast = i = u.place if simple else 0
+        if i:
+            regs[i] = (u.local_port & 0xFF) << 8 | u.local_port >> 8
+            regs[i + 1] = u.tos << 16 | u.ttl << 8 | _PROTO
+        takes = i and u.on_recv is not None and not u.remote_port
+        regs[regs[_UDP_TABLE] + net.udp_pcbs.index(u)] = regs[i] if takes else 0
 
 
 def _drop(p, count, why):

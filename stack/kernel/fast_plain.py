@@ -16,7 +16,7 @@ from ..mpy import const
 from .plain import cksum, reg_add, reg_diff, reg_load, reg_set, tuple_hash
 
 _IP = const(2)
-_RAW_WND = const(3)
+_RAW_WND = const(53)
 _ON = const(4)
 _SEED = const(5)
 _TABLE = const(6)
@@ -30,9 +30,10 @@ _ICMP = const(13)
 _LAST = const(14)
 _CUR = const(15)
 _LEN = const(16)
+_PORT = const(52)
 _NOW = const(20)
 _TTL = const(22)
-_SUMMED = const(23)
+_SUMMED = const(24)
 _MTU = const(25)
 _UDP_TABLE = const(26)
 _UDP_PCBS = const(27)
@@ -55,8 +56,11 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(67)
-
+_NREGS = const(66)
+_AVAIL = const(0)  # of a pool, as in pbuf.py
+_LOW = const(1)
+_EMPTY = const(2)
+_FREE = const(4)
 
 _ack = array("I", [0])
 
@@ -92,8 +96,8 @@ def frame_check(hot, buf, n):
        registers have moved on.
     2  a segment of connection hot[CUR], with hot[LEN] bytes from its header on, at buf[36]; or,
        if CUR is 0, of none, from somebody we have sent to lately
-    3  a datagram for the UDP pcb number hot[CUR] from somebody we have sent to lately, with
-       hot[LEN] bytes of data at buf[44]
+    3  a datagram for the UDP pcb number hot[CUR] from somebody we have sent to lately, at port
+       hot[PORT], with hot[LEN] bytes of data at buf[44]
     4  an echo request of such a one, now the reply: hot[LEN] bytes at buf[2] are to be sent
     5  an ACK of hot[LEN] bytes, and nothing else, of connection hot[CUR], which is armed;
        hot[RAW_WND] is its window
@@ -216,6 +220,7 @@ def _datagram(hot, buf, m):
         if hot[hot[_UDP_TABLE] + i] == port:
             hot[_CUR] = i + 1
             hot[_LEN] = m - 8
+            hot[_PORT] = _big(buf, 36)
             _count(hot, hot[_ETH], hot[_IP4], hot[_UDP])
             return 3
     return 0
@@ -291,14 +296,15 @@ def ip4_send(net, p, addrs, off, what):
 
 def pbuf_alloc(pool, off, n):
     """See pbuf.py, where it is alloc()."""
-    left = pool.avail - 1
+    regs = pool.regs
+    left = regs[_AVAIL] - 1
     if left < 0 or off + n > pool.bufsize:
-        pool.empty = (pool.empty + 1) & 0xFFFFFFF
+        regs[_EMPTY] = (regs[_EMPTY] + 1) & 0xFFFFFFF
         return None
-    pool.avail = left
-    if left < pool.low:
-        pool.low = left
-    p = pool.items[left]
+    regs[_AVAIL] = left
+    if left < regs[_LOW]:
+        regs[_LOW] = left
+    p = pool.items[regs[_FREE + left]]
     p.off = off
     p.len = p.tot_len = n
     return p
@@ -311,7 +317,6 @@ def pbuf_free(p):
         if p.ref > 1:
             p.ref -= 1
             break
-        pool = p.pool
         if p.kind == 2:
             done = p.done
             arg = p.done_arg
@@ -320,8 +325,9 @@ def pbuf_free(p):
                 done(arg)
         rest = p.next
         p.next = None
-        pool.items[pool.avail] = p
-        pool.avail += 1
+        regs, number, _, _, _ = p.home
+        regs[_FREE + regs[_AVAIL]] = number
+        regs[_AVAIL] += 1
         count += 1
         p = rest
     return count
@@ -332,15 +338,15 @@ def udp_sendto(u, p, addr, off, port):
     net = u.net
     hot = net.hot
     at = p.off - 8
-    if not u.fast or at < 36 or p.kind == 2 or p.next is not None:
+    if not u.fast or at < 36 or p.kind == 2 or p.len != p.tot_len:
         return net.udp_send(u, p, addr, off, port)
     pair = u.pair
     pair[:8] = bytes(addr[off : off + 4]) + hot[_IP].to_bytes(4, "little")
     n = p.len + 8
     buf = p.buf
-    if not ip4_fast(hot, buf, at - 20, n + 20, u.tos << 16 | u.ttl << 8 | 17, pair, 0):
+    if not ip4_fast(hot, buf, at - 20, n + 20, hot[u.fast + 1], pair, 0):
         return net.udp_send(u, p, addr, off, port)
-    own = u.fast.to_bytes(2, "little")
+    own = hot[u.fast].to_bytes(2, "little")
     buf[at : at + 8] = own + bytes((port >> 8, port & 0xFF, n >> 8, n & 0xFF, 0, 0))
     c = cksum(buf, at, n, cksum(pair, 0, 8, n + 17)) ^ 0xFFFF or 0xFFFF
     buf[at + 6] = c >> 8

@@ -20,7 +20,7 @@ _NONE = None  # as an object, which viper's own is not
 _BYTES = bytes
 
 _IP = const(2)
-_RAW_WND = const(3)
+_DIRECT = const(3)
 _ON = const(4)
 _SEED = const(5)
 _TABLE = const(6)
@@ -34,9 +34,11 @@ _ICMP = const(13)
 _LAST = const(14)
 _CUR = const(15)
 _LEN = const(16)
+_PORT = const(52)
+_RAW_WND = const(53)
 _NOW = const(20)
 _TTL = const(22)
-_SUMMED = const(23)
+_SUMMED = const(24)
 _MTU = const(25)
 _UDP_TABLE = const(26)
 _UDP_PCBS = const(27)
@@ -59,7 +61,12 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(67)
+_NREGS = const(66)
+_AVAIL = const(0)  # of a pool, as in pbuf.py
+_LOW = const(1)
+_EMPTY = const(2)
+_BUFSIZE = const(3)
+_FREE = const(4)
 
 
 @micropython.viper
@@ -197,6 +204,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
                 break
         hot[_CUR] = i + 1
         hot[_LEN] = m - 8
+        hot[_PORT] = b[36] << 8 | b[37]
         i = hot[_ETH]
         hot[i] = hot[i] + 1
         i = hot[_IP4]
@@ -298,14 +306,15 @@ def ip4_send(net, p, addrs, off: int, what: int) -> int:
 
 @micropython.viper
 def pbuf_alloc(pool, off: int, n: int):
-    left = int(pool.avail) - 1
-    if left < 0 or off + n > int(pool.bufsize):
-        pool.empty = (int(pool.empty) + 1) & 0xFFFFFFF
-        return _NONE
-    pool.avail = left
-    if left < int(pool.low):
-        pool.low = left
-    p = pool.items[left]
+    regs = ptr32(pool.regs)
+    left = regs[_AVAIL] - 1
+    if left < 0 or off + n > regs[_BUFSIZE]:
+        regs[_EMPTY] = (regs[_EMPTY] + 1) & 0xFFFFFFF
+        return (None,)[0]  # not viper's own None
+    regs[_AVAIL] = left
+    if left < regs[_LOW]:
+        regs[_LOW] = left
+    p = pool.items[regs[_FREE + left]]
     p.off = off
     p.len = n
     p.tot_len = n
@@ -315,66 +324,102 @@ def pbuf_alloc(pool, off: int, n: int):
 @micropython.viper
 def pbuf_free(p) -> int:
     count = 0
-    while p is not _NONE:
+    while True:
         ref = int(p.ref)
         if ref > 1:
             p.ref = ref - 1
-            break
-        pool = p.pool
-        if int(p.kind) == 2:
+            return count
+        registers, number, kind, none, _ = p.home
+        if int(kind) == 2:
             done = p.done
             arg = p.done_arg
-            p.buf = _NONE
-            p.done = _NONE
-            p.done_arg = _NONE
-            if done is not _NONE:
+            p.buf = none
+            p.done = none
+            p.done_arg = none
+            if done is not none:
                 done(arg)
         rest = p.next
-        if rest is not _NONE:
-            p.next = _NONE
-        left = int(pool.avail)
-        pool.items[left] = p
-        pool.avail = left + 1
+        regs = ptr32(registers)
+        left = regs[_AVAIL]
+        regs[_FREE + left] = int(number)
+        regs[_AVAIL] = left + 1
         count += 1
+        if rest is none:
+            return count
+        p.next = none
         p = rest
-    return count
 
 
 @micropython.viper
 def udp_sendto(u, p, addr, off: int, port: int) -> int:
-    own = int(u.fast)
-    at = int(p.off) - 8
-    net = u.net
-    if own == 0 or at < 36 or int(p.kind) == 2 or p.next is not _NONE:
-        return int(net.udp_send(u, p, addr, off, port))
-    hot = ptr32(net.hot)
-    pair = ptr16(u.pair)
+    i = int(u.fast)
+    at = int(p.off) - 34 - 8
+    n = int(p.len) + 28
+    net, registers, dev, send, add_up = u.kit
+    hot = ptr32(registers)
     a = ptr16(int(ptr8(addr)) + off)
-    pair[0] = a[0]
-    pair[1] = a[1]
-    pair[2] = hot[_IP]
-    pair[3] = hot[_IP] >> 16
-    n = int(p.len) + 8
-    buf = p.buf
-    what = int(u.tos) << 16 | int(u.ttl) << 8 | 17
-    if int(ip4_fast(net.hot, buf, at - 20, n + 20, what, u.pair, 0)) == 0:
+    d0 = a[0]
+    d1 = a[1]
+    r = _ROUTES + (d1 >> 8 & 7) * 3
+    if (
+        (i == 0 or at < 2 or n > hot[_MTU] or n - 28 != int(p.tot_len) or int(p.kind) == 2)
+        or d0 == 0
+        or (hot[r] & 0xFFFF) != d0
+        or hot[r] >> 16 & 0xFFFF != d1
+    ):
         return int(net.udp_send(u, p, addr, off, port))
+    own = hot[i]
+    what = hot[i + 1]
+    s0 = hot[_IP] & 0xFFFF
+    s1 = hot[_IP] >> 16 & 0xFFFF
+    buf = p.buf
     h = ptr16(int(ptr8(buf)) + at)
-    h[0] = own
-    h[1] = (port & 0xFF) << 8 | port >> 8
+    h[0] = hot[r + 1]
+    h[1] = hot[r + 2]
+    h[2] = hot[r + 2] >> 16
+    h[3] = hot[0]
+    h[4] = hot[1]
+    h[5] = hot[1] >> 16
+    h[6] = 8
+    i = what >> 8 & 0xFF00 | 0x45
+    h[7] = i
     k = (n & 0xFF) << 8 | n >> 8
-    h[2] = k
-    s = pair[0] + pair[1] + pair[2] + pair[3] + own + h[1] + k + k + 0x1100
+    h[8] = k
+    h[9] = 0
+    h[10] = 0x40
+    what = (what & 0xFF) << 8 | what >> 8 & 0xFF
+    h[11] = what
+    pair = s0 + s1 + d0 + d1
+    s = i + k + 0x40 + what + pair
+    s = (s & 0xFFFF) + (s >> 16)
+    h[12] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
+    h[13] = s0
+    h[14] = s1
+    h[15] = d0
+    h[16] = d1
+    h[17] = own
+    i = (port & 0xFF) << 8 | port >> 8
+    h[18] = i
+    n -= 20
+    k = (n & 0xFF) << 8 | n >> 8
+    h[19] = k
+    s = pair + own + i + k + k + 0x1100
     s = (s & 0xFFFF) + (s >> 16)
     s = (s & 0xFFFF) + (s >> 16)
-    s = int(cksum(buf, at + 8, n - 8, (s & 0xFF) << 8 | s >> 8)) ^ 0xFFFF
+    s = int(add_up(buf, at + 42, n - 8, (s & 0xFF) << 8 | s >> 8)) ^ 0xFFFF
     if s == 0:
         s = 0xFFFF
-    h[3] = (s & 0xFF) << 8 | s >> 8
-    p.off = at - 34
-    p.len = n + 34
-    p.tot_len = n + 34
-    err = int(net.driver.tx(p))
+    h[20] = (s & 0xFF) << 8 | s >> 8
+    n += 34
+    if hot[_DIRECT]:
+        err = int(send(dev, buf, at, n))
+    else:
+        p.off = at
+        p.len = n
+        p.tot_len = n
+        err = int(net.driver.tx(p))
+    i = hot[_IP4] + 1
+    hot[i] = hot[i] + 1
     i = hot[_ETH] + 1
     if err:
         i += 5

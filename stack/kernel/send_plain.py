@@ -33,7 +33,7 @@ from .fast_plain import (
 )
 from .plain import cksum, reg_add, reg_diff, reg_set, tcp_header, ticks_add, ticks_diff
 
-_RAW_WND = const(3)
+_RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
@@ -42,7 +42,7 @@ _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
 _NOW = const(20)
-_KEPT = const(21)
+_KEPT = const(54)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
@@ -72,7 +72,7 @@ _CALM = const(61)
 _RTO = const(62)
 _RACK = const(63)
 _PTO_DUE = const(64)
-_QUEUELEN = const(66)
+_QUEUELEN = const(65)
 _FACK = const(2)  # of pcb.sb
 _LAST_NTH = const(6)
 _RTT = const(7)
@@ -115,7 +115,7 @@ def tcp_queue(pcb, buf, off, n):
         return 1
     k -= 1
     net.hot[_KEPT] = k
-    seg = pcb.kept[k]
+    seg = net.tcp.kept[k]
     seg.next = None
     r = seg.r
     q = seg.q
@@ -358,7 +358,7 @@ def _release(tcp, hot, pcb, regs):
             regs[_ACKED_LEN] = n
         regs[_QUEUED] -= 1
         if r[_SEG_KEEP]:
-            pcb.kept[hot[_KEPT]] = seg
+            tcp.kept[hot[_KEPT]] = seg
             hot[_KEPT] += 1
         else:
             tcp_seg_free(tcp, seg)

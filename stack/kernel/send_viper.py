@@ -12,7 +12,7 @@ from .fast_viper import pbuf_alloc, pbuf_free, rom_sum, tcp_seg_free
 _NONE = None  # as an object, which viper's own is not
 _BYTES = bytes
 
-_RAW_WND = const(3)
+_RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
@@ -21,7 +21,7 @@ _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
 _NOW = const(20)
-_KEPT = const(21)
+_KEPT = const(54)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
@@ -54,8 +54,7 @@ _CALM = const(61)
 _RTO = const(62)
 _RACK = const(63)
 _PTO_DUE = const(64)
-_AT = const(65)
-_QUEUELEN = const(66)
+_QUEUELEN = const(65)
 _FACK = const(2)  # of pcb.sb
 _LAST_NTH = const(6)
 _RTT = const(7)
@@ -76,7 +75,7 @@ _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
 _SEG_FRAME = const(8)
 _SEG_TEXT = const(10)
-_NREGS = const(67)
+_NREGS = const(66)
 _BEFORE = const(0x20000000)
 
 
@@ -95,14 +94,15 @@ def tcp_spare(pcb) -> int:
 
 @micropython.viper
 def tcp_queue(pcb, buf, off: int, n: int) -> int:
-    regs = ptr32(pcb.regs)
+    registers, stack, none, kept, _, _, _, _ = pcb.kit
+    regs = ptr32(registers)
     if off < 0 or n <= 0 or n > regs[_SND_BUF]:
         return 1
     armed = regs[_ARMED] & 2
     if armed and n != regs[_STEP]:
         regs[_ARMED] = 1
         armed = 0
-    hot = ptr32(int(regs) - (regs[_AT] << 2))
+    hot = ptr32(stack)
     if armed == 0 or hot[_KEPT] == 0:
         if off + n > int(len(buf)) or int(_queue_new(pcb, buf, off, n)):
             return 1
@@ -111,9 +111,8 @@ def tcp_queue(pcb, buf, off: int, n: int) -> int:
         return 0
     if regs[_QUEUED] >= regs[_QUEUELEN]:
         return 1
-    none = _NONE
     k = hot[_KEPT] - 1
-    seg = pcb.kept[k]
+    seg = kept[k]
     r = ptr32(seg.r)
     at = int(ptr8(buf)) + off
     if r[_SEG_ROM] == 0 or r[_SEG_TEXT] != at or r[_SEG_LEN] != n:
@@ -224,9 +223,9 @@ def tcp_shape(net, seg):
 
 @micropython.viper
 def tcp_push(pcb) -> int:
-    regs = ptr32(pcb.regs)
-    none = _NONE
-    hot = ptr32(int(regs) - (regs[_AT] << 2))
+    registers, stack, none, _, driver, dev, send2, pieces = pcb.kit
+    regs = ptr32(registers)
+    hot = ptr32(stack)
     seg = pcb.unsent
     had = pcb.unacked
     now = hot[_NOW]
@@ -257,14 +256,8 @@ def tcp_push(pcb) -> int:
                 break
             if sent == 0:
                 # what is the same in each of them
-                net = pcb.net
-                driver = net.driver
-                gather = net.gather
-                if gather is not none:
-                    device = driver.dev
-                    pieces = net.pieces
-                    piece = ptr32(pieces)
-                    piece[1] = _HEADERS
+                piece = ptr32(pieces)
+                piece[1] = _HEADERS
                 own = regs[_KEY_OWN]
                 s0 = (own & 0xFFFF) + (own >> 16 & 0xFFFF)
                 s0 += (peer & 0xFFFF) + (peer >> 16 & 0xFFFF)
@@ -290,7 +283,7 @@ def tcp_push(pcb) -> int:
                 wnd = (wnd & 0xFF) << 8 | wnd >> 8
                 regs[_LAST_ACK] = ack
                 if regs[_ACK_BYTES]:
-                    net.timers.stop(pcb.t_fast)
+                    pcb.net.timers.stop(pcb.t_fast)
                 regs[_ACK_NOW] = 0
                 regs[_ACK_BYTES] = 0
                 if regs[_TIMING] == 0:
@@ -346,7 +339,7 @@ def tcp_push(pcb) -> int:
             regs[_NTH] = k
             r[_SEG_NTH] = k
             regs[_SND_NXT] = regs[_SND_NXT] + n
-            if gather is none:
+            if send2 is none:
                 p = seg.p
                 why = int(driver.tx(p))
                 if int(p.ref) > 1:
@@ -355,7 +348,7 @@ def tcp_push(pcb) -> int:
                 piece[0] = int(w) + 2
                 piece[2] = r[_SEG_TEXT]
                 piece[3] = n
-                why = int(gather(device, pieces))
+                why = int(send2(dev, pieces))
             k = hot[_ETH] + 1
             if why:
                 k += 5
@@ -439,7 +432,7 @@ def tcp_acked(net, p):
             regs[_RTO] = k
             net.timers.start(t, k)
     t.due = (now + regs[_RTO]) & _WRAP
-    kept = pcb.kept
+    kept = tcp.kept
     seg = pcb.unacked
     done = 0
     r = regs

@@ -5,7 +5,6 @@ nothing is unusual, takes these; write.py, output.py and header.py have the rest
 
 from ..mpy import const
 from .fast_plain import (
-    _big,
     _count,
     _put_ip4,
     _put_mac,
@@ -25,10 +24,12 @@ _IP4 = const(10)
 _TCP = const(11)
 _CUR = const(15)
 _LEN = const(16)
+_PORT = const(52)
 _OUT = const(18)
 _BURST = const(19)
 _NOW = const(20)
-_BUDGET = const(24)
+_AT = const(21)
+_BUDGET = const(23)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
@@ -46,7 +47,7 @@ _SCALE = const(46)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(67)
+_NREGS = const(66)
 _TRANSPORT = const(56)
 _BEFORE = const(0x20000000)  # as in timer.py
 _WRAP = const(0x3FFFFFFF)
@@ -171,9 +172,13 @@ def _send_ack(net, pcb, p):
 
 
 def net_poll(net, now):
-    """See Stack.poll()."""
-    hot = net.hot
-    hot[_NOW] = net.now = net.timers.now = now
+    """See Stack.poll().
+
+    A driver's fetch() and send() do what its rx() and tx() do, without a pbuf: what is answered at
+    once needs none, and what else comes is put into the one that is free next.
+    """
+    hot = net.timers.regs
+    hot[_NOW] = net.now = now
     hot[_BURST] = 1
     more = False
     for nif in net.netifs:
@@ -199,10 +204,9 @@ def net_poll(net, now):
             more = True
     hot[_BURST] = 0
     tcp_flush(net)
-    timers = net.timers
-    if not (now - timers.at) & _BEFORE:
-        timers.run(now)
-    return 0 if more else (timers.at - now) & _WRAP
+    if not (now - hot[_AT]) & _BEFORE:
+        net.timers.run(now)
+    return 0 if more else (hot[_AT] - now) & _WRAP
 
 
 def _data(net, hot, p):
@@ -210,7 +214,7 @@ def _data(net, hot, p):
     p.off = 44
     p.len = p.tot_len = hot[_LEN]
     u = net.udp_pcbs[hot[_CUR] - 1]
-    u.on_recv(u.arg, u, p, p.buf, 28, _big(p.buf, 36))
+    u.on_recv(u.arg, u, p, p.buf, 28, hot[_PORT])
 
 
 def _reply(net, hot, p, nif):

@@ -5,12 +5,11 @@ each function means: tcp_plain.py; how they are written: viper.py and fast_viper
 import micropython
 
 from ..mpy import const
-from .fast_viper import cksum, frame_check, ip4_send, pbuf_free, rom_sum, tcp_window
-from .send_viper import tcp_acked
+from .fast_viper import cksum, ip4_send, rom_sum, tcp_window
 
-_NONE = None  # as objects, which viper's own None and 0 are not
-_OK = 0
+_NONE = None  # as an object, which viper's own is not
 
+_DIRECT = const(3)
 _ON = const(4)
 _PCBS = const(8)
 _ETH = const(9)
@@ -18,10 +17,13 @@ _IP4 = const(10)
 _TCP = const(11)
 _CUR = const(15)
 _LEN = const(16)
+_NETIFS = const(17)
 _OUT = const(18)
 _BURST = const(19)
 _NOW = const(20)
-_BUDGET = const(24)
+_AT = const(21)
+_BUDGET = const(23)
+_PORT = const(52)
 _ROUTES = const(28)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
@@ -40,7 +42,10 @@ _SCALE = const(46)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(67)
+_NREGS = const(66)
+_AVAIL = const(0)  # of a pool, as in pbuf.py
+_LOW = const(1)
+_FREE = const(4)
 _BEFORE = const(0x20000000)  # as in timer.py
 _WRAP = const(0x3FFFFFFF)
 
@@ -231,9 +236,9 @@ def ack_frame(hot: ptr32, c: int, buf: ptr8, what: int) -> int:
 
 @micropython.viper
 def tcp_flush(net):
-    hot = ptr32(net.hot)
+    registers, dev, _, send, none, _, _, _, pcbs, _, _, _, _, _ = net.kit
+    hot = ptr32(registers)
     tcp = net.tcp
-    pcbs = tcp.pcbs
     c = hot[_OUT]
     hot[_OUT] = 0
     while c:
@@ -251,55 +256,98 @@ def tcp_flush(net):
                 p = tcp.ack
                 k = 0
                 if int(p.ref) == 1:
-                    k = int(
-                        ack_frame(net.hot, c, p.buf, int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6)
-                    )
+                    buf = p.buf
+                    what = int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6
+                    k = int(ack_frame(registers, c, buf, what))
             if k == 0:
                 tcp.acknowledge(pcb)
             else:
                 t = pcb.t_fast
                 if t.running:
                     net.timers.stop(t)
-                if int(net.driver.tx(p)):
+                if hot[_DIRECT]:
+                    k = int(send(dev, buf, 22, 54))
+                else:
+                    k = int(net.driver.tx(p))
+                if k:
                     tcp.failed(net)
         c = regs[_NEXT_OUT]
 
 
 @micropython.viper
 def net_poll(net, now: int) -> int:
-    registers = net.hot
+    registers, dev, fetch, send, none, ok, pool, items, pcbs, udps, check, free, flush, acked = (
+        net.kit
+    )
     hot = ptr32(registers)
-    timers = net.timers
-    pcbs = net.tcp.pcbs
-    hot[_NOW] = now
+    store = ptr32(pool)
+    if hot[_NOW] != now:
+        hot[_NOW] = now
+        net.now = now
     hot[_BURST] = 1
-    net.now = now
-    timers.now = now
-    check = frame_check
-    pool = net.pool
+    direct = hot[_DIRECT]
     fast = hot[_ON]
     more = 0
-    for nif in net.netifs:
-        driver = nif.driver
+    j = 0
+    while j < hot[_NETIFS]:
+        if direct == 0:
+            driver = net.netifs[j].driver
         left = hot[_BUDGET]
-        while True:
+        waits = 1
+        while waits:
             if left == 0:
                 more = 1
                 break
             left -= 1
-            p = driver.rx()
-            if p is _NONE:
-                break
-            k = 0
-            if fast and int(pool.avail):
-                k = int(check(registers, p.buf, int(p.len)))
+            if direct:
+                k = store[_AVAIL] - 1
+                if k < 0:
+                    waits = int(fetch(dev, 0))
+                    continue
+                p = items[store[_FREE + k]]
+                buf = p.buf
+                n = int(fetch(dev, buf))
+                waits = n >> 16
+                if n <= 0:
+                    continue
+                n &= 0xFFFF
+                if k and fast:
+                    i = int(check(registers, buf, n))
+                    if i == 4:
+                        if int(send(dev, buf, 2, hot[_LEN])):
+                            net.echo_failed(net)
+                        continue
+                else:
+                    i = 0
+                store[_AVAIL] = k
+                if k < store[_LOW]:
+                    store[_LOW] = k
+                k = i
+            else:
+                p = driver.rx()
+                if p is none:
+                    break
+                buf = p.buf
+                n = int(p.len)
+                k = 0
+                if fast and store[_AVAIL]:
+                    k = int(check(registers, buf, n))
+            i = 2
+            if k == 1:
+                i = 56
+                n = hot[_LEN]
+            elif k == 3:
+                i = 44
+                n = hot[_LEN]
+            elif k == 4:
+                n = hot[_LEN]
+            p.off = i
+            p.len = n
+            p.tot_len = n
             if k == 0:
+                nif = net.netifs[j]
                 nif.input(p, nif)
             elif k == 1:
-                n = hot[_LEN]
-                p.off = 56
-                p.len = n
-                p.tot_len = n
                 c = hot[_CUR]
                 regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
                 pcb = pcbs[c - 1]
@@ -307,40 +355,33 @@ def net_poll(net, now: int) -> int:
                 err = pcb.on_recv(pcb.arg, pcb, p, 0)
                 if regs[_BUSY]:
                     regs[_BUSY] = 0
-                    if err is not _OK:
+                    if err is not ok:
                         net.tcp.hold(pcb, p)
-                    if pcb.unsent is not _NONE:
+                    if pcb.unsent is not none:
                         net.tcp.output(pcb)
                     if regs[_OWES] == 0:
                         regs[_OWES] = 1
                         regs[_NEXT_OUT] = hot[_OUT]
                         hot[_OUT] = c
             elif k == 5:
-                tcp_acked(net, p)
+                acked(net, p)
             elif k == 3:
-                n = hot[_LEN]
-                p.off = 44
-                p.len = n
-                p.tot_len = n
-                u = net.udp_pcbs[hot[_CUR] - 1]
-                b = p.buf
-                port = ptr8(b)[36] << 8 | ptr8(b)[37]
-                u.on_recv(u.arg, u, p, b, 28, port)
-            elif k == 4:
-                n = hot[_LEN]
-                p.len = n
-                p.tot_len = n
+                u = udps[hot[_CUR] - 1]
+                u.on_recv(u.arg, u, p, buf, 28, hot[_PORT])
+            elif k == 2:
+                net.tcp.found(net, p, net.netifs[j])
+            else:
                 if int(driver.tx(p)):
                     net.echo_failed(net)
-                pbuf_free(p)
-            else:
-                net.tcp.found(net, p, nif)
+                free(p)
+        direct = 0
         fast = 0
+        j += 1
     hot[_BURST] = 0
     if hot[_OUT]:
-        tcp_flush(net)
-    if (now - int(timers.at)) & _BEFORE == 0:
-        timers.run(now)
+        flush(net)
+    if (now - hot[_AT]) & _BEFORE == 0:
+        net.timers.run(now)
     if more:
         return 0
-    return (int(timers.at) - now) & _WRAP
+    return (hot[_AT] - now) & _WRAP

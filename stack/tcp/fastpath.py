@@ -87,7 +87,6 @@ def arm_sending(pcb):
         or pcb.tlp
         or pcb.loss_for == _REORDER
         or pcb.dupacks
-        or pcb.sb[_IN_ROUND]
         or pcb.nrtx
         or pcb.backoff
         or pcb.hole
@@ -96,8 +95,7 @@ def arm_sending(pcb):
         or pcb.fin_queued
         or not pcb.t_rexmit.running
         or pcb.mss + _HEADERS > pcb.netif.mtu
-        or (pcb.rack and not pcb.sb[_KNOWN])
-        or reg_diff(pcb.sb, _FACK, regs, _SND_UNA) > 0
+        or (pcb.rack and not _in_order(pcb.sb, regs))
         or not _usual(pcb)
     ):
         return
@@ -105,6 +103,11 @@ def arm_sending(pcb):
     regs[_RTO] = pcb.rto
     regs[_RACK] = pcb.rack
     regs[_ARMED] = 3
+
+
+def _in_order(sb, regs):
+    """Has RACK seen all that it has seen arrive in order, and nothing twice?"""
+    return sb[_KNOWN] and not sb[_IN_ROUND] and reg_diff(sb, _FACK, regs, _SND_UNA) <= 0
 
 
 def _usual(pcb):

@@ -37,7 +37,7 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    52 SND_BUF    bytes that the send buffer has room for   53 QUEUED  segments in both queues
    54 SENT_AT    when a segment was sent last, ms   55 TIMING  1 while a round trip is timed,
    56 TIMED_AT   which began then   57 NTH  of the last sending (rack.py)
-   65 AT  where in hot they are   66 QUEUELEN  as TCP_SND_QUEUELEN
+   65 QUEUELEN   TCP_SND_QUEUELEN
    58 ACKED_LEN  (mtu.py)   59 LAST_ACKED  (recovery.py)   64 PTO_DUE  1 if t_loss is to be started
 
 and while it is armed for sending, too (ARMED is 3):
@@ -69,7 +69,7 @@ _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
-NREGS = 67
+NREGS = 66
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
@@ -84,14 +84,13 @@ _NEXT_OUT = const(50)
 _OWES = const(51)
 _SND_BUF = const(52)
 _QUEUED = const(53)
-_AT = const(65)
-_QUEUELEN = const(66)
+_QUEUELEN = const(65)
 _HOT_SEED = const(5)
 _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
 _HOT_OUT = const(18)
-_HOT_KEPT = const(21)
+_HOT_KEPT = const(54)
 _NCC = const(20)
 _NSB = const(16)
 _LISTEN = const(1)
@@ -134,7 +133,7 @@ class Pcb:
         ]
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
-        self.kept = None  # those of Tcp
+        self.kit = None  # what kernels work with: hot.gather()
         # what release() leaves so
         self.state = 0
         self.listener = self.early = None
@@ -159,7 +158,7 @@ class Pcb:
         copy(self.key, 0, _zeros, 0, _KEY_LEN)
         regs = self.regs
         reg_zero(regs, 0, _NEXT_OUT)
-        reg_zero(regs, _SND_BUF, _AT - _SND_BUF)
+        reg_zero(regs, _SND_BUF, _QUEUELEN - _SND_BUF)
         regs[_SND_BUF] = cfg.TCP_SND_BUF
         regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
         self.alen = 4
@@ -239,9 +238,8 @@ class Tcp:
         self.segs_free = None
         self.segs_avail = 0
         self.kept = [None] * cfg.NUM_TCP_SEG  # segments for the next text: the first KEPT of hot
+        self.pieces = array("I", [0] * 4)  # what a driver's send2() is to send
         for pcb in self.pcbs:
-            pcb.kept = self.kept
-            pcb.regs[_AT] = self.hot[_HOT_PCBS] + (pcb.number - 1) * NREGS
             pcb.regs[_QUEUELEN] = cfg.TCP_SND_QUEUELEN
         self.rto_min = cfg.TCP_RTO_MIN
         self.rto_max = cfg.TCP_RTO_MAX

@@ -8,7 +8,7 @@ i < oo_n. No two of them overlap. What is there already wins over what comes lat
 from ..err import ERR_ABRT, OK
 from ..kernel import copy, reg_add, reg_diff, reg_set
 from ..mpy import const
-from ..pbuf import cat, free, skip, trim
+from ..pbuf import cat, free, owner, skip, trim
 from . import sack
 from .count import OOSEQ, OOSEQ_FULL, POOL_LOW, REFUSED, WINDOW_FULL
 from .header import ACK, RST, SEG, send_control
@@ -110,12 +110,12 @@ def _pack(head, p):
     byte do not take a pbuf each until other connections find none.
     """
     n = p.tot_len
-    pool = p.pool
+    pool = owner(p)
     last = head
     while last.next is not None:
         last = last.next
     at = last.off + last.len
-    if 2 * pool.avail > pool.size or p.next is not None or at + n > last.pool.bufsize:
+    if 2 * pool.avail > pool.size or p.next is not None or at + n > owner(last).bufsize:
         cat(head, p)
         return
     copy(last.buf, at, p.buf, p.off, n)

@@ -4,7 +4,7 @@ to the application; and FIN."""
 from ..err import ERR_ABRT, OK
 from ..kernel import reg_add, reg_diff
 from ..mpy import const
-from ..pbuf import free, header, skip, trim
+from ..pbuf import free, header, owner, skip, trim
 from .count import IGNORED, OOSEQ, POOL_LOW, REFUSED, WINDOW_FULL
 from .output import SEG, send_control
 from .state import ESTABLISHED, EV_FIN, FIN_WAIT_2, end, happen
@@ -81,7 +81,7 @@ def _deliver(pcb, p, n):
         send_control(pcb, _RST | _ACK)
         end(pcb, ERR_ABRT)
         return False
-    if p.pool.avail == 0:
+    if owner(p).avail == 0:
         reg_add(counts, POOL_LOW, 1)
         free(p)
         return False

@@ -152,7 +152,7 @@ def _stack(seed, turn, config):
     for table in net.stats.values():
         _brink(table)
     for pool in (net.pool, net.ram, net.refs):
-        pool.empty = 0xFFFFFFE
+        pool.regs[2] = 0xFFFFFFE
     for pcb in net.tcp.pcbs:
         if net.cfg.TCP_TINY:
             pcb.regs[_SERIAL] = 0xFFFFFE

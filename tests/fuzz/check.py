@@ -56,7 +56,8 @@ def _datagram(app, u, p, addr, off, port):
 def poison(net, value):
     """Fill the free buffers of all pools with bytes of `value`."""
     for pool in (net.pool, net.ram):
-        for p in pool.items[: pool.avail]:
+        for i in pool.regs[4 : 4 + pool.avail]:
+            p = pool.items[i]
             p.buf[:] = bytes((value,)) * len(p.buf)
 
 

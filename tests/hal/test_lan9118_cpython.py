@@ -43,8 +43,8 @@ from hal.lan9118 import LAN9118
 kind = %r
 if kind != "thumb":
     from hal import lan9118_viper
-    lan.push, lan.pull = lan9118_viper.push, lan9118_viper.pull
-    lan.gather = lan9118_viper.gather
+    lan.push, lan.fetch = lan9118_viper.push, lan9118_viper.fetch
+    lan.send2 = lan9118_viper.send2
 d = LAN9118()
 pool = pbuf.Pool(6, 1536, pbuf.POOL)
 ram = pbuf.Pool(2, 128, pbuf.RAM)
@@ -75,10 +75,10 @@ def chain(offs, lens):
         else: pbuf.cat(head, q)
     return head
 
-def gather(offs, lens):
+def two(offs, lens):
     at = uctypes.addressof(ROM)
     pieces = array("I", (at + offs[0], lens[0], at + offs[1], lens[1]))
-    print(d.gather(d.dev, pieces))
+    print(d.send2(d.dev, pieces))
 
 def send(offs, lens):
     p = chain(offs, lens)
@@ -152,8 +152,8 @@ def test_address_and_link(board):
 
 def test_thumb_is_in_use(board):
     board.exec("from hal import lan9118_thumb as t")
-    wanted, push, pull = board.value("kind, lan.push is t.push, lan.pull is t.pull")
-    assert push == pull == (wanted == "thumb")
+    wanted, push, fetch = board.value("kind, lan.push is t.push, lan.fetch is t.fetch")
+    assert push == fetch == (wanted == "thumb")
 
 
 def test_frame_of_any_length_arrives_whole(board):
@@ -222,7 +222,7 @@ def test_two_pieces_of_memory_go_out_as_one_frame(board, start):
     lens = [(54, n) for n in (6, 7, 8, 9, 31, 32, 33, 63, 64, 1459, 1460)] + [(61, 9)]
     pieces = [([start, start * 3 + k], n) for k, n in enumerate(lens)]
     before = board.value("count('tx')")
-    out = board.exec(f"for offs, lens in {pieces}: gather(offs, lens)")
+    out = board.exec(f"for offs, lens in {pieces}: two(offs, lens)")
     assert out.split() == ["0"] * len(pieces)
     for offs, lens in pieces:
         assert board.recv() == b"".join(ROM[o : o + n] for o, n in zip(offs, lens, strict=True))
@@ -299,7 +299,7 @@ def work():
     for i in range(6): pbuf.free(kept[i])
     e = d.tx(tx2)
     e |= d.tx(tx3)
-    e |= d.gather(d.dev, pieces)
+    e |= d.send2(d.dev, pieces)
     d.link()
     d.multicast(d.mac, True)
     d.multicast(d.mac, False)

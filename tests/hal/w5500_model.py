@@ -32,7 +32,7 @@ class Chip:
     link        PHYCFGR's lower bits: 1 link, 2 100 Mbit/s, 4 full duplex
     slow        how often IR is read until a frame has been sent; None: it never is
     scramble    each so many-th frame gets a length without sense
-    tear        a frame that arrives between the two halves of RX_RSR
+    tear        a frame that arrives after `tear_in` more bytes of RX_RSR have been read
     dead        what every byte reads as, if the chip does not answer
     """
 
@@ -42,6 +42,7 @@ class Chip:
         self.link = 7
         self.slow = 2
         self.tear = self.dead = self.cable = None
+        self.tear_in = 0
         self.stuck = False  # it does not open
         self.scramble = self.frames = 0
         self.sent = []
@@ -171,10 +172,9 @@ class Chip:
                 s[IR] |= SENDOK
         if at == RSR or at == RSR + 1:
             size = self._received()
-            if at == RSR and self.tear is not None:
-                frame = self.tear
-                self.tear = None
-                self.receive(frame)
+            self.tear_in -= 1
+            if self.tear_in == 0:
+                self.receive(self.tear)
             return size >> 8 if at == RSR else size & 0xFF
         return s[at]
 

@@ -12,7 +12,7 @@ from .test_kernels import EDGES, Random
 PEER, US = b"\x0a\x00\x00\x02", b"\xc0\xa8\xff\x01"
 MAC = b"\x02\x00\x00\x00\x00\x01"
 PEER_MAC = b"\x02\xff\xee\x00\x00\x02"
-ETH, IP4, T, U, PING, TABLE, PORTS, PCBS, NREGS = 60, 70, 90, 140, 150, 170, 174, 180, 67
+ETH, IP4, T, U, PING, TABLE, PORTS, PCBS, NREGS = 60, 70, 90, 140, 150, 170, 174, 180, 66
 
 
 def raw(data):
@@ -30,7 +30,7 @@ def registers(seq, ack, wnd, room, armed=1, summed=0):
     hot[5], hot[6], hot[7], hot[8] = 1234, TABLE, 3, PCBS
     hot[9], hot[10], hot[11], hot[12], hot[13] = ETH, IP4, T, U, PING
     hot[20] = 0x3FFFFFFF
-    hot[22], hot[23], hot[25], hot[26], hot[27] = 64, summed, 1500, PORTS, 3
+    hot[22], hot[24], hot[25], hot[26], hot[27] = 64, summed, 1500, PORTS, 3
     hot[PORTS + 1] = 0x0700
     r = 28 + (PEER[3] & 7) * 3
     hot[r], hot[r + 1], hot[r + 2] = raw(PEER), PEER_MAC[0] | PEER_MAC[1] << 8, raw(PEER_MAC[2:])
@@ -197,7 +197,7 @@ def test_datagrams_are_found_by_their_port():
     hot = registers(1, 1, 1, 1)
     for n in (1, 2, 3, 18, 19, 1472):
         for summed in (0, 1):
-            hot[23] = summed
+            hot[24] = summed
             kind, h, _ = checked(hot, frame(UDP, datagram(bytes(range(256)) * 6)[: 8 + n]))
             assert kind == (3 if n == 1536 else 0), "the length in the header is another"
             kind, h, _ = checked(hot, frame(UDP, datagram((bytes(range(256)) * 6)[:n])))
@@ -265,7 +265,7 @@ def test_tcp_window_at_every_edge():
         for shown in (-1, 0, 1, 1459, 1460, 5840, 70000):
             for wnd in (0, 1, 1460, 5840, 100_000):
                 for step, scale in ((1460, 0), (1460, 2), (10_000, 7)):
-                    regs = array("I", [0] * 67)
+                    regs = array("I", [0] * 66)
                     regs[5] = nxt
                     regs[6] = (nxt + shown) & 0xFFFFFFFF
                     regs[37] = wnd
