@@ -49,7 +49,9 @@ is answered at once then needs no pbuf. They are functions, not methods: calling
 
     send(dev, buf, off, n)
                 Send the frame of `n` bytes at buf[off], of a good length, as tx() does. It is
-                copied out when this returns OK.
+                copied out when this returns OK. With GATHER, a frame may come in two pieces: `n`
+                of the first is the frame's length << 16 | 0x1000 | its own, and if that was OK,
+                of the second the frame's length << 16 | 0x2000 | its own.
 
     send2(dev, pieces)
                 The same for a frame of two pieces of memory: `pieces` is an array('I') of the

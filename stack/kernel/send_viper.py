@@ -156,7 +156,7 @@ def _queue_new(pcb, buf, off: int, n: int) -> int:
     left = int(tcp.segs_avail)
     if regs[_QUEUED] >= regs[_QUEUELEN] or left == 0:
         return 1
-    if int(ram.avail) < 2 or int(refs.avail) == 0:
+    if ptr32(ram.regs)[0] < 2 or ptr32(refs.regs)[0] == 0:
         return 1
     p = pbuf_alloc(ram, 56, 20)
     q = pbuf_alloc(refs, 0, 0)
@@ -341,18 +341,17 @@ def tcp_push(pcb) -> int:
             regs[_SND_NXT] = regs[_SND_NXT] + n
             if send2 is none:
                 p = seg.p
-                why = int(driver.tx(p))
+                err = int(driver.tx(p))
                 if int(p.ref) > 1:
                     r[_SEG_KEEP] = 0
             else:
                 piece[0] = int(w) + 2
                 piece[2] = r[_SEG_TEXT]
                 piece[3] = n
-                why = int(send2(dev, pieces))
+                err = int(send2(dev, pieces))
             k = hot[_ETH] + 1
-            if why:
+            if err:
                 k += 5
-                why = 0
             hot[k] = hot[k] + 1
             sent += 1
             last = seg
