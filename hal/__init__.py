@@ -36,7 +36,7 @@ writes on some ports excepted; see there). Its contract:
                 without a filter passes every group and does nothing here. Calls are counted per
                 address nowhere: the caller joins once and leaves once.
 
-A driver whose processor moves the bytes itself may have four more, and DIRECT in its caps; what
+A driver whose processor moves the bytes itself may have three more, and DIRECT in its caps; what
 is answered at once then needs no pbuf. They are functions, not methods: calling one costs less.
 
     dev         array('I'), the driver's registers, their first argument
@@ -55,7 +55,8 @@ is answered at once then needs no pbuf. They are functions, not methods: calling
 
     send2(dev, pieces)
                 The same for a frame of two pieces of memory: `pieces` is an array('I') of the
-                first one's address and length, and the second one's.
+                first one's address and length, and the second one's. Text is sent with this, or
+                else, if the driver has none, with tx().
 
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 

@@ -74,7 +74,8 @@ def gather(net):
     if net.netifs:
         driver = net.netifs[0].driver
         if driver.caps & _CAN_FETCH:
-            dev, fetch, send, send2 = driver.dev, driver.fetch, driver.send, driver.send2
+            dev, fetch, send = driver.dev, driver.fetch, driver.send
+            send2 = getattr(driver, "send2", None)
     regs = net.timers.regs
     regs[_DIRECT] = 1 if fetch else 0
     regs[_NETIFS] = len(net.netifs)
