@@ -29,13 +29,13 @@ UNIX = $(SUBMAKE) -C $(MPY)/ports/unix VARIANT=standard \
 FROZEN := $(sort $(shell find stack hal firmware \
 	\( -name '*.py' -o -name '*.[ch]' -o -name '*.ld' -o -name '*.mk' \) 2>/dev/null))
 
-.PHONY: help setup firmware demo repl deploy emulate test bench lint format clean distclean FORCE
+.PHONY: help setup firmware demo repl deploy emulate test test-board bench lint format clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
 	@echo "lwpy: a TCP/IP stack in Python for microcontrollers"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
 		while IFS='|' read -r t h; do printf '%-17s %s\n' "$$t" "$$h"; done
 	@echo
 	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
@@ -65,6 +65,10 @@ emulate: $(if $(filter renode,$(EMULATOR)),build/$(BOARD).elf .venv/lwpy.stamp,s
 
 test: setup lint ## Run every test that can run here.
 	@$(PYTHON) -m pytest $(ARGS)
+
+test-board: .venv/lwpy.stamp ## Test the board at PORT, which has lwpy (deploy or firmware).
+	@[ -n "$(PORT)" ] || { echo "lwpy: say where the board is: make test-board PORT=/dev/ttyACM0" >&2; exit 1; }
+	@LWPY_PORT=$(PORT) $(PYTHON) -m pytest tests/board $(ARGS)
 
 bench: setup ## Count instructions per packet, beside lwIP's and MicroPython's socket.
 	@$(PYTHON) -m tests.bench $(ARGS)
