@@ -66,6 +66,16 @@ def test_leaves_a_main_py_of_the_user_alone(capsys, bare):
     assert len(page(bare)) == 200
 
 
+def test_code_for_armv6m_serves_too(capsys, bare, monkeypatch):
+    """A Cortex-M3 runs what is compiled for the RP2040, where two kernels always decline."""
+    real = deploy.ask
+    monkeypatch.setattr(deploy, "ask", lambda console: real(console) | {"march": "armv6m"})
+    status, out, err = run(capsys, bare, "--force")
+    assert status == 0, err
+    assert "lib/stack/kernel/fast_viper.mpy" in out
+    assert len(page(bare)) == 200
+
+
 GOOD = {"version": (1, 25), "mpy": 6, "mpy_sub": 3, "march": "armv7m", "viper": True}
 GOOD |= {"heap": 1 << 20, "disk": 1 << 20, "machine": "mps2-an385 with Cortex-M3"}
 
