@@ -5,7 +5,7 @@ $(error MicroPython does not build in a folder whose path has a space: $(CURDIR)
 endif
 
 MPY_DIR ?= build/micropython-src
-BOARD := MPS2_AN385
+BOARD := $(if $(filter renode,$(EMULATOR)),STM32F4_RENODE,MPS2_AN385)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 export LWPY_BUILD := $(CURDIR)/build
 
@@ -29,17 +29,18 @@ UNIX = $(SUBMAKE) -C $(MPY)/ports/unix VARIANT=standard \
 FROZEN := $(sort $(shell find stack hal firmware \
 	\( -name '*.py' -o -name '*.[ch]' -o -name '*.ld' -o -name '*.mk' \) 2>/dev/null))
 
-.PHONY: help setup firmware demo repl deploy emulate test bench lint format clean distclean FORCE
+.PHONY: help setup firmware demo repl deploy emulate test test-board bench lint format clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
 	@echo "lwpy: a TCP/IP stack in Python for microcontrollers"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
 		while IFS='|' read -r t h; do printf '%-17s %s\n' "$$t" "$$h"; done
 	@echo
 	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
 	@echo "  BOARD=<board>     A folder of firmware/boards/; MPS2_AN385 is the emulated one."
+	@echo "  EMULATOR=renode   Where there is a renode: its board (STM32F4_RENODE), for emulate."
 	@echo "  IP=<address/bits> GW=<address>  The board's own address, and its gateway's: for deploy."
 	@echo "  PORT=<port>       A serial port: /dev/ttyACM0, socket://host:port, rfc2217://host:port."
 	@echo "  ARGS=<arguments>  Are passed on by test, bench, demo and repl: make test ARGS='-k tcp'"
@@ -59,11 +60,15 @@ deploy: build/mpy-cross .venv/lwpy.stamp ## Copy lwpy to the BOARD at PORT, whic
 	@$(PYTHON) -m tools.deploy $(BOARD) $(if $(PORT),--port $(PORT)) $(if $(IP),--ip $(IP)) \
 		$(if $(GW),--gw $(GW)) $(if $(FORCE),--force) $(if $(DRY),--dry-run)
 
-emulate: setup ## Boot the emulated microcontroller; its console is at the PORT it prints.
-	@$(PYTHON) -m emulator serve $(ARGS)
+emulate: $(if $(filter renode,$(EMULATOR)),build/$(BOARD).elf .venv/lwpy.stamp,setup) ## Boot the emulated microcontroller; its console is at the PORT it prints.
+	@$(PYTHON) -m emulator serve $(if $(EMULATOR),--emulator $(EMULATOR)) $(ARGS)
 
 test: setup lint ## Run every test that can run here.
 	@$(PYTHON) -m pytest $(ARGS)
+
+test-board: .venv/lwpy.stamp ## Test the board at PORT, which has lwpy (deploy or firmware).
+	@[ -n "$(PORT)" ] || { echo "lwpy: say where the board is: make test-board PORT=/dev/ttyACM0" >&2; exit 1; }
+	@LWPY_PORT=$(PORT) $(PYTHON) -m pytest tests/board $(ARGS)
 
 bench: setup ## Count instructions per packet, beside lwIP's and MicroPython's socket.
 	@$(PYTHON) -m tests.bench $(ARGS)
@@ -78,7 +83,7 @@ format: setup ## Put the sources into the project's style.
 
 clean: ## Remove what was built.
 	@rm -rf build/obj build/log build/mpy-cross build/micropython build/micropython32 \
-		build/firmware.elf build/bare.elf build/frozen.list build/mpy_dir build/peers
+		build/*.elf build/frozen.list build/mpy_dir build/peers
 
 distclean: ## Remove what was built and what was downloaded.
 	@rm -rf build .venv .pytest_cache .ruff_cache .hypothesis
@@ -138,6 +143,17 @@ build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 		$(QEMU_PORT) BUILD=$(CURDIR)/build/obj/$(BOARD) MICROPY_HEAP_SIZE=1048576 \
 		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py
 	@install build/obj/$(BOARD)/firmware.elf $@
+
+# The board that Renode emulates; its makefile and its linker script are in its folder.
+RENODE := STM32F4_RENODE
+RENODE_DIR := $(CURDIR)/firmware/boards/$(RENODE)
+build/$(RENODE).elf: build/mpy-cross build/frozen.list $(FROZEN)
+	@$(STEP) $(RENODE) "building the firmware for $(RENODE)" \
+		'If the log names a Python file, correct that. $(CLEAN_LOG)' \
+		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(RENODE) BOARD_DIR=$(RENODE_DIR) \
+		USER_C_MODULES=$(RENODE_DIR) BUILD=$(CURDIR)/build/obj/$(RENODE) \
+		MICROPY_HEAP_SIZE=155648 FROZEN_MANIFEST=$(RENODE_DIR)/manifest.py
+	@install build/obj/$(RENODE)/firmware.elf $@
 
 # A board without lwpy, and with a heap as small as a real one's, to deploy to.
 build/bare.elf: build/mpy-cross $(wildcard $(BOARD_DIR)/bare/* $(BOARD_DIR)/glue/*)

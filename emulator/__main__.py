@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 
+from . import renode
 from .console import Console, ConsoleError, DeviceError
 from .qemu import FIRMWARE, HTTP, EmulatorError, Machine, free_port
 
@@ -42,11 +43,12 @@ def _arguments(argv):
     top = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="demo|repl|run|serve")
     emulated = argparse.ArgumentParser(add_help=False)
-    emulated.add_argument("--elf", default=FIRMWARE, help="the firmware (build/firmware.elf)")
+    emulated.add_argument("--emulator", choices=("qemu", "renode"), default="qemu")
+    emulated.add_argument("--elf", help="the firmware (build/firmware.elf, or the Renode board's)")
     emulated.add_argument(
         "--net", default="user", help="user (default), tap:NAME, stream:..., none"
     )
-    emulated.add_argument("--netns", metavar="NAME", help="run QEMU in this network namespace")
+    emulated.add_argument("--netns", metavar="NAME", help="run it in this network namespace")
     emulated.add_argument("--pcap", metavar="FILE", help="write every frame to FILE")
     emulated.add_argument(
         "--icount", action="store_true", help="one instruction is one nanosecond"
@@ -89,13 +91,33 @@ def _board(args):
         with Console(args.port) as console:
             yield console, None
         return
+    if args.emulator == "renode":
+        with _renode(args) as machine:
+            args.machine = machine
+            yield machine.console, None
+        return
     forward = list(args.forward)
     if not any(guest == HTTP for _, guest, _ in forward):
         forward.append((free_port(8080), HTTP, "tcp"))
-    options = {"elf": args.elf, "net": args.net, "netns": args.netns}
+    options = {"elf": args.elf or FIRMWARE, "net": args.net, "netns": args.netns}
     with Machine(hostfwd=forward, icount=args.icount, pcap=args.pcap, **options) as machine:
         args.machine = machine
         yield machine.console, machine.url if args.net == "user" else None
+
+
+@contextlib.contextmanager
+def _renode(args):
+    """Start Renode, on a TAP interface that exists, or on one in a namespace of its own."""
+    elf = args.elf or renode.FIRMWARE
+    kind, _, name = args.net.partition(":")
+    if kind in ("tap", "none"):
+        with renode.Renode(elf, name or None, args.netns) as machine:
+            yield machine
+        return
+    with renode.namespace() as args.netns, renode.Renode(elf, renode.TAP, args.netns) as machine:
+        args.net = "namespace " + args.netns
+        print(f"To be in its network: ip netns exec {args.netns} COMMAND", flush=True)
+        yield machine
 
 
 def _demo(args, console, url):

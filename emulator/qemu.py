@@ -153,7 +153,7 @@ class Machine:
         for need, remedy in (
             (shutil.which(QEMU), f"{QEMU} is not installed: apt install qemu-system-arm"),
             (self.elf.is_file(), f"there is no firmware at {self.elf}: make firmware"),
-            (_is_elf(self.elf), f"{self.elf} is no ELF file"),
+            (is_elf(self.elf), f"{self.elf} is no ELF file"),
         ):
             if not need:
                 raise EmulatorError(remedy)
@@ -178,7 +178,7 @@ class Machine:
                 stderr=self._stderr,
                 pass_fds=fds,
                 start_new_session=True,  # Ctrl-C in the terminal is ours to handle
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
             if self._wire is not None:
                 self._wire.close()
@@ -230,7 +230,8 @@ class Machine:
         self._stderr.close()
 
 
-def _is_elf(path):
+def is_elf(path):
+    """Return True if there is an ELF file at `path`."""
     try:
         with open(path, "rb") as f:
             return f.read(4) == b"\x7fELF"
@@ -256,7 +257,7 @@ def _connect(net):
     return None
 
 
-def _end_with_parent():
-    """In the new process: have the kernel end it when the one that started it is gone."""
+def end_with_parent():
+    """In a new process: have the kernel end it when the one that started it is gone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -49,7 +49,14 @@ is answered at once then needs no pbuf. They are functions, not methods: calling
 
     send(dev, buf, off, n)
                 Send the frame of `n` bytes at buf[off], of a good length, as tx() does. It is
-                copied out when this returns OK.
+                copied out when this returns OK. With GATHER, a frame may come in two pieces: `n`
+                of the first is the frame's length << 16 | 0x1000 | its own, and if that was OK,
+                of the second the frame's length << 16 | 0x2000 | its own.
+
+    send2(dev, pieces)
+                The same for a frame of two pieces of memory: `pieces` is an array('I') of the
+                first one's address and length, and the second one's. Text is sent with this, or
+                else, if the driver has none, with tx().
 
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 

@@ -16,17 +16,17 @@ from array import array
 
 import micropython
 
-from stack.err import ERR_MEM, ERR_VAL
+from stack.err import ERR_MEM, ERR_VAL, OK
 from stack.kernel import reg_add
 from stack.mpy import const
 from stack.pbuf import LEAD, alloc, copy_partial, free
 
 from . import DIRECT, FRAME_SUM, GATHER, MULTICAST_FILTER
 from .groups import crc_bit, half
-from .lan9118_viper import NAMES, fetch, push, read, wait_clear, write
+from .lan9118_viper import NAMES, fetch, push, read, send2, wait_clear, write
 
 try:
-    from .lan9118_thumb import fetch, push
+    from .lan9118_thumb import fetch, push, send2
 except (ImportError, SyntaxError, ValueError):  # asm_thumb compiles only for an ARMv7-M
     pass
 
@@ -89,7 +89,7 @@ class LAN9118:
     Allocates only when made.
     """
 
-    caps = GATHER | MULTICAST_FILTER | FRAME_SUM | DIRECT
+    caps = DIRECT | GATHER | MULTICAST_FILTER | FRAME_SUM
     mtu = 1500
 
     def __init__(self, base=0x40200000, mac=None):
@@ -98,6 +98,7 @@ class LAN9118:
         self.frames = None
         self.fetch = fetch
         self.send = push
+        self.send2 = send2
         self._up = False
         self._groups = bytearray(64)  # how many groups joined stand for each bit of the hash
         self._reset(base)
@@ -172,24 +173,20 @@ class LAN9118:
         """Send chain `p` from where it lies; it is copied out when this returns, and stays the
         caller's. Returns OK, ERR_VAL for a bad length, ERR_MEM if the FIFO has no room now."""
         n = int(p.tot_len)
-        q = p.next
-        if n < 14 or n > _MAX_FRAME or q is not _NONE and q.next is not _NONE:
-            err = int(self._tx_unusual(p))
-            if err != 1:
-                return err
+        k = int(p.len)
+        if n < 14 or n > _MAX_FRAME or k == 0:
+            return int(self._tx_unusual(p))
+        send = self.send
         dev = self.dev
-        piece = n << 16
-        while True:
-            k = int(p.len)
-            if k:
-                if k != n:
-                    piece |= _MORE
-                err = int(push(dev, p.buf, int(p.off), piece | k))
-                n -= k
-                if err or n == 0:
-                    return err
-                piece = piece >> 16 << 16 | _NEXT
-            p = p.next
+        if k == n:
+            return int(send(dev, p.buf, p.off, n))
+        q = p.next
+        if k + int(q.len) != n:
+            return int(self._tx_unusual(p))
+        err = int(send(dev, p.buf, p.off, n << 16 | _MORE | k))
+        if err == 0:
+            send(dev, q.buf, q.off, n << 16 | _NEXT | n - k)
+        return err
 
     def link(self):
         """Return True if there is a link, and set the MAC to the duplex that was negotiated. Also
@@ -215,14 +212,29 @@ class LAN9118:
         self._mac_write(_HASHH if first else _HASHL, high, low)
 
     def _tx_unusual(self, p):
-        """Return 1 for a chain of three or more pbufs that the chip takes as it is; or send it,
-        joined in a receive pbuf, and return as tx()."""
+        """Send a chain of any number of pbufs, joined in a receive pbuf where the chip does not
+        take it as it is. Returns as tx()."""
         n = p.tot_len
+        dev = self.dev
         if n < 14 or n > _MAX_FRAME:
-            reg_add(self.dev, _TX_ERROR, 1)
+            reg_add(dev, _TX_ERROR, 1)
             return ERR_VAL
-        if not _has_crumb(p.next):
-            return 1
+        if _has_crumb(p.next):
+            return self._tx_joined(p)
+        piece = n << 16
+        while n:
+            k = p.len
+            if k:
+                n -= k
+                err = push(dev, p.buf, p.off, piece | (_MORE if n else 0) | k)
+                if err:
+                    return err
+                piece |= _NEXT
+            p = p.next
+        return OK
+
+    def _tx_joined(self, p):
+        n = p.tot_len
         q = alloc(self.frames, 0, n)
         if q is None:
             reg_add(self.dev, _TX_FULL, 1)

@@ -7,9 +7,9 @@ import pytest
 HERE = Path(__file__).parent
 INTERPRETERS = ("cpython", "unix64", "unix32", "cortex-m3")
 ALIASES = {"micropython": "unix64", "micropython32": "unix32"}
-TIERS = ("unit", "alloc", "netsim", "fuzz", "tap", "emulator", "bench")
+TIERS = ("unit", "alloc", "netsim", "fuzz", "tap", "emulator", "board", "bench")
 FOLDERS = {"stack": "unit", "hal": "unit"}  # the others are called as their tier
-ON_DEVICE = ("emulator", "bench", "lan9118")
+ON_DEVICE = ("emulator", "board", "bench", "lan9118")
 
 
 def place(nodeid):

@@ -13,7 +13,7 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BOARDS = ROOT / "firmware" / "boards"
-PC_KERNELS = "plain.py"  # what CPython runs: viper.py and its like stand in for them
+HAL = ("__init__", "clock", "wire", "faults", "sim")  # the last three: for tests there
 
 
 class BoardError(Exception):
@@ -33,9 +33,8 @@ def files(table):
     """Return {place on the board: source file} of all that goes there; .mpy if it is compiled."""
     found = {"main.py": ROOT / "firmware" / "main.py"}
     for path in sorted((ROOT / "stack").rglob("*.py")):
-        if not path.name.endswith(PC_KERNELS):
-            found[f"lib/{path.relative_to(ROOT).with_suffix('.mpy')}"] = path
-    for name in ("__init__", "clock", *table["drivers"]):
+        found[f"lib/{path.relative_to(ROOT).with_suffix('.mpy')}"] = path
+    for name in (*HAL, *table["drivers"]):
         found[f"lib/hal/{name}.mpy"] = ROOT / "hal" / f"{name}.py"
     for path in sorted((ROOT / "firmware" / "examples").glob("*.py")):
         found[f"lib/examples/{path.stem}.mpy"] = path

@@ -4,9 +4,9 @@
 
 GET and HEAD of a path (not of a full address, as proxies ask); one request a connection
 ("Connection: close"). All memory is made at set-up: each connection has a slot for what is known
-of its request and response. Bodies are sent from where they lie, ROM included. A client may be
-slow, send its request in pieces, or half-close: its slot waits, and is taken back _PATIENCE polls
-(10 s) after it last made progress.
+of its request and response. Bodies are sent from where they lie, ROM included; small ones lie
+behind their heads. A client may be slow, send its request in pieces, or half-close: its slot
+waits, and is taken back some 10 s after it last made progress.
 
 A request without a body ends with an empty line, so its end is in the last four bytes that came:
 no header is looked at, whatever its length.
@@ -14,14 +14,16 @@ no header is looked at, whatever its length.
 
 from .. import pbuf
 from ..err import ERR_ABRT, ERR_MEM, OK
-from ..kernel import same
+from ..kernel import copy, same
 from ..mpy import const
+from ..timer import Timer
 
 _LINE = const(64)  # bytes of the request line that are kept, enough for method and path
 _MAX_PATH = const(58)
 _MAX_REQUEST = const(8192)
-_POLL = const(4)  # half-seconds
-_PATIENCE = const(5)
+_SMALL = const(536)  # a response that is kept in one piece
+_TICK_MS = const(2000)
+_PATIENCE = const(5)  # ticks
 _LF = const(10)
 _CR = const(13)
 
@@ -36,7 +38,10 @@ class Resource:
             "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n%sConnection: close\r\n\r\n"
         )
         self.head = (text % (status, kind, size, headers)).encode()
+        self.head_len = len(self.head)
         self.body = body
+        if fill is None and self.head_len + size <= _SMALL:
+            self.head += body
         self.size = size
         self.fill = fill
         self.path = ""
@@ -97,6 +102,9 @@ class Server:
         size = max([r.size for r in self.routes if r.fill is not None] or [0])
         self.slots = [_Slot(self, size) for _ in range(net.cfg.NUM_TCP_PCB)]
         self.requests = 0  # answered, 28 bits, wrapping
+        self.waiting = False  # is any slot stalled?
+        self.timers = net.timers
+        self.timer = Timer(_tick, self)  # runs while anybody is connected
 
 
 def serve(net, routes, port=80, served=None):
@@ -129,8 +137,8 @@ def _accept(server, pcb, err):
             tcp.recv(pcb, _recv)
             tcp.sent(pcb, _sent)
             tcp.err(pcb, _err)
-            tcp.poll(pcb, _poll, _POLL)
-            tcp.nagle_disable(pcb)  # whole responses are queued: there is nothing to collect
+            if not server.timer.running:
+                server.timers.start(server.timer, _TICK_MS)
             return OK
     return ERR_MEM
 
@@ -159,21 +167,34 @@ def _sent(slot, pcb, n):
         _pump(slot)
     elif slot.peer_done and slot.acked == slot.total:
         err = _close(slot)
-    for other in slot.server.slots:  # what is free now may be what another one waits for
-        if other.stalled and other is not slot:
-            _pump(other)
-            slot.tcp.output(other.pcb)
+    if slot.server.waiting:
+        _wake(slot.server, slot)
     return err
 
 
-def _poll(slot, pcb):
-    slot.idle += 1
-    if slot.idle > _PATIENCE:
-        slot.tcp.abort(pcb)
-        return ERR_ABRT
-    if slot.head is not None and not slot.fin:
-        _pump(slot)
-    return OK
+def _wake(server, slot):
+    """What is free now may be what others than `slot` wait for."""
+    server.waiting = slot.stalled
+    for other in server.slots:
+        if other.stalled and other is not slot:
+            _pump(other)
+            other.tcp.output(other.pcb)
+
+
+def _tick(server):
+    """Let whoever is stalled try again, and lose patience with who has made no progress."""
+    tcp = server.tcp
+    for slot in server.slots:
+        pcb = slot.pcb
+        if pcb is not None:
+            slot.idle += 1
+            if slot.idle > _PATIENCE:
+                tcp.abort(pcb)
+            elif slot.stalled:
+                _pump(slot)
+                tcp.output(pcb)
+            if not server.timer.running:
+                server.timers.start(server.timer, _TICK_MS)
 
 
 def _err(slot, err):
@@ -196,9 +217,15 @@ def _close(slot):
 def _read(slot, p):
     """Keep the request's beginning, and count the line ends that it ends with."""
     n = p.tot_len
-    if slot.got < _LINE:
-        pbuf.copy_partial(p, slot.line, slot.got, _LINE - slot.got)
-    slot.got += n
+    got = slot.got
+    slot.got = got + n
+    if got == 0 and n >= 4 and p.next is None:
+        copy(slot.line, 0, p.buf, p.off, n if n < _LINE else _LINE)
+        if same(p.buf, p.off + n - 4, b"\r\n\r\n", 0, 4):  # nearly always it is all there
+            slot.newlines = 2
+            return
+    elif got < _LINE:
+        pbuf.copy_partial(p, slot.line, got, _LINE - got)
     if n >= 4:
         slot.newlines = 0
         pbuf.copy_partial(p, _tail, 0, 4, n - 4)
@@ -249,12 +276,12 @@ def _respond(slot, resource):
     slot.idle = 0
     slot.head = resource.head
     slot.body = resource.body
-    slot.total = len(resource.head) + resource.size
+    slot.total = resource.head_len + resource.size
     if resource.fill is not None:
         resource.fill(slot.own)
         slot.body = slot.own
     if slot.line[0] == 0x48:  # HEAD
-        slot.total = len(resource.head)
+        slot.total = resource.head_len
     _pump(slot)
     if server.served is not None:
         server.served(resource.path)
@@ -264,24 +291,30 @@ def _pump(slot):
     """Queue as much of the response as there is room for, and the FIN behind it."""
     tcp = slot.tcp
     pcb = slot.pcb
-    slot.stalled = True
+    total = slot.total
     first = len(slot.head)
     mss = pcb.mss
-    while slot.off < slot.total:
-        off = slot.off
+    off = slot.off
+    while off < total:
         if off < first:
             buf = slot.head
             at = off
-            n = first - off
+            n = (first if first < total else total) - off
         else:
             buf = slot.body
             at = off - first
-            n = slot.total - off
-        n = min(n, mss - off % mss, tcp.sndbuf(pcb))  # whole segments
-        more = tcp.MORE if off + n < slot.total else 0
+            n = total - off
+        most = mss - off % mss  # whole segments
+        if n > most:
+            n = most
+        most = tcp.sndbuf(pcb)
+        if n > most:
+            n = most
+        more = tcp.MORE if off + n < total else 0
         if n == 0 or tcp.write(pcb, buf, at, n, more) != OK:
-            return  # `sent` and `poll` try again
-        slot.off = off + n
-    if tcp.shutdown(pcb, False, True) == OK:
-        slot.fin = True
-        slot.stalled = False
+            break
+        slot.off = off = off + n
+    slot.fin = off == total and tcp.shutdown(pcb, False, True) == OK
+    slot.stalled = not slot.fin  # then _sent() and _tick() try again
+    if slot.stalled:
+        slot.server.waiting = True

@@ -56,7 +56,7 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(65)
+_NREGS = const(66)
 _AVAIL = const(0)  # of a pool, as in pbuf.py
 _LOW = const(1)
 _EMPTY = const(2)
@@ -216,7 +216,7 @@ def _datagram(hot, buf, m):
     port = _half(buf, 38)
     if _big(buf, 40) != m or _half(buf, 42) == 0 or port == 0:
         return 0
-    for i in range(hot[_UDP_PCBS] - 1, -1, -1):
+    for i in range(hot[_UDP_PCBS]):
         if hot[hot[_UDP_TABLE] + i] == port:
             hot[_CUR] = i + 1
             hot[_LEN] = m - 8

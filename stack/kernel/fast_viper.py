@@ -61,7 +61,7 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(65)
+_NREGS = const(66)
 _AVAIL = const(0)  # of a pool, as in pbuf.py
 _LOW = const(1)
 _EMPTY = const(2)
@@ -74,10 +74,11 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
     w = buf
     h = ptr16(buf)
     b = ptr8(buf)
-    if n < 42 or hot[_ON] == 0 or h[1] != hot[0] or w[1] != hot[1] or h[7] != 8:
-        return 0
     tlen = b[18] << 8 | b[19]
-    if b[16] != 0x45 or w[8] != hot[_IP] or h[11] & 0xFF3F or tlen < 28 or tlen > n - 14:
+    if n < 42 or tlen < 28 or tlen > n - 14:
+        return 0
+    s = (h[1] ^ hot[0]) | (w[1] ^ hot[1]) | (h[7] ^ 8) | (hot[_ON] ^ 1)
+    if s | (b[16] ^ 0x45) | (w[8] ^ hot[_IP]) | (h[11] & 0xFF3F):
         return 0
     s = h[8] + h[9] + h[10] + h[11] + h[12] + h[13] + h[14] + h[15] + h[16] + h[17]
     if (s & 0xFFFF) + (s >> 16) != 0xFFFF:
@@ -192,17 +193,17 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
     if hot[r] != w[7] or h[14] == 0:
         return 0
     if proto == 17:
-        if b[40] << 8 | b[41] != m or h[21] == 0 or h[19] == 0:
-            return 0
+        r = h[19]
         k = hot[_UDP_TABLE]
-        i = hot[_UDP_PCBS]
-        while True:
-            if i == 0:
+        i = k + hot[_UDP_PCBS]
+        s = k
+        if b[40] << 8 | b[41] != m or h[21] == 0 or r == 0 or i == k:
+            return 0
+        while hot[s] != r:
+            s += 1
+            if s == i:
                 return 0
-            i -= 1
-            if h[19] == hot[k + i]:
-                break
-        hot[_CUR] = i + 1
+        hot[_CUR] = s - k + 1
         hot[_LEN] = m - 8
         hot[_PORT] = b[36] << 8 | b[37]
         i = hot[_ETH]

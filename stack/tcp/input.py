@@ -20,7 +20,6 @@ from ..kernel import (
 )
 from ..mpy import const
 from ..pbuf import free
-from ..pbuf import header as pbuf_header
 from . import (
     ack,
     blind,
@@ -70,6 +69,7 @@ _NOT_ACCEPTABLE = const(1)  # tcp_check() says so
 _HAS_RST = const(2)
 _HAS_SYN = const(3)
 _BRINGS_UTO = const(5)
+_URG = const(0x20)
 _SYN_SENT = const(2)
 _SYN_RCVD = const(3)
 _ESTABLISHED = const(4)
@@ -100,7 +100,14 @@ def receive(p, netif, addrs, alen):
 
 def found(net, p, netif):
     """frame_check() has found a segment for us. Takes ownership of `p`."""
-    _arrived(net, tcp_arrive(net, p, SEG, OPT), p, netif, _ADDRS, ALEN)
+    pcb = tcp_arrive(net, p, SEG, OPT)
+    if pcb is None or not _SYN_SENT < pcb.state < _TIME_WAIT:
+        return _arrived(net, pcb, p, netif, _ADDRS, ALEN)
+    serial = pcb.serial
+    if not _synchronized(pcb, p, netif, _ADDRS):
+        free(p)
+    if pcb.serial == serial:
+        done(pcb, pcb.regs)
 
 
 def _busy(pcb):
@@ -127,7 +134,7 @@ def done(pcb, regs):
     """The segment is processed, and the connection is there: send what is due."""
     regs[_BUSY] = 0
     output(pcb)
-    if not regs[_ARMED]:
+    if not regs[_ARMED] and (pcb.state == _ESTABLISHED or SEG[_SEG_DATA_LEN]):
         fastpath.arm(pcb)
 
 
@@ -260,7 +267,7 @@ def _synchronized(pcb, p, netif, addrs):
         text.offer_again(pcb)
         if pcb.serial != serial:
             return False
-    return _text(pcb, p)
+    return (SEG[_SEG_LEN] or SEG[_SEG_FLAGS] & _URG) and _text(pcb, p)
 
 
 def _unusual(pcb, why):
@@ -347,7 +354,9 @@ def _text(pcb, p):
         return False
     if pcb.ecn >= _ECN_ON:
         ecn.arrived(pcb)
-    pbuf_header(p, -hlen)
+    p.off += hlen
+    p.len -= hlen
+    p.tot_len -= hlen
     text.accept(pcb, p, fin)
     return True
 

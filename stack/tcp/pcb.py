@@ -37,6 +37,7 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    52 SND_BUF    bytes that the send buffer has room for   53 QUEUED  segments in both queues
    54 SENT_AT    when a segment was sent last, ms   55 TIMING  1 while a round trip is timed,
    56 TIMED_AT   which began then   57 NTH  of the last sending (rack.py)
+   65 QUEUELEN   TCP_SND_QUEUELEN
    58 ACKED_LEN  (mtu.py)   59 LAST_ACKED  (recovery.py)   64 PTO_DUE  1 if t_loss is to be started
 
 and while it is armed for sending, too (ARMED is 3):
@@ -68,7 +69,7 @@ _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
-NREGS = 65
+NREGS = 66
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
@@ -83,6 +84,7 @@ _NEXT_OUT = const(50)
 _OWES = const(51)
 _SND_BUF = const(52)
 _QUEUED = const(53)
+_QUEUELEN = const(65)
 _HOT_SEED = const(5)
 _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
@@ -105,7 +107,7 @@ class Seg:
     a kernel sends or keeps."""
 
     def __init__(self):
-        self.r = array("I", [0] * 11)
+        self.r = array("I", [0] * 12)
         self.p = self.q = self.next = None
         self.len = self.flags = 0
         self.marks = 0  # scoreboard.py
@@ -131,6 +133,7 @@ class Pcb:
         ]
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
+        self.kit = None  # what kernels work with: hot.gather()
         # what release() leaves so
         self.state = 0
         self.listener = self.early = None
@@ -155,7 +158,7 @@ class Pcb:
         copy(self.key, 0, _zeros, 0, _KEY_LEN)
         regs = self.regs
         reg_zero(regs, 0, _NEXT_OUT)
-        reg_zero(regs, _SND_BUF, NREGS - _SND_BUF)
+        reg_zero(regs, _SND_BUF, _QUEUELEN - _SND_BUF)
         regs[_SND_BUF] = cfg.TCP_SND_BUF
         regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
         self.alen = 4
@@ -232,10 +235,14 @@ class Tcp:
         self.ack = p = Pool(1, TRANSPORT + _HLEN, RAM).items[0]  # for ACKs of the fast path
         p.off = _FRAME
         p.len = p.tot_len = TRANSPORT + _HLEN - _FRAME
-        self.queuelen = cfg.TCP_SND_QUEUELEN
         self.segs_free = None
         self.segs_avail = 0
         self.kept = [None] * cfg.NUM_TCP_SEG  # segments for the next text: the first KEPT of hot
+        self.pieces = array("I", [0] * 4)  # what a driver's send2() is to send
+        for pcb in self.pcbs:
+            pcb.regs[_QUEUELEN] = cfg.TCP_SND_QUEUELEN
+        self.rto_min = cfg.TCP_RTO_MIN
+        self.rto_max = cfg.TCP_RTO_MAX
         for _ in range(cfg.NUM_TCP_SEG):
             seg_free(self, Seg())
         self.clock = array("I", [0, 0])  # ms since then, of RFC 7323's timestamps; and scratch

@@ -69,7 +69,7 @@ class Meter:
 
     def __init__(self):
         self.busy = self.polls = self.longest = 0
-        self.now = 0x3FFFFFFF - 20_000
+        self.ms = 0x3FFFFFFF - 20_000
         self.ready = pbuf.alloc(pbuf.Pool(1, 64, pbuf.RAM), 2, 60)
         pbuf.take(self.ready, b"\xff" * 6 + driver.mac + b"\x88\xb5", 0, 14)
 
@@ -84,19 +84,19 @@ class Meter:
             buf = order.buf
             frames = buf[16]
             counts = buf[17]
-            self.now = (self.now - 0x3FFFFFFF - 1 + (buf[18] << 8 | buf[19])) & 0x3FFFFFFF
+            self.ms = (self.ms - 0x3FFFFFFF - 1 + (buf[18] << 8 | buf[19])) & 0x3FFFFFFF
             pbuf.free(order)
             if frames == END:
                 return
             while read(driver.dev, RX_FIFO_INF, 1) & 0xFF < frames:
                 pass
             if counts:
-                self.poll()
+                self.measured()
             else:
-                net.poll(self.now)
+                net.poll(self.ms)
 
-    def poll(self):
-        now = self.now
+    def measured(self):
+        now = self.ms
         start = time.ticks_cpu()
         net.poll(now)
         ticks = time.ticks_diff(time.ticks_cpu(), start)

@@ -30,7 +30,7 @@ VM = "mp_execute_bytecode"
 _DEVICE = """
 import uctypes
 found = [(f, n) for n, f in globals().items() if type(f) is type(listen)]
-found += [(getattr(Meter, n), "Meter") for n in ("poll", "empty")]
+found += [(getattr(Meter, n), "Meter") for n in ("measured", "empty")]
 print([(int.from_bytes(uctypes.bytes_at(id(f) + 12, 4), "little"), n) for f, n in found])
 """
 _LONGEST = 70  # bytes of bytecode of one that runs while something is measured

@@ -26,16 +26,22 @@ class Sources:
                 return (0x4000, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         raise OSError(2)
 
-vfs.mount(Sources(), "/")
+vfs.mount(Sources(), "/sources")
+sys.path.append("/sources")
 """
+
+
+def load(console, *names):
+    """Let a freshly reset interpreter import modules `names` of tests/."""
+    console.soft_reset()
+    console.exec(_FILE_SYSTEM)
+    for path in frozenset().union(*map(sources, names)):
+        console.exec(f"Sources.files[{str(path)!r}] = {(ROOT / path).read_bytes()!r}")
 
 
 def run(console, name):
     """Run portable test module `name` on a freshly reset interpreter; return what it printed."""
-    console.soft_reset()
-    console.exec(_FILE_SYSTEM)
-    for path in sources(name) | sources("tests.portable"):
-        console.exec(f"Sources.files[{str(path)!r}] = {(ROOT / path).read_bytes()!r}")
+    load(console, name, "tests.portable")
     return console.exec(f"from tests import portable\nportable.run({name!r})", timeout=120)
 
 

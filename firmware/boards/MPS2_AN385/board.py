@@ -13,15 +13,13 @@ returned, so it never leaves the stack halfway through a packet.
 import time
 from hashlib import sha256
 
+import loop
 import micropython
 import mps2
 import uctypes
 
-from hal.clock import ticks_ms
 from hal.lan9118 import LAN9118
 from stack import Stack, netif
-from stack.kernel import ticks_diff
-from stack.mpy import const
 
 NAME = "MPS2-AN385"
 try:
@@ -32,17 +30,12 @@ except ImportError:
     GW = "10.0.2.2"
 
 _ETHERNET = 0x40200000
-# QEMU's user-mode network looks at new sockets only when the processor sleeps now and then.
-_SLEEP_EVERY = const(10)
 _NOISE = 0x21FFFFE0  # the last 32 bytes of the PSRAM, which nothing else uses
 
-idle = mps2.wait  # idle(ms): sleep until a frame, a key or scheduled work comes, at most ms
+idle = loop.idle = mps2.wait
+run, background, stop = loop.run, loop.background, loop.stop
 
 _net = None
-_left = 0  # ms until poll() is wanted again
-_failure = None  # what poll() raised, which is a bug
-_polled_at = _slept_at = 0  # in the background
-_in_background = False
 
 
 def net(ip=IP, mask=MASK, gw=GW, config=None):
@@ -70,67 +63,3 @@ def entropy():
     seed = mixed.digest()
     noise[:] = sha256(seed + b"next").digest()  # a soft reset starts from other bytes
     return seed
-
-
-def run(net, lock=False):
-    """Poll `net` until Ctrl-C. With `lock`, the heap is locked meanwhile: whatever allocates
-    raises MemoryError, which ends run(). Allocates nothing itself."""
-    global _failure
-    stop()
-    _failure = None
-    if lock:
-        micropython.heap_lock()
-    try:
-        while _failure is None:
-            micropython.schedule(_poll, net)
-            idle(0)  # runs it
-            idle(_left)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        if lock:
-            micropython.heap_unlock()
-    if _failure is not None:
-        raise _failure
-
-
-def background(net):
-    """Keep polling `net` while the REPL waits, and between the steps of what is typed there.
-
-    What is typed must not call the stack while it is polled: stop() first, background() after.
-    """
-    global _in_background
-    if not _in_background:
-        _in_background = True
-        micropython.schedule(_poll_again, net)
-
-
-def stop():
-    """End background()."""
-    global _in_background
-    if _in_background:
-        _in_background = False
-        idle(0)  # lets the scheduled call see it
-
-
-def _poll(net):
-    global _left, _failure
-    try:
-        _left = net.poll(ticks_ms())
-    except Exception as e:
-        _left = 0
-        _failure = e
-
-
-def _poll_again(net):
-    global _polled_at, _slept_at
-    if not _in_background:
-        return
-    micropython.schedule(_poll_again, net)
-    now = ticks_ms()
-    if now != _polled_at:
-        _polled_at = now
-        net.poll(now)
-        if ticks_diff(now, _slept_at) >= _SLEEP_EVERY:
-            _slept_at = now
-            idle(1)

@@ -2,6 +2,8 @@
 # optimised away, so assertions and line numbers stay.
 import os
 
+options.defaults(board="MPS2_AN385")  # another board includes this file
+
 ROOT = "../../.."
 
 # Drivers that need an operating system.
@@ -22,6 +24,7 @@ def freeze_dir(path, name, skip=()):
 freeze_dir("stack", "stack")
 freeze_dir("hal", "hal", PC_ONLY)
 freeze_dir("firmware/examples", "examples")
-freeze_dir("firmware/boards/MPS2_AN385", "", ("manifest.py",))
+freeze_dir("firmware/boards/board_common", "")
+freeze_dir("firmware/boards/" + options.board, "", ("manifest.py",))
 if os.path.exists(ROOT + "/firmware/main.py"):
     module("main.py", ROOT + "/firmware", opt=0)

@@ -1,0 +1,35 @@
+// The MPS2-AN385 (Arm DAI0385): CMSDK timer 0 (25 MHz, counts down), UART 0, FPGA I/O (prescaled
+// up-counter).
+#define TIMER_CTRL REG(0x40000000)
+#define TIMER_VALUE REG(0x40000004)
+#define TIMER_RELOAD REG(0x40000008)
+#define UART_DATA REG(0x40004000)
+#define UART_STATE REG(0x40004004)
+#define UART_CTRL REG(0x40004008)
+#define UART_INT REG(0x4000400C)
+#define UART_RX_FULL (1 << 1)
+#define UART_RX_IRQ_ON (1 << 3)
+#define UART_RX_INT (1 << 1)
+#define FPGA_COUNTER REG(0x40028018)
+#define FPGA_PRESCALE REG(0x4002801C)
+
+#define CLOCK_HZ (25000000)
+#define WAIT_MAX_MS (500)
+#define IRQS (32)
+#define UART_RX_IRQ (0)
+#define ETHERNET_IRQ (13)
+
+#define CHIP_US() FPGA_COUNTER
+#define CHIP_CYCLES() (~TIMER_VALUE)
+#define UART_RX_ACK() UART_INT = UART_RX_INT
+#define UART_RX_ANY() (UART_STATE & UART_RX_FULL)
+#define UART_RX_GET() UART_DATA
+#define UART_RX_IS_ON() (UART_CTRL & UART_RX_IRQ_ON)
+#define UART_RX_ON() UART_CTRL |= UART_RX_IRQ_ON
+#define UART_RX_OFF() UART_CTRL &= ~UART_RX_IRQ_ON
+
+static inline void chip_init(void) {
+    TIMER_RELOAD = 0xFFFFFFFF;
+    TIMER_CTRL = 1;
+    FPGA_PRESCALE = CLOCK_HZ / 1000000 - 1;
+}

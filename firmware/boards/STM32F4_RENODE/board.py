@@ -1,0 +1,53 @@
+"""An STM32F4 as Renode emulates it (emulator/renode/stm32f4.repl): Cortex-M4, its own MAC.
+
+    import board
+    net = board.net()
+    ...                     # set up what is served
+    board.run(net, lock=True)
+
+It is no board that one can buy: nothing here sets up clocks. See loop.py for the rest.
+"""
+
+import loop
+import micropython
+import stm32f4
+import uctypes
+
+from hal.stm32_eth import STM32Eth
+from stack import Stack, netif
+
+NAME = "STM32F4 in Renode"
+IP = "10.77.0.2"
+MASK = "255.255.255.0"
+GW = "10.77.0.1"
+MAC = b"\x02\x00\x0a\x4d\x00\x02"
+
+_RNG = 0x50060800  # CR, SR, DR (RM0090 chapter 24)
+
+idle = loop.idle = stm32f4.wait
+run, background, stop = loop.run, loop.background, loop.stop
+
+_net = None
+
+
+def net(ip=IP, mask=MASK, gw=GW, config=None, mac=MAC):
+    """Return the board's stack with its interface up. Made by the first call, which allocates."""
+    global _net
+    if _net is None:
+        micropython.alloc_emergency_exception_buf(256)  # a traceback needs memory
+        made = Stack(config, entropy())
+        netif.set_up(netif.add(made, STM32Eth(mac), ip, mask, gw))
+        _net = made
+    return _net
+
+
+def entropy():
+    """Return 32 bytes of the random number generator. Allocates."""
+    words = {"CR": uctypes.UINT32, "SR": uctypes.UINT32 | 4, "DR": uctypes.UINT32 | 8}
+    rng = uctypes.struct(_RNG, words)
+    rng.CR = 4  # RNGEN
+    seed = b""
+    while len(seed) < 32:
+        if rng.SR & 1:  # DRDY
+            seed += rng.DR.to_bytes(4, "little")
+    return seed

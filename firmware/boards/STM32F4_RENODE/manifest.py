@@ -1,0 +1,2 @@
+# The same as on the MPS2-AN385, with this board's folder.
+include("../MPS2_AN385/manifest.py", board="STM32F4_RENODE")
