@@ -1,4 +1,4 @@
-"""firmware/boards: a board's own board.py and loop.py, on a fake `machine` whose pins and bus lead
+"""firmware/boards: what a board with an SPI chip runs, on a fake `machine` whose pins and bus lead
 to the model of the chip, wired as board.toml says."""
 
 import importlib
@@ -20,6 +20,7 @@ CHIPS = {"w5500": w5500_model.Chip, "enc28j60": enc28j60_model.Chip}
 SPI_BOARDS = [p.parent.name for p in sorted(boards.BOARDS.glob("*/board.toml"))]
 SPI_BOARDS = [n for n in SPI_BOARDS if "spi" in boards.board(n)["drivers"]]
 IP = bytes((192, 168, 1, 50))
+OURS = ("board", "loop", "official")
 OTHER = bytes((192, 168, 1, 3))
 
 
@@ -100,12 +101,12 @@ def board(request, monkeypatch):
         monkeypatch.setitem(sys.modules, name, module)
     for folder in (*table["shared"], table["folder"]):
         monkeypatch.syspath_prepend(str(boards.ROOT / folder))
-    for name in ("board", "loop"):
+    for name in OURS:
         monkeypatch.delitem(sys.modules, name, raising=False)
     module = importlib.import_module("board")
     module.chip = chip
     yield module
-    for name in ("board", "loop"):
+    for name in OURS:
         sys.modules.pop(name, None)
 
 
@@ -172,9 +173,9 @@ def test_a_bug_ends_run_and_is_told(board):
 
 
 def test_memory_decides_between_two_sets_of_limits(board):
-    import loop
+    import official
 
-    assert loop.limits(loop._FULL) is None
-    small = loop.limits(loop._FULL - 1)
+    assert official.limits(official._FULL) is None
+    small = official.limits(official._FULL - 1)
     cfg = config.load(small)
     assert cfg.TCP_TINY and cfg.TCP_MSS == 1460 and cfg.NUM_TCP_PCB == 4
