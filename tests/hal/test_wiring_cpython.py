@@ -18,7 +18,7 @@ from tools import boards
 
 CHIPS = {"w5500": w5500_model.Chip, "enc28j60": enc28j60_model.Chip}
 SPI_BOARDS = [p.parent.name for p in sorted(boards.BOARDS.glob("*/board.toml"))]
-SPI_BOARDS = [n for n in SPI_BOARDS if "spi" in boards.board(n)["drivers"]]
+SPI_BOARDS = [n for n in SPI_BOARDS if set(boards.board(n)["drivers"]) & set(CHIPS)]
 IP = bytes((192, 168, 1, 50))
 OURS = ("board", "loop", "official")
 OTHER = bytes((192, 168, 1, 3))
