@@ -45,7 +45,7 @@ _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
 _HNEXT = const(35)
 _BUSY = const(47)
-_NREGS = const(66)
+_NREGS = const(68)
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
