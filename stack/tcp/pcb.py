@@ -70,9 +70,6 @@ _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
 NREGS = 68
-_KEY_PEER = const(32)
-_KEY_OWN = const(33)
-_KEY_PORTS = const(34)
 _HNEXT = const(35)
 _ARMED = const(36)
 _ACK_BYTES = const(39)
@@ -133,6 +130,7 @@ class Pcb:
         self.t_rexmit, self.t_fast, self.t_life, self.t_poll, self.t_loss = [
             Timer(f, self) for f in timeouts
         ]
+        self.alen = 0
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
         self.kit = self.wire = None  # what kernels work with: hot.gather()
@@ -163,8 +161,9 @@ class Pcb:
         reg_zero(regs, _SND_BUF, _QUEUELEN - _SND_BUF)
         regs[_SND_BUF] = cfg.TCP_SND_BUF
         regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
-        self.alen = 4
-        self.ip = net.families[4]
+        if self.alen != 4:
+            self.alen = 4
+            self.ip = net.families[4]
         self.arg = self.netif = None
         self.on_recv = self.on_sent = self.on_err = None
         self.on_connected = self.on_poll = self.on_urgent = None
