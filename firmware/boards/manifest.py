@@ -4,10 +4,22 @@ import os
 import sys
 
 sys.path.insert(0, os.path.abspath("../.."))
-from tools import boards
+from tools import armv6m, boards
+
+
+def shortened(source):
+    """Return where a copy of `source` lies that an ARMv6-M's code generator can do (armv6m.py)."""
+    copy = boards.ROOT / "build" / "armv6m" / source.relative_to(boards.ROOT)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text(armv6m.shorten(source.read_text()))
+    return copy
+
 
 include("$(PORT_DIR)/boards/manifest.py")
-for place, source in boards.files(boards.board(os.environ["LWPY_BOARD"])).items():
+table = boards.board(os.environ["LWPY_BOARD"])
+for place, source in boards.files(table).items():
     if place not in boards.AT_START:
         name = place.removeprefix("lib/").replace(".mpy", ".py")
+        if table["march"] == "armv6m":
+            source = shortened(source)
         module(name, str(source).removesuffix(name))
