@@ -347,6 +347,17 @@ def test_chain_is_owned_until_the_dma_has_read_it(board):
     assert board.chip.frames == [bytes(data)]
 
 
+def test_memory_is_sent_as_it_is_now(board):
+    board.memory.next += 0x10000  # where it is cached
+    data = bytearray(frame(60))
+    for fill in (1, 2):
+        data[20:40] = bytes([fill]) * 20
+        p = pbuf.reference(board.refs, data, 0, 60)
+        assert board.driver.tx(p) == OK
+        pbuf.free(p)
+        assert board.chip.frames[-1] == bytes(data)
+
+
 def test_sending_ends_ownership_too(board):
     board.chip.eager = False
     board.send(frame(60))
@@ -376,7 +387,7 @@ def test_full_ring_refuses_and_leaves_nothing_behind(board):
     board.chip.transmit(2)
     assert board.send(frame(66)[:14], frame(66)[14:30], frame(66)[30:]) == ERR_MEM
     assert board.count("tx_full") == 2
-    assert board.send(frame(67)[:14], frame(67)[14:]) == OK
+    assert board.send(frame(67)) == OK
     board.chip.transmit()
     assert board.chip.frames == [frame(60, fill=i) for i in range(4)] + [frame(67)]
 
@@ -439,6 +450,8 @@ def test_fragment_is_left_alone(board):
 
 
 def test_stop_gives_back_what_is_being_sent(board):
+    board.send(frame(60))
+    assert board.driver.rx() is None
     board.chip.eager = False
     for _ in range(3):
         board.send(frame(60)[:30], frame(60)[30:])
