@@ -88,7 +88,8 @@ def gather(net):
     if net.hot_used:
         tcp = net.tcp
         for pcb in tcp.pcbs:
-            pcb.kit = (pcb.regs, net.hot, None, tcp.kept, driver, dev, send2, tcp.pieces)
+            pcb.kit = (pcb.regs, net.hot, None, tcp.kept, pcb.t_rexmit)
+            pcb.wire = (pcb.regs, net.hot, None, driver, dev, send2, tcp.pieces)
 
 
 def part(net, n):

@@ -26,7 +26,6 @@ from .fast_plain import (
     _put_mac,
     _route,
     pbuf_alloc,
-    pbuf_free,
     rom_sum,
     tcp_seg_free,
     tcp_window,
@@ -37,7 +36,6 @@ _RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
-_CUR = const(15)
 _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
@@ -73,6 +71,8 @@ _RTO = const(62)
 _RACK = const(63)
 _PTO_DUE = const(64)
 _QUEUELEN = const(65)
+_RTO_MIN = const(66)
+_RTO_MAX = const(67)
 _FACK = const(2)  # of pcb.sb
 _LAST_NTH = const(6)
 _RTT = const(7)
@@ -297,18 +297,13 @@ def _send(net, hot, pcb, regs, seg, route):
     _count(hot, hot[_TCP] + 1, hot[_IP4] + 1, hot[_ETH] + (6 if err else 1))
 
 
-def tcp_acked(net, p):
-    """Take the ACK that frame_check() has found to bring nothing else (5). Takes ownership of `p`.
-
-    Of a connection that is armed for sending: what is acknowledged is freed, the application told,
-    and what the windows allow now is sent."""
+def tcp_acked(pcb):
+    """Take the ACK that frame_check() has found (6), of a connection that is armed for sending:
+    what is acknowledged is freed, the application told, and what the windows allow now is sent."""
+    net = pcb.net
     hot = net.hot
     tcp = net.tcp
-    pcb = tcp.pcbs[hot[_CUR] - 1]
     regs = pcb.regs
-    if not regs[_ARMED] & 2:
-        return tcp.acknowledged(net, p)
-    pbuf_free(p)
     regs[_BUSY] = 1
     acked = hot[_LEN]
     used = reg_diff(regs, _SND_NXT, regs, _SND_UNA)
@@ -322,7 +317,8 @@ def tcp_acked(net, p):
     t = pcb.t_rexmit
     if regs[_TIMING] and reg_diff(regs, _SND_UNA, regs, _RTT_SEQ) > 0:
         regs[_TIMING] = 0
-        tcp_rtt(pcb, ticks_diff(hot[_NOW], regs[_TIMED_AT]), tcp.rto_min, tcp.rto_max)
+        took = ticks_diff(hot[_NOW], regs[_TIMED_AT])
+        tcp_rtt(pcb, took, regs[_RTO_MIN], regs[_RTO_MAX])
         regs[_RTO] = pcb.rto
         net.timers.start(t, pcb.rto)
     t.due = ticks_add(hot[_NOW], regs[_RTO])

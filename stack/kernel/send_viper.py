@@ -7,7 +7,7 @@ import micropython
 
 from ..mpy import const
 from .conn_viper import tcp_rtt
-from .fast_viper import pbuf_alloc, pbuf_free, rom_sum, tcp_seg_free
+from .fast_viper import pbuf_alloc, rom_sum, tcp_seg_free
 
 _NONE = None  # as an object, which viper's own is not
 _BYTES = bytes
@@ -16,7 +16,6 @@ _RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
-_CUR = const(15)
 _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
@@ -55,6 +54,8 @@ _RTO = const(62)
 _RACK = const(63)
 _PTO_DUE = const(64)
 _QUEUELEN = const(65)
+_RTO_MIN = const(66)
+_RTO_MAX = const(67)
 _FACK = const(2)  # of pcb.sb
 _LAST_NTH = const(6)
 _RTT = const(7)
@@ -69,13 +70,11 @@ _SEG_ROM = const(7)
 _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _HEADERS = const(54)
 _WRAP = const(0x3FFFFFFF)
-_PCBS = const(8)
 _ROUTES = const(28)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
 _SEG_FRAME = const(8)
 _SEG_TEXT = const(10)
-_NREGS = const(66)
 _BEFORE = const(0x20000000)
 
 
@@ -94,7 +93,7 @@ def tcp_spare(pcb) -> int:
 
 @micropython.viper
 def tcp_queue(pcb, buf, off: int, n: int) -> int:
-    registers, stack, none, kept, _, _, _, _ = pcb.kit
+    registers, stack, none, kept, _ = pcb.kit
     regs = ptr32(registers)
     if off < 0 or n <= 0 or n > regs[_SND_BUF]:
         return 1
@@ -223,7 +222,7 @@ def tcp_shape(net, seg):
 
 @micropython.viper
 def tcp_push(pcb) -> int:
-    registers, stack, none, _, driver, dev, send2, pieces = pcb.kit
+    registers, stack, none, driver, dev, send2, pieces = pcb.wire
     regs = ptr32(registers)
     hot = ptr32(stack)
     seg = pcb.unsent
@@ -390,17 +389,10 @@ def tcp_push(pcb) -> int:
 
 
 @micropython.viper
-def tcp_acked(net, p):
-    none = _NONE
-    hot = ptr32(net.hot)
-    tcp = net.tcp
-    c = hot[_CUR]
-    regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
-    if regs[_ARMED] & 2 == 0:
-        tcp.acknowledged(net, p)
-        return
-    pbuf_free(p)
-    pcb = tcp.pcbs[c - 1]
+def tcp_acked(pcb):
+    registers, stack, none, kept, t = pcb.kit
+    regs = ptr32(registers)
+    hot = ptr32(stack)
     regs[_BUSY] = 1
     now = hot[_NOW]
     acked = hot[_LEN]
@@ -419,19 +411,17 @@ def tcp_acked(net, p):
         if k < wnd:
             wnd = k
         regs[_EDGE] = wnd
-    t = pcb.t_rexmit
     if regs[_TIMING] and (una - regs[_RTT_SEQ] - 1) >> 31 & 1 == 0:
         regs[_TIMING] = 0
         k = (now - regs[_TIMED_AT]) & _WRAP
         if k & _BEFORE:
             k = 0
-        tcp_rtt(pcb, k, int(tcp.rto_min), int(tcp.rto_max))
+        tcp_rtt(pcb, k, regs[_RTO_MIN], regs[_RTO_MAX])
         k = int(pcb.rto)
         if k != regs[_RTO]:
             regs[_RTO] = k
-            net.timers.start(t, k)
+            pcb.net.timers.start(t, k)
     t.due = (now + regs[_RTO]) & _WRAP
-    kept = tcp.kept
     seg = pcb.unacked
     done = 0
     r = regs
@@ -451,7 +441,7 @@ def tcp_acked(net, p):
             kept[k] = seg
             hot[_KEPT] = k + 1
         else:
-            tcp_seg_free(tcp, seg)
+            tcp_seg_free(pcb.net.tcp, seg)
         seg = rest
     pcb.unacked = seg
     regs[_SND_BUF] = regs[_SND_BUF] + done
@@ -471,10 +461,10 @@ def tcp_acked(net, p):
         pcb.unacked_last = none
     elif una != ptr32(seg.r)[0]:
         regs[_ARMED] = 1
-        done += int(tcp.release(pcb))
+        done += int(pcb.net.tcp.release(pcb))
     regs[_LAST_ACKED] = acked
     if used > regs[_CALM]:
-        tcp.grow(pcb, acked)
+        pcb.net.tcp.grow(pcb, acked)
     regs[_PTO_DUE] = regs[_RACK]
     if done:
         fn = pcb.on_sent
@@ -487,7 +477,7 @@ def tcp_acked(net, p):
         if int(tcp_push(pcb)) == 0:
             return
         regs[_ARMED] = 1
-    tcp.done(pcb, pcb.regs)
+    pcb.net.tcp.done(pcb, registers)
 
 
 @micropython.viper

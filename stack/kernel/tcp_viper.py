@@ -42,7 +42,7 @@ _SCALE = const(46)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(66)
+_NREGS = const(68)
 _AVAIL = const(0)  # of a pool, as in pbuf.py
 _LOW = const(1)
 _FREE = const(4)
@@ -317,6 +317,9 @@ def net_poll(net, now: int) -> int:
                         if int(send(dev, buf, 2, hot[_LEN])):
                             net.echo_failed(net)
                         continue
+                    if i == 6:
+                        acked(pcbs[hot[_CUR] - 1])
+                        continue
                 else:
                     i = 0
                 store[_AVAIL] = k
@@ -364,7 +367,10 @@ def net_poll(net, now: int) -> int:
                         regs[_NEXT_OUT] = hot[_OUT]
                         hot[_OUT] = c
             elif k == 5:
-                acked(net, p)
+                net.tcp.acknowledged(net, p)
+            elif k == 6:
+                free(p)
+                acked(pcbs[hot[_CUR] - 1])
             elif k == 3:
                 u = udps[hot[_CUR] - 1]
                 u.on_recv(u.arg, u, p, buf, 28, hot[_PORT])

@@ -27,22 +27,14 @@ from .seg import OPT
 from .state import EV_SYN, end, happen
 
 _SEG_SEQ = const(0)
-_SEG_ACK = const(1)
 _SEG_WND = const(2)
 _SEG_FLAGS = const(4)
 _SEG_HLEN = const(5)
 _SEG_DATA_LEN = const(6)
-_SND_UNA = const(0)
 _SND_NXT = const(1)
-_SND_WL1 = const(2)
-_SND_WL2 = const(3)
 _ISS = const(4)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
-_IRS = const(7)
-_SND_END = const(8)
-_SND_UP = const(11)
-_RCV_UP = const(12)
 _RCV_WND = const(37)
 _BUSY = const(47)
 _TS_RECENT = const(13)
@@ -148,8 +140,9 @@ def _half_open(lpcb):
 
 def _adopt(pcb, lpcb, p, netif, addrs, alen):
     """Make a fresh pcb the listener's, for the segment in `p`."""
-    pcb.alen = alen
-    pcb.ip = lpcb.net.families[alen]
+    if pcb.alen != alen:
+        pcb.alen = alen
+        pcb.ip = lpcb.net.families[alen]
     pcb.netif = netif
     tcp_key(pcb.key, p.buf, addrs, 2 * alen, p.off)
     pcb.arg = lpcb.arg

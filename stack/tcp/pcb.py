@@ -37,7 +37,7 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    52 SND_BUF    bytes that the send buffer has room for   53 QUEUED  segments in both queues
    54 SENT_AT    when a segment was sent last, ms   55 TIMING  1 while a round trip is timed,
    56 TIMED_AT   which began then   57 NTH  of the last sending (rack.py)
-   65 QUEUELEN   TCP_SND_QUEUELEN
+   65 QUEUELEN, 66 RTO_MIN, 67 RTO_MAX  limits of the stack
    58 ACKED_LEN  (mtu.py)   59 LAST_ACKED  (recovery.py)   64 PTO_DUE  1 if t_loss is to be started
 
 and while it is armed for sending, too (ARMED is 3):
@@ -69,10 +69,7 @@ _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
-NREGS = 66
-_KEY_PEER = const(32)
-_KEY_OWN = const(33)
-_KEY_PORTS = const(34)
+NREGS = 68
 _HNEXT = const(35)
 _ARMED = const(36)
 _ACK_BYTES = const(39)
@@ -85,6 +82,8 @@ _OWES = const(51)
 _SND_BUF = const(52)
 _QUEUED = const(53)
 _QUEUELEN = const(65)
+_RTO_MIN = const(66)
+_RTO_MAX = const(67)
 _HOT_SEED = const(5)
 _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
@@ -131,9 +130,10 @@ class Pcb:
         self.t_rexmit, self.t_fast, self.t_life, self.t_poll, self.t_loss = [
             Timer(f, self) for f in timeouts
         ]
+        self.alen = 0
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
-        self.kit = None  # what kernels work with: hot.gather()
+        self.kit = self.wire = None  # what kernels work with: hot.gather()
         # what release() leaves so
         self.state = 0
         self.listener = self.early = None
@@ -161,8 +161,9 @@ class Pcb:
         reg_zero(regs, _SND_BUF, _QUEUELEN - _SND_BUF)
         regs[_SND_BUF] = cfg.TCP_SND_BUF
         regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
-        self.alen = 4
-        self.ip = net.families[4]
+        if self.alen != 4:
+            self.alen = 4
+            self.ip = net.families[4]
         self.arg = self.netif = None
         self.on_recv = self.on_sent = self.on_err = None
         self.on_connected = self.on_poll = self.on_urgent = None
@@ -241,8 +242,8 @@ class Tcp:
         self.pieces = array("I", [0] * 4)  # what a driver's send2() is to send
         for pcb in self.pcbs:
             pcb.regs[_QUEUELEN] = cfg.TCP_SND_QUEUELEN
-        self.rto_min = cfg.TCP_RTO_MIN
-        self.rto_max = cfg.TCP_RTO_MAX
+            pcb.regs[_RTO_MIN] = cfg.TCP_RTO_MIN
+            pcb.regs[_RTO_MAX] = cfg.TCP_RTO_MAX
         for _ in range(cfg.NUM_TCP_SEG):
             seg_free(self, Seg())
         self.clock = array("I", [0, 0])  # ms since then, of RFC 7323's timestamps; and scratch

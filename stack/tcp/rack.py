@@ -69,8 +69,6 @@ def delivered(pcb, seg):
 
     If it was sent twice, the ACK may be for the first: timestamps tell, or that it comes too soon.
     """
-    if not pcb.rack:
-        return
     sb = pcb.sb
     now = pcb.net.now
     rtt = ticks_diff(now, seg.r[_SEG_AT])

@@ -149,7 +149,7 @@ def test_pieces_of_memory_are_the_frame():
         raise Skip("addresses are for 32-bit MicroPython")
     c = bulk(kernel)
     memory = Memory(c.lab.driver)
-    c.pcb.kit = c.pcb.kit[:6] + (memory.send2, c.net.tcp.pieces)
+    c.pcb.wire = c.pcb.wire[:5] + (memory.send2, c.net.tcp.pieces)
     for i in range(30):
         c.push(1000)
         assert c.out()[-1].data == OURS[9000 + i * 1000 : 10_000 + i * 1000]
