@@ -5,7 +5,12 @@ each function means: tcp_plain.py; how they are written: viper.py and fast_viper
 import micropython
 
 from ..mpy import const
-from .fast_viper import cksum, ip4_send, rom_sum, tcp_window
+from .fast_viper import ip4_send, rom_sum, tcp_window
+
+try:
+    from .thumb import cksum
+except (ImportError, SyntaxError, ValueError):  # as in __init__.py
+    from .viper import cksum
 
 _NONE = None  # as an object, which viper's own is not
 
