@@ -67,6 +67,16 @@ def test_leaves_a_main_py_of_the_user_alone(capsys, bare):
     assert len(page(bare)) == 200
 
 
+def test_code_for_armv6m_serves_too(capsys, bare, monkeypatch):
+    """A Cortex-M3 runs what is compiled for the RP2040, where two kernels always decline."""
+    real = deploy.ask
+    monkeypatch.setattr(deploy, "ask", lambda console: real(console) | {"march": "armv6m"})
+    status, out, err = run(capsys, bare, "--force")
+    assert status == 0, err
+    assert "lib/stack/kernel/fast_viper.mpy" in out
+    assert len(page(bare)) == 200
+
+
 def test_what_may_be_replaced():
     factory = "# boot.py -- run on boot to configure USB\n\nimport machine  # and pyb\n"
     assert deploy.replaceable(factory) and deploy.replaceable("")
