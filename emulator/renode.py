@@ -81,6 +81,7 @@ class Renode:
         self.script = script
         self.console = self.process = None
         self._folder = self._log = None
+        self._asked = 0
 
     def __enter__(self):
         for problem in (
@@ -102,7 +103,7 @@ class Renode:
     def _start(self):
         folder = pathlib.Path(self._folder.name)
         terminal = folder / "console"
-        self._log = open(folder / "log", "w+b")  # noqa: SIM115
+        self._log = open(folder / "log", "a+b")  # noqa: SIM115
         self.process = subprocess.Popen(
             [*(("ip", "netns", "exec", self.netns) if self.netns else ()), _program()]
             + ["--disable-xwt", "--plain", "--console"],
@@ -138,6 +139,18 @@ class Renode:
             self.process.stdin.flush()
         except BrokenPipeError:
             self.check()
+
+    def settle(self):
+        """Wait until Renode has done all that it was told."""
+        self._asked += 1
+        word = f"settled-{self._asked}"
+        self.tell(f'echo "{word}"')
+        end = time.monotonic() + _START_S
+        while word not in self.messages().splitlines():
+            self.check()
+            if time.monotonic() > end:
+                raise EmulatorError(f"Renode does not answer in {_START_S} s: {self.messages()}")
+            time.sleep(0.02)
 
     def check(self):
         """Raise EmulatorError, with Renode's last words, if Renode is no longer running."""

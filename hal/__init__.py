@@ -53,6 +53,11 @@ is answered at once then needs no pbuf. They are functions, not methods: calling
                 of the first is the frame's length << 16 | 0x1000 | its own, and if that was OK,
                 of the second the frame's length << 16 | 0x2000 | its own.
 
+    send2(dev, pieces)
+                The same for a frame of two pieces of memory: `pieces` is an array('I') of the
+                first one's address and length, and the second one's. Text is sent with this, or
+                else, if the driver has none, with tx().
+
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 
     lan9118.py  the LAN9118 controller          w5500.py, enc28j60.py  chips on an SPI bus

@@ -23,10 +23,10 @@ from stack.pbuf import LEAD, alloc, copy_partial, free
 
 from . import DIRECT, FRAME_SUM, GATHER, MULTICAST_FILTER
 from .groups import crc_bit, half
-from .lan9118_viper import NAMES, fetch, push, read, wait_clear, write
+from .lan9118_viper import NAMES, fetch, push, read, send2, wait_clear, write
 
 try:
-    from .lan9118_thumb import fetch, push
+    from .lan9118_thumb import fetch, push, send2
 except (ImportError, SyntaxError, ValueError):  # asm_thumb compiles only for an ARMv7-M
     pass
 
@@ -98,6 +98,7 @@ class LAN9118:
         self.frames = None
         self.fetch = fetch
         self.send = push
+        self.send2 = send2
         self._up = False
         self._groups = bytearray(64)  # how many groups joined stand for each bit of the hash
         self._reset(base)

@@ -1,5 +1,5 @@
-"""The LAN9118 driver's two functions that move bytes, in ARMv7-M assembly. The contract is
-lan9118_viper.py's; fetch() and push() there say the same in Python.
+"""The LAN9118 driver's functions that move bytes, in ARMv7-M assembly. The contract is
+lan9118_viper.py's; fetch(), push() and send2() there say the same in Python.
 
 Eight words move with two instructions: each FIFO port answers at eight addresses in a row, so
 `ldm` and `stm` without write-back pop and push it. A Cortex-M3 or M4 continues an interrupted one
@@ -226,5 +226,106 @@ def push(r0, r1, r2, r3):  # dev, buf, off, piece; r1 becomes the address, r2 th
     ldr(r4, [r1, 0])
     str(r4, [r0, 0])
     label(SENT)
+    mov(r0, 0)
+    label(END)
+
+
+@micropython.asm_thumb
+def send2(r0, r1):  # dev, pieces
+    mov(r12, r1)
+    ldr(r4, [r0, 32])  # dev[_BASE]
+    ldr(r3, [r1, 4])
+    ldr(r2, [r1, 12])
+    add(r3, r3, r2)  # the frame's length
+
+    # As push() does before the first piece.
+    mov(r5, 0x80)
+    add(r5, r5, r4)
+    ldr(r6, [r5, 0])  # TX_FIFO_INF
+    lsl(r7, r6, 8)
+    lsr(r7, r7, 24)  # statuses waiting
+    label(STATUS)
+    cmp(r7, 0)
+    beq(ROOM)
+    ldr(r5, [r4, 0x48])  # TX_STATUS
+    lsl(r5, r5, 16)  # its error bit to the sign
+    bpl(GOOD)
+    ldr(r5, [r0, 20])  # dev[_TX_ERROR]
+    add(r5, 1)
+    str(r5, [r0, 20])
+    label(GOOD)
+    sub(r7, 1)
+    b(STATUS)
+    label(ROOM)
+    lsl(r6, r6, 16)
+    lsr(r6, r6, 16)  # bytes free
+    mov(r7, 128)
+    lsl(r7, r7, 2)  # _ROOM
+    add(r7, r7, r3)
+    cmp(r6, r7)
+    bcs(FITS)
+    ldr(r5, [r0, 28])  # dev[_TX_FULL]
+    add(r5, 1)
+    str(r5, [r0, 28])
+    mov(r0, 0)
+    sub(r0, 1)  # ERR_MEM
+    b(END)
+    label(FITS)
+    ldr(r5, [r0, 4])  # dev[_TX]
+    add(r5, 1)
+    str(r5, [r0, 4])
+    mov(r0, r4)
+    add(r0, 0x20)  # the TX data FIFO
+    push({r8, r9, r10, r11})
+    mov(r6, 0x20)
+    lsl(r6, r6, 8)  # _FIRST
+    ldr(r2, [r1, 4])
+    ldr(r1, [r1, 0])
+
+    label(PIECE)  # r1 its address, r2 its length, r3 the frame's, r6 _FIRST or _LAST
+    push({r3, r6})
+    mov(r5, 3)
+    and_(r5, r1)  # bytes of the first word that are not ours
+    sub(r1, r1, r5)
+    lsl(r7, r5, 16)
+    orr(r6, r7)
+    orr(r6, r2)
+    str(r6, [r0, 0])  # TX command A
+    str(r3, [r0, 0])  # TX command B
+    add(r2, r2, r5)
+    add(r2, 3)
+    lsr(r2, r2, 2)  # words
+    b(NEXT)
+    label(EIGHT)
+    data(2, 0xE8B1, 0x0FF0)  # ldm r1!, {r4-r11}
+    data(2, 0xE880, 0x0FF0)  # stm r0, {r4-r11}
+    label(NEXT)
+    sub(r2, 8)
+    bpl(EIGHT)
+    lsl(r3, r2, 30)
+    bcc(NOT_FOUR)
+    data(2, 0xC9F0)  # ldm r1!, {r4-r7}
+    data(2, 0xE880, 0x00F0)  # stm r0, {r4-r7}
+    label(NOT_FOUR)
+    bpl(NOT_TWO)
+    data(2, 0xC930)  # ldm r1!, {r4, r5}
+    data(2, 0xE880, 0x0030)  # stm r0, {r4, r5}
+    label(NOT_TWO)
+    lsl(r3, r2, 31)
+    bpl(WHOLE)
+    ldr(r4, [r1, 0])
+    str(r4, [r0, 0])
+    label(WHOLE)
+    pop({r3, r6})
+    lsl(r6, r6, 18)  # _FIRST to the sign
+    bpl(SENT)
+    mov(r1, r12)
+    ldr(r2, [r1, 12])
+    ldr(r1, [r1, 8])
+    mov(r6, 0x10)
+    lsl(r6, r6, 8)  # _LAST
+    b(PIECE)
+    label(SENT)
+    pop({r8, r9, r10, r11})
     mov(r0, 0)
     label(END)

@@ -37,6 +37,7 @@ _SPINS = const(
 
 _RSFL = const(8)  # INT_STS: a frame has been received
 _NEXT = const(0x2000)  # of a piece: it is not the first of its frame
+_MORE = const(0x1000)  # nor the last
 _ENDS = const(0x3000)  # TX command A: a frame's first piece, and its last one
 _ROOM = const(512)  # the commands of a frame of up to 32 pieces
 
@@ -146,3 +147,13 @@ def push(dev: ptr32, buf: ptr8, off: int, piece: int) -> int:
         regs[_TX_DATA] = src[i]
         i += 1
     return 0
+
+
+@micropython.viper
+def send2(dev: ptr32, pieces: ptr32) -> int:
+    """See hal/__init__.py."""
+    n = (pieces[1] + pieces[3]) << 16
+    err = int(push(dev, ptr8(pieces[0]), 0, n | _MORE | pieces[1]))
+    if err == 0:
+        push(dev, ptr8(pieces[2]), 0, n | _NEXT | pieces[3])
+    return err

@@ -70,11 +70,12 @@ def share(net):
 def gather(net):
     """Put what net_poll() and its like work with into one tuple: to unpack it costs less than two
     attributes do. After each change of the netifs. Allocates; for set-up."""
-    driver = dev = fetch = send = None
+    driver = dev = fetch = send = send2 = None
     if net.netifs:
         driver = net.netifs[0].driver
         if driver.caps & _CAN_FETCH:
             dev, fetch, send = driver.dev, driver.fetch, driver.send
+            send2 = getattr(driver, "send2", None)
     regs = net.timers.regs
     regs[_DIRECT] = 1 if fetch else 0
     regs[_NETIFS] = len(net.netifs)
@@ -84,6 +85,11 @@ def gather(net):
     kit = (net, net.hot, dev, send, cksum)
     for u in net.udp_pcbs:
         u.kit = kit
+    if net.hot_used:
+        tcp = net.tcp
+        for pcb in tcp.pcbs:
+            pcb.kit = (pcb.regs, net.hot, None, tcp.kept, pcb.t_rexmit)
+            pcb.wire = (pcb.regs, net.hot, None, driver, dev, send2, tcp.pieces)
 
 
 def part(net, n):

@@ -4,7 +4,17 @@ named, on registers: SEG and OPT (tcp/seg.py), and those of a connection (tcp/pc
 """
 
 from ..mpy import const
-from .plain import reg_add, reg_diff, reg_load, reg_raw, reg_set, tcp_parse, tuple_hash
+from .fast_plain import pbuf_alloc
+from .plain import (
+    reg_add,
+    reg_diff,
+    reg_load,
+    reg_raw,
+    reg_set,
+    tcp_parse,
+    ticks_add,
+    tuple_hash,
+)
 
 _SEED = const(5)  # of hot
 _TABLE = const(6)
@@ -15,6 +25,7 @@ _LEN = const(16)
 _NOW = const(20)
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
+_SEG_WND = const(2)
 _SEG_FLAGS = const(4)
 _SEG_HLEN = const(5)
 _SEG_LEN = const(7)
@@ -37,6 +48,7 @@ _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _IRS = const(7)
 _SND_END = const(8)
+_RTT_SEQ = const(9)
 _SND_UP = const(11)
 _RCV_UP = const(12)
 _HEARD = const(24)
@@ -44,8 +56,17 @@ _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
 _HNEXT = const(35)
+_ARMED = const(36)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
 _BUSY = const(47)
-_NREGS = const(65)
+_QUEUED = const(53)
+_SENT_AT = const(54)
+_TIMING = const(55)
+_TIMED_AT = const(56)
+_NTH = const(57)
+_PTO_DUE = const(64)
+_NREGS = const(68)
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
@@ -58,6 +79,9 @@ _MAX_SCALE = const(14)  # RFC 7323 section 2.3: then a window is still a small i
 _SEGMENT = const(36)  # where a frame has its TCP header, if there are no IP options
 _TOS = const(17)
 _PORTS = const(32)  # where a key has them
+_TRANSPORT = const(56)
+_SEG_AT = const(4)  # of a segment to be sent
+_SEG_NTH = const(5)
 
 
 def tcp_options(buf, off, hlen, opt):
@@ -121,7 +145,6 @@ def tcp_arrive(net, p, seg, opt):
     buf = p.buf
     p.off = _SEGMENT
     p.len = p.tot_len = hot[_LEN]
-    net.rx_group = 0
     net.rx_tos = buf[_TOS]
     tcp_parse(buf, _SEGMENT, p.len, seg)
     tcp_options(buf, _SEGMENT, seg[_SEG_HLEN], opt)
@@ -191,7 +214,8 @@ def tcp_enhash(pcb):
 
 
 def tcp_unhash(pcb):
-    """Undo tcp_enhash(); harmless if it was not done."""
+    """Undo tcp_enhash(): no segment finds the connection any more, and it has nothing to
+    acknowledge. Harmless if it was not done."""
     hot = pcb.net.hot
     regs = pcb.regs
     i = _bucket(hot, pcb.key, pcb.alen)
@@ -200,6 +224,7 @@ def tcp_unhash(pcb):
     if hot[i]:
         hot[i] = regs[_HNEXT]
     regs[_HNEXT] = regs[_KEY_PORTS] = 0
+    regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
 
 
 def tcp_begin(regs):
@@ -229,6 +254,106 @@ def tcp_first_ack(regs, seg):
     reg_set(regs, _SND_WL1, seg, _SEG_SEQ, 0)
     reg_set(regs, _SND_WL2, seg, _SEG_ACK, 0)
     return 1
+
+
+def tcp_take_ack(pcb, seg):
+    """RFC 9293 section 3.10.7.4, "fifth", ESTABLISHED: look at SEG.ACK, and take SEG.WND unless an
+    older segment brought it. Return
+
+    -1     it acknowledges what was never sent, or is too old (RFC 5961 section 5)
+    -2     it is old
+    2 * n  it acknowledges n bytes; 1 more if the window is the one that is known
+    """
+    regs = pcb.regs
+    regs[_ARMED] &= 1
+    acked = reg_diff(seg, _SEG_ACK, regs, _SND_UNA)
+    if acked < -pcb.snd_wnd_max or reg_diff(seg, _SEG_ACK, regs, _SND_NXT) > 0:
+        return -1
+    if acked < 0:
+        return -2
+    wnd = seg[_SEG_WND] << pcb.snd_scale
+    known = pcb.snd_wnd
+    newer = reg_diff(seg, _SEG_SEQ, regs, _SND_WL1)
+    if newer > 0 or (newer == 0 and reg_diff(seg, _SEG_ACK, regs, _SND_WL2) >= 0):
+        reg_set(regs, _SND_WL1, seg, _SEG_SEQ, 0)
+        reg_set(regs, _SND_WL2, seg, _SEG_ACK, 0)
+        if wnd != known:
+            regs[_ARMED] = 0
+            if known == 0:
+                pcb.backoff = 0
+            pcb.snd_wnd = wnd
+            pcb.snd_wnd_max = max(pcb.snd_wnd_max, wnd)
+    return 2 * acked + (wnd == known)
+
+
+def tcp_queue_control(pcb, flags):
+    """Queue a segment without text: a SYN, or a FIN. Return 0; or 1, with nothing changed, if
+    there is no segment for it, or no pbuf but that which is kept for ACKs and ARP."""
+    net = pcb.net
+    tcp = net.tcp
+    if not tcp.segs_avail or net.ram.avail < 2:
+        return 1
+    seg = tcp.segs_free
+    tcp.segs_free = seg.next
+    tcp.segs_avail -= 1
+    seg.next = None
+    seg.p = pbuf_alloc(net.ram, _TRANSPORT, 20)
+    seg.len = seg.marks = 0
+    seg.flags = flags
+    reg_set(seg.r, 0, pcb.regs, _SND_END, 0)
+    reg_add(pcb.regs, _SND_END, 1)
+    if pcb.unsent is None:
+        pcb.unsent = seg
+    else:
+        pcb.unsent_last.next = seg
+    pcb.unsent_last = seg
+    pcb.regs[_QUEUED] += 1
+    return 0
+
+
+def tcp_stamp(pcb, seg):
+    """The segment is sent now: note when, and as what of all that was sent; and time its round
+    trip, if none is timed. Not that of one that is sent again (Karn), unless timestamps tell which
+    of them an ACK is for. Return 1 if it is sent again, else 0."""
+    regs = pcb.regs
+    r = seg.r
+    again = reg_diff(r, 0, regs, _SND_NXT) < 0
+    now = pcb.net.hot[_NOW]
+    if not regs[_TIMING] and (pcb.ts or not again):
+        regs[_TIMING] = 1
+        regs[_TIMED_AT] = now
+        reg_set(regs, _RTT_SEQ, r, 0, 0)
+    regs[_SENT_AT] = r[_SEG_AT] = now
+    regs[_NTH] = r[_SEG_NTH] = ticks_add(regs[_NTH], 1)
+    regs[_PTO_DUE] = 1 if pcb.rack else 0
+    if pcb.recovering:
+        pcb.prr_out += seg.len
+    return 1 if again else 0
+
+
+def tcp_sent(pcb, seg):
+    """The segment, the head of `unsent`, was sent: move it to the end of `unacked`, and SND.NXT
+    past it and what it carried besides (fastopen.py). The persist timer has done its work."""
+    rest = seg.next
+    seg.next = None
+    pcb.unsent = rest
+    if rest is None:
+        pcb.unsent_last = None
+    if pcb.unacked is None:
+        pcb.unacked = seg
+    else:
+        pcb.unacked_last.next = seg
+    pcb.unacked_last = seg
+    n = seg.len + (1 if seg.flags & 3 else 0)
+    tcp_advance(pcb.regs, seg.r, n + pcb.syn_len if seg.flags & 2 else n)
+    if pcb.probing:
+        pcb.probing = pcb.t_rexmit.running = False
+
+
+def tcp_advance(regs, r, n):
+    """Let SND.NXT be at least the number r[0] plus `n`."""
+    if reg_diff(r, 0, regs, _SND_NXT) + n > 0:
+        reg_set(regs, _SND_NXT, r, 0, n)
 
 
 def tcp_rtt(pcb, r, least, most):

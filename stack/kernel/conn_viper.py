@@ -5,6 +5,7 @@ function means: conn_plain.py; how they are written: viper.py.
 import micropython
 
 from ..mpy import const
+from .fast_viper import pbuf_alloc
 
 _NONE = None  # as an object, which viper's own is not
 
@@ -24,6 +25,7 @@ _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _IRS = const(7)
 _SND_END = const(8)
+_RTT_SEQ = const(9)
 _SND_UP = const(11)
 _RCV_UP = const(12)
 _HEARD = const(24)
@@ -31,8 +33,17 @@ _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
 _HNEXT = const(35)
+_ARMED = const(36)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
 _BUSY = const(47)
-_NREGS = const(65)
+_QUEUED = const(53)
+_SENT_AT = const(54)
+_TIMING = const(55)
+_TIMED_AT = const(56)
+_NTH = const(57)
+_PTO_DUE = const(64)
+_NREGS = const(68)
 
 
 @micropython.viper
@@ -102,7 +113,6 @@ def tcp_arrive(net, p, seg: ptr32, opt):
     p.off = 36
     p.len = n
     p.tot_len = n
-    net.rx_group = 0
     b = ptr8(buf)
     net.rx_tos = b[17]
     hlen = b[48] >> 4 << 2
@@ -216,6 +226,10 @@ def tcp_unhash(pcb):
         hot[i] = regs[_HNEXT]
     regs[_HNEXT] = 0
     regs[_KEY_PORTS] = 0
+    regs[_ARMED] = 0
+    regs[_BUSY] = 0
+    regs[_ACK_NOW] = 0
+    regs[_ACK_BYTES] = 0
 
 
 @micropython.viper
@@ -253,6 +267,126 @@ def tcp_first_ack(regs: ptr32, seg: ptr32) -> int:
     regs[_SND_WL1] = seg[0]
     regs[_SND_WL2] = k
     return 1
+
+
+@micropython.viper
+def tcp_take_ack(pcb, seg: ptr32) -> int:
+    top = 1
+    top <<= 31  # see tcp_check()
+    regs = ptr32(pcb.regs)
+    regs[_ARMED] = regs[_ARMED] & 1
+    k = seg[1]
+    acked = ((k - regs[_SND_UNA] + top) & (top + top - 1)) - top
+    if ((k - regs[_SND_NXT] + top) & (top + top - 1)) - top > 0:
+        return -1
+    if acked < 0:
+        if acked < 0 - int(pcb.snd_wnd_max):
+            return -1
+        return -2
+    wnd = seg[2] << int(pcb.snd_scale)
+    known = int(pcb.snd_wnd)
+    newer = ((seg[0] - regs[_SND_WL1] + top) & (top + top - 1)) - top
+    if newer == 0:
+        newer = ((k - regs[_SND_WL2] + top) & (top + top - 1)) - top + 1
+    if newer > 0:
+        regs[_SND_WL1] = seg[0]
+        regs[_SND_WL2] = k
+        if wnd != known:
+            regs[_ARMED] = 0
+            if known == 0:
+                pcb.backoff = 0
+            pcb.snd_wnd = wnd
+            if wnd > int(pcb.snd_wnd_max):
+                pcb.snd_wnd_max = wnd
+    acked += acked
+    if wnd == known:
+        acked += 1
+    return acked
+
+
+@micropython.viper
+def tcp_queue_control(pcb, flags: int) -> int:
+    net = pcb.net
+    tcp = net.tcp
+    ram = net.ram
+    left = int(tcp.segs_avail)
+    if left == 0 or int(ram.avail) < 2:
+        return 1
+    seg = tcp.segs_free
+    tcp.segs_free = seg.next
+    tcp.segs_avail = left - 1
+    seg.next = _NONE
+    seg.p = pbuf_alloc(ram, 56, 20)
+    seg.len = 0
+    seg.marks = 0
+    seg.flags = flags
+    regs = ptr32(pcb.regs)
+    ptr32(seg.r)[0] = regs[_SND_END]
+    regs[_SND_END] = regs[_SND_END] + 1
+    if pcb.unsent is _NONE:
+        pcb.unsent = seg
+    else:
+        pcb.unsent_last.next = seg
+    pcb.unsent_last = seg
+    regs[_QUEUED] = regs[_QUEUED] + 1
+    return 0
+
+
+@micropython.viper
+def tcp_stamp(pcb, seg) -> int:
+    regs = ptr32(pcb.regs)
+    r = ptr32(seg.r)
+    now = ptr32(pcb.net.hot)[_NOW]
+    again = (r[0] - regs[_SND_NXT]) >> 31 & 1
+    if regs[_TIMING] == 0:
+        if again == 0 or pcb.ts:
+            regs[_TIMING] = 1
+            regs[_TIMED_AT] = now
+            regs[_RTT_SEQ] = r[0]
+    regs[_SENT_AT] = now
+    r[4] = now
+    now = (regs[_NTH] + 1) & 0x3FFFFFFF
+    regs[_NTH] = now
+    r[5] = now
+    regs[_PTO_DUE] = 0
+    if pcb.rack:
+        regs[_PTO_DUE] = 1
+    if pcb.recovering:
+        pcb.prr_out = int(pcb.prr_out) + int(seg.len)
+    return again
+
+
+@micropython.viper
+def tcp_sent(pcb, seg):
+    rest = seg.next
+    seg.next = _NONE
+    pcb.unsent = rest
+    if rest is _NONE:
+        pcb.unsent_last = _NONE
+    if pcb.unacked is _NONE:
+        pcb.unacked = seg
+    else:
+        pcb.unacked_last.next = seg
+    pcb.unacked_last = seg
+    n = int(seg.len)
+    flags = int(seg.flags)
+    if flags & 3:
+        n += 1
+        if flags & 2:
+            n += int(pcb.syn_len)
+    tcp_advance(pcb.regs, seg.r, n)
+    if pcb.probing:
+        pcb.probing = False
+        pcb.t_rexmit.running = False
+
+
+@micropython.viper
+def tcp_advance(regs: ptr32, r: ptr32, n: int):
+    top = 1
+    top <<= 31  # see tcp_check()
+    n += r[0]
+    if ((n - regs[_SND_NXT] + top) & (top + top - 1)) - top > 0:
+        regs[_SND_NXT] = n
 
 
 @micropython.viper

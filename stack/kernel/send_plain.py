@@ -14,18 +14,18 @@ is armed for sending, or the segment is kept:
 
     0 SEQ    its sequence number                5 NTH   as what of all that was
     1 LEN    its text   2 FLAGS                 6 KEEP  1 if its pbufs are only its own
-    3 SUM    of its text                        7 ROM   1 if nobody can change the text at 8 OFF
-    4 AT     when it was sent last              9, 10 where the header is in memory (viper)
+    3 SUM    of its text                        7 ROM   1 if nobody can change the text
+    4 AT     when it was sent last              8 to 11 where header and text are (viper)
 """
 
 from ..mpy import const
+from .conn_plain import tcp_rtt
 from .fast_plain import (
     _count,
     _put_ip4,
     _put_mac,
     _route,
     pbuf_alloc,
-    pbuf_free,
     rom_sum,
     tcp_seg_free,
     tcp_window,
@@ -36,7 +36,6 @@ _RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
-_CUR = const(15)
 _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
@@ -71,6 +70,9 @@ _CALM = const(61)
 _RTO = const(62)
 _RACK = const(63)
 _PTO_DUE = const(64)
+_QUEUELEN = const(65)
+_RTO_MIN = const(66)
+_RTO_MAX = const(67)
 _FACK = const(2)  # of pcb.sb
 _LAST_NTH = const(6)
 _RTT = const(7)
@@ -82,7 +84,6 @@ _SEG_AT = const(4)
 _SEG_NTH = const(5)
 _SEG_KEEP = const(6)
 _SEG_ROM = const(7)
-_SEG_OFF = const(8)
 _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _HEADERS = const(54)
 
@@ -102,7 +103,6 @@ def tcp_queue(pcb, buf, off, n):
     if off < 0 or not 0 < n <= regs[_SND_BUF] or off + n > len(buf):
         return 1
     net = pcb.net
-    tcp = net.tcp
     k = net.hot[_KEPT]
     if regs[_ARMED] & 2 and n != regs[_STEP]:
         regs[_ARMED] = 1
@@ -111,19 +111,17 @@ def tcp_queue(pcb, buf, off, n):
         if not why and regs[_ARMED] & 2:
             tcp_shape(net, pcb.unsent_last)
         return why
-    if regs[_QUEUED] >= tcp.queuelen:
+    if regs[_QUEUED] >= regs[_QUEUELEN]:
         return 1
     k -= 1
     net.hot[_KEPT] = k
-    seg = tcp.kept[k]
+    seg = net.tcp.kept[k]
     seg.next = None
     r = seg.r
     q = seg.q
-    if r[_SEG_LEN] != n:
+    if r[_SEG_LEN] != n or not r[_SEG_ROM] or q.off != off or q.buf is not buf:
         seg.len = q.len = q.tot_len = r[_SEG_LEN] = n
         seg.p.tot_len = _HEADERS + n
-        r[_SEG_ROM] = 0
-    if not r[_SEG_ROM] or r[_SEG_OFF] != off or q.buf is not buf:
         q.buf = buf
         q.off = off
         _sum(net, seg)
@@ -147,7 +145,12 @@ def _queue_new(pcb, buf, off, n):
     refs = net.refs
     if pcb.state != 4 or n > pcb.mss or tcp_spare(pcb):
         return 1
-    if pcb.regs[_QUEUED] >= tcp.queuelen or not tcp.segs_avail or ram.avail < 2 or not refs.avail:
+    if (
+        pcb.regs[_QUEUED] >= pcb.regs[_QUEUELEN]
+        or not tcp.segs_avail
+        or ram.avail < 2
+        or not refs.avail
+    ):
         return 1
     p = pbuf_alloc(ram, _FRAME + 34, 20)
     p.next = q = pbuf_alloc(refs, 0, 0)
@@ -179,7 +182,6 @@ def _sum(net, seg):
     """Note the sum of the segment's text, and whether it stays."""
     r = seg.r
     q = seg.q
-    r[_SEG_OFF] = q.off
     r[_SEG_ROM] = type(q.buf) is bytes
     r[_SEG_SUM] = rom_sum(net, q)
 
@@ -295,18 +297,13 @@ def _send(net, hot, pcb, regs, seg, route):
     _count(hot, hot[_TCP] + 1, hot[_IP4] + 1, hot[_ETH] + (6 if err else 1))
 
 
-def tcp_acked(net, p):
-    """Take the ACK that frame_check() has found to bring nothing else (5). Takes ownership of `p`.
-
-    Of a connection that is armed for sending: what is acknowledged is freed, the application told,
-    and what the windows allow now is sent."""
+def tcp_acked(pcb):
+    """Take the ACK that frame_check() has found (6), of a connection that is armed for sending:
+    what is acknowledged is freed, the application told, and what the windows allow now is sent."""
+    net = pcb.net
     hot = net.hot
     tcp = net.tcp
-    pcb = tcp.pcbs[hot[_CUR] - 1]
     regs = pcb.regs
-    if not regs[_ARMED] & 2:
-        return tcp.acknowledged(net, p)
-    pbuf_free(p)
     regs[_BUSY] = 1
     acked = hot[_LEN]
     used = reg_diff(regs, _SND_NXT, regs, _SND_UNA)
@@ -319,11 +316,12 @@ def tcp_acked(net, p):
         regs[_EDGE] = min(wnd, pcb.cwnd)
     t = pcb.t_rexmit
     if regs[_TIMING] and reg_diff(regs, _SND_UNA, regs, _RTT_SEQ) > 0:
-        tcp.measure(pcb)
+        regs[_TIMING] = 0
+        took = ticks_diff(hot[_NOW], regs[_TIMED_AT])
+        tcp_rtt(pcb, took, regs[_RTO_MIN], regs[_RTO_MAX])
         regs[_RTO] = pcb.rto
         net.timers.start(t, pcb.rto)
-    else:
-        t.due = ticks_add(hot[_NOW], regs[_RTO])
+    t.due = ticks_add(hot[_NOW], regs[_RTO])
     n = _release(tcp, hot, pcb, regs)
     regs[_LAST_ACKED] = acked
     if used > regs[_CALM]:
@@ -382,5 +380,5 @@ def tcp_sndbuf(pcb):
     """Return how many bytes one write() may queue now, if the pools have room: as many as
     TCP_SND_BUF and TCP_SND_QUEUELEN leave room for."""
     regs = pcb.regs
-    segs = max(pcb.net.tcp.queuelen - regs[_QUEUED], 0)
+    segs = max(regs[_QUEUELEN] - regs[_QUEUED], 0)
     return min(regs[_SND_BUF], segs * pcb.mss + tcp_spare(pcb))

@@ -6,17 +6,16 @@ are longer than our functions are, for the reason that is given there.
 import micropython
 
 from ..mpy import const
-from .fast_viper import pbuf_alloc, pbuf_free, rom_sum, tcp_seg_free
+from .conn_viper import tcp_rtt
+from .fast_viper import pbuf_alloc, rom_sum, tcp_seg_free
 
 _NONE = None  # as an object, which viper's own is not
 _BYTES = bytes
 
-_DIRECT = const(3)
 _RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
-_CUR = const(15)
 _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
@@ -54,6 +53,9 @@ _CALM = const(61)
 _RTO = const(62)
 _RACK = const(63)
 _PTO_DUE = const(64)
+_QUEUELEN = const(65)
+_RTO_MIN = const(66)
+_RTO_MAX = const(67)
 _FACK = const(2)  # of pcb.sb
 _LAST_NTH = const(6)
 _RTT = const(7)
@@ -65,16 +67,14 @@ _SEG_AT = const(4)
 _SEG_NTH = const(5)
 _SEG_KEEP = const(6)
 _SEG_ROM = const(7)
-_SEG_OFF = const(8)
 _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _HEADERS = const(54)
 _WRAP = const(0x3FFFFFFF)
-_PCBS = const(8)
 _ROUTES = const(28)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
-_SEG_FRAME = const(9)
-_NREGS = const(65)
+_SEG_FRAME = const(8)
+_SEG_TEXT = const(10)
 _BEFORE = const(0x20000000)
 
 
@@ -93,47 +93,47 @@ def tcp_spare(pcb) -> int:
 
 @micropython.viper
 def tcp_queue(pcb, buf, off: int, n: int) -> int:
-    regs = ptr32(pcb.regs)
-    if off < 0 or n <= 0 or n > regs[_SND_BUF] or off + n > int(len(buf)):
+    registers, stack, none, kept, _ = pcb.kit
+    regs = ptr32(registers)
+    if off < 0 or n <= 0 or n > regs[_SND_BUF]:
         return 1
-    net = pcb.net
-    hot = ptr32(net.hot)
-    k = hot[_KEPT]
     armed = regs[_ARMED] & 2
     if armed and n != regs[_STEP]:
         regs[_ARMED] = 1
         armed = 0
-    if armed == 0 or k == 0:
-        if int(_queue_new(pcb, buf, off, n)):
+    hot = ptr32(stack)
+    if armed == 0 or hot[_KEPT] == 0:
+        if off + n > int(len(buf)) or int(_queue_new(pcb, buf, off, n)):
             return 1
         if armed:
-            tcp_shape(net, pcb.unsent_last)
+            tcp_shape(pcb.net, pcb.unsent_last)
         return 0
-    tcp = net.tcp
-    if regs[_QUEUED] >= int(tcp.queuelen):
+    if regs[_QUEUED] >= regs[_QUEUELEN]:
         return 1
-    k -= 1
-    hot[_KEPT] = k
-    seg = tcp.kept[k]
-    seg.next = _NONE
+    k = hot[_KEPT] - 1
+    seg = kept[k]
     r = ptr32(seg.r)
-    q = seg.q
-    if r[_SEG_LEN] != n:
-        seg.len = n
-        q.len = n
-        q.tot_len = n
-        seg.p.tot_len = _HEADERS + n
-        r[_SEG_LEN] = n
-        r[_SEG_ROM] = 0
-    if r[_SEG_ROM] == 0 or r[_SEG_OFF] != off or q.buf is not buf:
+    at = int(ptr8(buf)) + off
+    if r[_SEG_ROM] == 0 or r[_SEG_TEXT] != at or r[_SEG_LEN] != n:
+        if off + n > int(len(buf)):
+            return 1
+        q = seg.q
         q.buf = buf
         q.off = off
-        _sum(net, seg)
+        if r[_SEG_LEN] != n:
+            seg.len = n
+            q.len = n
+            q.tot_len = n
+            seg.p.tot_len = _HEADERS + n
+            r[_SEG_LEN] = n
+        _sum(pcb.net, seg)
+    hot[_KEPT] = k
+    seg.next = none
     k = regs[_SND_END]
     r[0] = k
     regs[_SND_END] = k + n
     last = pcb.unsent_last
-    if last is _NONE:
+    if last is none:
         pcb.unsent = seg
     else:
         last.next = seg
@@ -153,7 +153,7 @@ def _queue_new(pcb, buf, off: int, n: int) -> int:
     refs = net.refs
     ram = net.ram
     left = int(tcp.segs_avail)
-    if regs[_QUEUED] >= int(tcp.queuelen) or left == 0:
+    if regs[_QUEUED] >= regs[_QUEUELEN] or left == 0:
         return 1
     if ptr32(ram.regs)[0] < 2 or ptr32(refs.regs)[0] == 0:
         return 1
@@ -189,8 +189,11 @@ def _queue_new(pcb, buf, off: int, n: int) -> int:
 def _sum(net, seg):
     r = ptr32(seg.r)
     q = seg.q
-    r[_SEG_OFF] = int(q.off)
-    r[_SEG_ROM] = 1 if type(q.buf) is _BYTES else 0
+    buf = q.buf
+    r[_SEG_ROM] = 1 if type(buf) is _BYTES else 0
+    k = int(ptr8(buf)) + int(q.off)
+    r[_SEG_TEXT] = k
+    r[_SEG_TEXT + 1] = k >> 31 >> 1
     r[_SEG_SUM] = int(rom_sum(net, q))
 
 
@@ -213,16 +216,15 @@ def tcp_shape(net, seg):
     r[_SEG_KEEP] = keep
     k = int(ptr8(p.buf)) + 20
     r[_SEG_FRAME] = k
-    r[_SEG_FRAME + 1] = (k >> 31) >> 1  # the upper half, where addresses have 64 bits
+    r[_SEG_FRAME + 1] = k >> 31 >> 1  # the upper half, where addresses have 64 bits
     _sum(net, seg)
 
 
 @micropython.viper
 def tcp_push(pcb) -> int:
-    regs = ptr32(pcb.regs)
-    net = pcb.net
-    registers, dev, _, send, _, _, _, _, _, _, _, _, _, _ = net.kit
-    hot = ptr32(registers)
+    registers, stack, none, driver, dev, send2, pieces = pcb.wire
+    regs = ptr32(registers)
+    hot = ptr32(stack)
     seg = pcb.unsent
     had = pcb.unacked
     now = hot[_NOW]
@@ -230,30 +232,31 @@ def tcp_push(pcb) -> int:
     route = _ROUTES + (peer >> 24 & 7) * 3
     if hot[route] != peer or peer & 0xFFFF == 0:
         return 1
-    if had is _NONE:
+    if had is none:
         k = (now - regs[_SENT_AT]) & _WRAP
-        if seg is _NONE or (k > regs[_RTO] and k & _BEFORE == 0):
+        if seg is none or (k > regs[_RTO] and k & _BEFORE == 0):
             return 1
     why = 0
-    if seg is not _NONE:
+    if seg is not none:
         una = regs[_SND_UNA]
         step = regs[_STEP]
         edge = regs[_EDGE]
-        last = _NONE
+        last = none
         sent = 0
-        while seg is not _NONE:
+        while seg is not none:
             r = ptr32(seg.r)
             n = r[_SEG_LEN]
             k = edge - ((r[0] - una) & _WRAP)
             if n != step or n > k:
-                if n <= k or (had is _NONE and sent == 0):
+                if n <= k or (had is none and sent == 0):
                     why = 1
                 elif k > 0 and pcb.nodelay:
                     why = 1
                 break
             if sent == 0:
                 # what is the same in each of them
-                driver = net.driver
+                piece = ptr32(pieces)
+                piece[1] = _HEADERS
                 own = regs[_KEY_OWN]
                 s0 = (own & 0xFFFF) + (own >> 16 & 0xFFFF)
                 s0 += (peer & 0xFFFF) + (peer >> 16 & 0xFFFF)
@@ -279,7 +282,7 @@ def tcp_push(pcb) -> int:
                 wnd = (wnd & 0xFF) << 8 | wnd >> 8
                 regs[_LAST_ACK] = ack
                 if regs[_ACK_BYTES]:
-                    net.timers.stop(pcb.t_fast)
+                    pcb.net.timers.stop(pcb.t_fast)
                 regs[_ACK_NOW] = 0
                 regs[_ACK_BYTES] = 0
                 if regs[_TIMING] == 0:
@@ -335,17 +338,16 @@ def tcp_push(pcb) -> int:
             regs[_NTH] = k
             r[_SEG_NTH] = k
             regs[_SND_NXT] = regs[_SND_NXT] + n
-            p = seg.p
-            if hot[_DIRECT]:
-                q = seg.q
-                k = (_HEADERS + n) << 16
-                err = int(send(dev, p.buf, _FRAME, k | 0x1000 | _HEADERS))
-                if err == 0:
-                    send(dev, q.buf, q.off, k | 0x2000 | n)
-            else:
+            if send2 is none:
+                p = seg.p
                 err = int(driver.tx(p))
                 if int(p.ref) > 1:
                     r[_SEG_KEEP] = 0
+            else:
+                piece[0] = int(w) + 2
+                piece[2] = r[_SEG_TEXT]
+                piece[3] = n
+                err = int(send2(dev, pieces))
             k = hot[_ETH] + 1
             if err:
                 k += 5
@@ -358,45 +360,39 @@ def tcp_push(pcb) -> int:
             hot[k] = hot[k] + sent
             k = hot[_TCP] + 1
             hot[k] = hot[k] + sent
-            if had is _NONE:
+            if had is none:
                 pcb.unacked = pcb.unsent
             else:
                 pcb.unacked_last.next = pcb.unsent
             pcb.unacked_last = last
-            last.next = _NONE
+            last.next = none
             pcb.unsent = seg
-            if seg is _NONE:
-                pcb.unsent_last = _NONE
+            if seg is none:
+                pcb.unsent_last = none
             regs[_PTO_DUE] = regs[_RACK]
-            if had is _NONE:
+            if had is none:
                 t = pcb.t_rexmit
                 if not t.running:
-                    net.timers.start(t, regs[_RTO])
+                    pcb.net.timers.start(t, regs[_RTO])
     if why:
         return 1
     if regs[_ACK_NOW]:
         if hot[_BURST] == 0:
-            net.tcp.acknowledge(pcb)
+            pcb.net.tcp.acknowledge(pcb)
         elif regs[_OWES] == 0:
             regs[_OWES] = 1
             regs[_NEXT_OUT] = hot[_OUT]
             hot[_OUT] = int(pcb.number)
     if regs[_PTO_DUE]:
-        net.tcp.schedule(pcb)
+        pcb.net.tcp.schedule(pcb)
     return 0
 
 
 @micropython.viper
-def tcp_acked(net, p):
-    hot = ptr32(net.hot)
-    tcp = net.tcp
-    c = hot[_CUR]
-    regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
-    if regs[_ARMED] & 2 == 0:
-        tcp.acknowledged(net, p)
-        return
-    pbuf_free(p)
-    pcb = tcp.pcbs[c - 1]
+def tcp_acked(pcb):
+    registers, stack, none, kept, t = pcb.kit
+    regs = ptr32(registers)
+    hot = ptr32(stack)
     regs[_BUSY] = 1
     now = hot[_NOW]
     acked = hot[_LEN]
@@ -415,19 +411,21 @@ def tcp_acked(net, p):
         if k < wnd:
             wnd = k
         regs[_EDGE] = wnd
-    t = pcb.t_rexmit
     if regs[_TIMING] and (una - regs[_RTT_SEQ] - 1) >> 31 & 1 == 0:
-        tcp.measure(pcb)
-        rto = pcb.rto
-        regs[_RTO] = int(rto)
-        net.timers.start(t, rto)
-    else:
-        t.due = (now + regs[_RTO]) & _WRAP
-    kept = tcp.kept
+        regs[_TIMING] = 0
+        k = (now - regs[_TIMED_AT]) & _WRAP
+        if k & _BEFORE:
+            k = 0
+        tcp_rtt(pcb, k, regs[_RTO_MIN], regs[_RTO_MAX])
+        k = int(pcb.rto)
+        if k != regs[_RTO]:
+            regs[_RTO] = k
+            pcb.net.timers.start(t, k)
+    t.due = (now + regs[_RTO]) & _WRAP
     seg = pcb.unacked
     done = 0
     r = regs
-    while seg is not _NONE:
+    while seg is not none:
         s = ptr32(seg.r)
         n = s[_SEG_LEN]
         if (una - s[0] - n) >> 31 & 1:
@@ -443,7 +441,7 @@ def tcp_acked(net, p):
             kept[k] = seg
             hot[_KEPT] = k + 1
         else:
-            tcp_seg_free(tcp, seg)
+            tcp_seg_free(pcb.net.tcp, seg)
         seg = rest
     pcb.unacked = seg
     regs[_SND_BUF] = regs[_SND_BUF] + done
@@ -459,18 +457,18 @@ def tcp_acked(net, p):
         k = r[_SEG_NTH]
         if (s[_LAST_NTH] - k) & _BEFORE:
             s[_LAST_NTH] = k
-    if seg is _NONE:
-        pcb.unacked_last = _NONE
+    if seg is none:
+        pcb.unacked_last = none
     elif una != ptr32(seg.r)[0]:
         regs[_ARMED] = 1
-        done += int(tcp.release(pcb))
+        done += int(pcb.net.tcp.release(pcb))
     regs[_LAST_ACKED] = acked
     if used > regs[_CALM]:
-        tcp.grow(pcb, acked)
+        pcb.net.tcp.grow(pcb, acked)
     regs[_PTO_DUE] = regs[_RACK]
     if done:
         fn = pcb.on_sent
-        if fn is not _NONE:
+        if fn is not none:
             fn(pcb.arg, pcb, done)
             if regs[_BUSY] == 0:
                 return
@@ -479,17 +477,19 @@ def tcp_acked(net, p):
         if int(tcp_push(pcb)) == 0:
             return
         regs[_ARMED] = 1
-    tcp.done(pcb, pcb.regs)
+    pcb.net.tcp.done(pcb, registers)
 
 
 @micropython.viper
 def tcp_sndbuf(pcb) -> int:
     regs = ptr32(pcb.regs)
-    n = int(pcb.net.tcp.queuelen) - regs[_QUEUED]
+    n = regs[_QUEUELEN] - regs[_QUEUED]
     if n < 0:
         n = 0
-    n *= int(pcb.mss)
-    n += int(tcp_spare(pcb))
+    if regs[_ARMED] & 2:
+        n *= regs[_STEP]
+    else:
+        n = n * int(pcb.mss) + int(tcp_spare(pcb))
     if regs[_SND_BUF] < n:
         return regs[_SND_BUF]
     return n

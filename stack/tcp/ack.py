@@ -2,30 +2,25 @@
 measured, window updated, congestion control moved on."""
 
 from ..err import ERR_CLSD
-from ..kernel import reg_add, reg_diff, reg_set
+from ..kernel import reg_add, reg_diff, reg_set, tcp_take_ack
 from ..mpy import const
 from ..pbuf import free, header
 from . import ecn, frto, mtu, rack, recovery, sack_recovery, scoreboard
 from .blind import challenge
 from .count import BAD_ACK, DUP_ACK, FAST_REXMIT
-from .header import FIN, SEG, SYN
+from .header import SEG
 from .output import retransmit_first
 from .pcb import seg_free
 from .rexmit import measure
 from .seg import OPT
-from .state import EV_FIN_ACKED, LAST_ACK, end, happen
+from .state import EV_FIN_ACKED, end, happen
 
-_SEG_SEQ = const(0)
 _SEG_ACK = const(1)
 _SEG_WND = const(2)
 _SEG_LEN = const(7)
 _SND_UNA = const(0)
-_SND_NXT = const(1)
-_SND_WL1 = const(2)
-_SND_WL2 = const(3)
 _SND_END = const(8)
 _BLOCKS = const(5)
-_ARMED = const(36)
 _DUP_ACKS = const(26)
 _SND_BUF = const(52)
 _QUEUED = const(53)
@@ -34,28 +29,29 @@ _ACKED_LEN = const(58)
 _PTO_DUE = const(64)
 _ECN_ON = const(2)
 _LAST_ACK = const(9)
+_SYN_FIN = const(0x03)
+_OLD = const(-2)  # tcp_take_ack() says so
 
 
 def process(pcb):
     """Take SEG.ACK and SEG.WND of a synchronized connection. Returns False if the segment must be
     dropped: it acknowledges what was never sent, or is too old (RFC 5961 section 5)."""
     regs = pcb.regs
-    regs[_ARMED] &= 1
-    acked = reg_diff(SEG, _SEG_ACK, regs, _SND_UNA)
-    if acked < -pcb.snd_wnd_max or reg_diff(SEG, _SEG_ACK, regs, _SND_NXT) > 0:
+    sacked = pcb.sacked
+    acked = tcp_take_ack(pcb, SEG)
+    if acked < 0:
+        if acked == _OLD:
+            return True
         reg_add(pcb.net.tcp_count, BAD_ACK, 1)
         challenge(pcb)
         return False
-    if acked < 0:
-        return True
+    same_wnd = acked & 1
+    acked >>= 1
     if pcb.state == _LAST_ACK and pcb.on_sent is None and pcb.fin_queued:
         if not reg_diff(SEG, _SEG_ACK, regs, _SND_END):  # nothing is left to be said
             end(pcb, ERR_CLSD)
             return False
-    wnd = SEG[_SEG_WND] << pcb.snd_scale
-    same_wnd = wnd == pcb.snd_wnd
-    sacked = pcb.sacked
-    update_window(pcb, wnd)
+    wnd = SEG[_SEG_WND]
     if wnd == 0 or pcb.probing:
         pcb.nrtx = 0  # the peer is there, it only has no room (RFC 9293 section 3.8.6.1)
         if acked and wnd:
@@ -91,23 +87,6 @@ def _react(pcb, acked, sacked, plain):
         retransmit_first(pcb)
 
 
-def update_window(pcb, wnd):
-    """Take SEG.WND unless an older segment brought it (RFC 9293 section 3.10.7.4)."""
-    regs = pcb.regs
-    newer = reg_diff(SEG, _SEG_SEQ, regs, _SND_WL1)
-    if newer < 0 or (newer == 0 and reg_diff(SEG, _SEG_ACK, regs, _SND_WL2) < 0):
-        return
-    if wnd and not pcb.snd_wnd:
-        pcb.backoff = 0
-    if wnd != pcb.snd_wnd:
-        regs[_ARMED] = 0
-    pcb.snd_wnd = wnd
-    if wnd > pcb.snd_wnd_max:
-        pcb.snd_wnd_max = wnd
-    reg_set(regs, _SND_WL1, SEG, _SEG_SEQ, 0)
-    reg_set(regs, _SND_WL2, SEG, _SEG_ACK, 0)
-
-
 def advance(pcb, acked):
     """SEG acknowledges `acked` bytes and tells nothing else, of a connection that is armed."""
     OPT[_BLOCKS] = 0
@@ -123,7 +102,7 @@ def _advance(pcb, acked, sacked):
     if regs[_TIMING]:
         measure(pcb)
     pcb.nrtx = 0
-    pcb.net.timers.stop(pcb.t_rexmit)  # output() starts it anew (RFC 6298, 5.3)
+    pcb.t_rexmit.running = False  # output() starts it anew (RFC 6298, 5.3)
     n = release(pcb)
     if pcb.hole:
         mtu.went_through(pcb, acked)
@@ -134,7 +113,7 @@ def _advance(pcb, acked, sacked):
         pcb.on_sent(pcb.arg, pcb, n)
     if pcb.serial != serial or not pcb.fin_queued or reg_diff(regs, _SND_UNA, regs, _SND_END):
         return
-    if pcb.state == LAST_ACK:
+    if pcb.state == _LAST_ACK:
         end(pcb, ERR_CLSD)
     else:
         happen(pcb, EV_FIN_ACKED)
@@ -150,19 +129,21 @@ def release(pcb):
         seg = pcb.unsent if queue else pcb.unacked
         while seg is not None:
             done = reg_diff(regs, _SND_UNA, seg.r, 0)
-            if done < seg.len + (1 if seg.flags & (SYN | FIN) else 0):
+            size = seg.len
+            if done < (size + 1 if seg.flags & _SYN_FIN else size):
                 if 0 < done and seg.p.ref == 1:
-                    done = min(done, seg.len)
+                    done = min(done, size)
                     scoreboard.drop(pcb, seg, done)
                     n += _cut(seg, done)
                 break
             rest = seg.next
-            n += seg.len
-            if not queue and not seg.marks & scoreboard.SACKED:
+            n += size
+            if pcb.rack and not queue and not seg.marks & scoreboard.SACKED:
                 rack.delivered(pcb, seg)
-            scoreboard.drop(pcb, seg, scoreboard.size(seg))
-            if seg.len > regs[_ACKED_LEN]:
-                regs[_ACKED_LEN] = seg.len
+            if seg.marks:
+                scoreboard.drop(pcb, seg, scoreboard.size(seg))
+            if size > regs[_ACKED_LEN]:
+                regs[_ACKED_LEN] = size
             regs[_QUEUED] -= 1
             seg_free(tcp, seg)
             seg = rest

@@ -81,7 +81,6 @@ def init(net):
     net.tcp.found = input.found
     net.tcp.acknowledged = input.acknowledged
     net.tcp.done = input.done
-    net.tcp.measure = rexmit.measure
     net.tcp.release = ack.release
     net.tcp.grow = fastpath.grow
     net.tcp.schedule = rack.schedule

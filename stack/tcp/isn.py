@@ -15,7 +15,10 @@ _KEY_LEN = const(36)
 
 def choose(pcb):
     """Set the pcb's ISS register. Its addresses and ports are known. Allocates nothing."""
-    at(pcb, pcb.net.now)
+    net = pcb.net
+    regs = pcb.regs
+    net.prf(regs, _ISS, pcb.key, 0, _KEY_LEN)
+    tcp_clock(regs, _ISS, net.now)
 
 
 def at(pcb, now):

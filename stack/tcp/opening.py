@@ -27,26 +27,19 @@ from .seg import OPT
 from .state import EV_SYN, end, happen
 
 _SEG_SEQ = const(0)
-_SEG_ACK = const(1)
 _SEG_WND = const(2)
 _SEG_FLAGS = const(4)
 _SEG_HLEN = const(5)
 _SEG_DATA_LEN = const(6)
-_SND_UNA = const(0)
 _SND_NXT = const(1)
-_SND_WL1 = const(2)
-_SND_WL2 = const(3)
 _ISS = const(4)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
-_IRS = const(7)
-_SND_END = const(8)
-_SND_UP = const(11)
-_RCV_UP = const(12)
 _RCV_WND = const(37)
 _BUSY = const(47)
 _TS_RECENT = const(13)
 _ECE_CWR = const(0xC0)
+_ALWAYS = const(2)  # TCP_SYN_COOKIES
 _PRESENT = const(0)  # of OPT
 _TSVAL = const(3)
 _HAS_TS = const(8)
@@ -75,7 +68,14 @@ def _listen(lpcb, p, netif, addrs, alen):
     it, or it is dropped: the peer will send it again. Text that comes with the SYN is left to be
     sent again, too."""
     net = lpcb.net
-    pcb = _half_open(lpcb)
+    pcb = None
+    if net.cfg.TCP_SYN_COOKIES != _ALWAYS:
+        if lpcb.pending < lpcb.backlog:
+            pcb = pcbs.alloc(net)
+            if pcb is None:
+                reg_add(net.tcp_count, count.NO_PCB_FREE, 1)
+        else:
+            reg_add(net.tcp_count, count.BACKLOG_FULL, 1)
     kept = pcb is not None
     if not kept:
         if not cookie.wanted(net):
@@ -132,24 +132,11 @@ def hand_over(pcb, lpcb):
     return pcb.serial == serial
 
 
-def _half_open(lpcb):
-    """Return a pcb for one more connection that is half open, or None."""
-    net = lpcb.net
-    if net.cfg.TCP_SYN_COOKIES == cookie.ALWAYS:
-        return None
-    if lpcb.pending >= lpcb.backlog:
-        reg_add(net.tcp_count, count.BACKLOG_FULL, 1)
-        return None
-    pcb = pcbs.alloc(net)
-    if pcb is None:
-        reg_add(net.tcp_count, count.NO_PCB_FREE, 1)
-    return pcb
-
-
 def _adopt(pcb, lpcb, p, netif, addrs, alen):
     """Make a fresh pcb the listener's, for the segment in `p`."""
-    pcb.alen = alen
-    pcb.ip = lpcb.net.families[alen]
+    if pcb.alen != alen:
+        pcb.alen = alen
+        pcb.ip = lpcb.net.families[alen]
     pcb.netif = netif
     tcp_key(pcb.key, p.buf, addrs, 2 * alen, p.off)
     pcb.arg = lpcb.arg

@@ -16,23 +16,15 @@ from ..mpy import const
 from . import fastopen, sack, uto
 from .seg import OPT, SEG
 
-_HAS_MSS = const(1)
 _HAS_SCALE = const(2)
 _HAS_SACK = const(4)
 _HAS_TS = const(8)
 _HAS_UTO = const(16)
-_HAS_FO = const(32)
 
 _PRESENT = const(0)
-_MSS = const(1)
 _SCALE = const(2)
 _TSVAL = const(3)
 _TSECR = const(4)
-_BLOCKS = const(5)
-_BLOCK = const(6)
-_UTO = const(14)
-_FO_AT = const(15)
-_FO_LEN = const(16)
 
 _SEG_SEQ = const(0)
 _LAST_ACK = const(15)
@@ -49,7 +41,6 @@ _SYN = const(0x02)
 _RST = const(0x04)
 _NO_SACK = const(0x06)  # SYN or RST
 _MOST = const(40)  # bytes of options
-_MAX_SCALE = const(14)  # RFC 7323 section 2.3: then a window is still a small int
 _OUTDATED = const(0x3FFFFFFF)  # reg_diff's largest: TS.Recent is 12 days old or more
 _KEEP_MS = const(0x10000000)  # half of what ticks_diff can tell
 _TS_LEN = const(12)  # bytes that timestamps take of each segment

@@ -6,20 +6,18 @@ unsent --output--> transmit --> unacked --acknowledged--> freed (ack.py)
 """
 
 from ..err import OK
-from ..kernel import reg_add, reg_diff, reg_set, tcp_push, ticks_add, ticks_diff
+from ..kernel import reg_add, reg_diff, tcp_advance, tcp_push, tcp_sent, tcp_stamp, ticks_diff
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
 from . import cc, ecn, fastpath, options, rack, scoreboard
 from .count import BUSY, FASTOPEN_SENT, NO_PBUF, PROBE, REXMIT, TLP
 from .header import ACK, FIN, SYN, emit, send_control
 from .pcb import give_back, owe, seg_alloc
-from .state import SYN_SENT
 from .write import share
 
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_UP = const(11)
-_RTT_SEQ = const(9)
 _ARMED = const(36)
 _REXMITS = const(25)
 _ACK_NOW = const(40)
@@ -27,11 +25,7 @@ _BUSY = const(47)
 _QUEUED = const(53)
 _SENT_AT = const(54)
 _TIMING = const(55)
-_TIMED_AT = const(56)
-_NTH = const(57)
 _PTO_DUE = const(64)
-_SEG_AT = const(4)
-_SEG_NTH = const(5)
 _BURST = const(19)  # of hot
 _HLEN = const(20)
 _ECN_ON = const(2)
@@ -40,6 +34,9 @@ _LOST = const(2)
 _AGAIN = const(4)
 _EVER = const(8)
 _STATE = const(7)
+_SYN = const(0x02)
+_ACK = const(0x10)
+_SYN_SENT = const(2)
 
 
 def output(pcb):
@@ -48,7 +45,6 @@ def output(pcb):
     Inside one of the pcb's own callbacks it does nothing: what they queue is sent, together,
     when they have returned. Allocates nothing.
     """
-    net = pcb.net
     regs = pcb.regs
     if regs[_BUSY]:
         return OK
@@ -57,20 +53,26 @@ def output(pcb):
             return OK
         regs[_ARMED] = 1
     seg = pcb.unsent
-    if seg is not None and pcb.unacked is None:
-        if ticks_diff(net.now, regs[_SENT_AT]) > pcb.rto:
+    if seg is not None and seg.len and pcb.unacked is None:
+        if ticks_diff(pcb.net.now, regs[_SENT_AT]) > pcb.rto:
             cc.on_idle(pcb)
     if pcb.lost and pcb.frto != 2:
         _send_lost(pcb)
     while seg is not None and _may_send(pcb, seg) and transmit(pcb, seg):
-        _sent(pcb, seg)
+        tcp_sent(pcb, seg)
         seg = pcb.unsent
-    if regs[_ACK_NOW] and pcb.state != SYN_SENT:
-        if net.hot[_BURST]:
+    if regs[_ACK_NOW] and pcb.state != _SYN_SENT:
+        if pcb.net.hot[_BURST]:
             owe(pcb)
         else:
             send_control(pcb, ACK)
-    mind_timer(pcb)
+    t = pcb.t_rexmit
+    if pcb.unacked is None and seg is None:
+        t.running = pcb.probing = False
+    elif not t.running:
+        _start_timer(pcb, t)
+    if regs[_PTO_DUE]:
+        rack.schedule(pcb)
     if regs[_ARMED] == 1 and pcb.unacked is not None and pcb.unacked.len == pcb.mss:
         fastpath.arm_sending(pcb)
     return OK
@@ -78,13 +80,15 @@ def output(pcb):
 
 def _room(pcb, seg):
     """Return how much of the segment's sequence space the windows have room for."""
-    return min(pcb.snd_wnd, pcb.cwnd + pcb.gone) - reg_diff(seg.r, 0, pcb.regs, _SND_UNA)
+    most = pcb.cwnd + pcb.gone
+    wnd = pcb.snd_wnd
+    return (wnd if wnd < most else most) - reg_diff(seg.r, 0, pcb.regs, _SND_UNA)
 
 
 def _may_send(pcb, seg):
     """Do the windows have room for the segment, or for a part of it worth sending, and does it
     pass Nagle's test (RFC 9293 section 3.8.6.2.1)? Splits it if only a part may go."""
-    if seg.flags & SYN:
+    if seg.flags & _SYN:
         return True
     if seg.len > pcb.mss and not split(pcb, seg, pcb.mss):  # queued before the peer told its MSS
         return False
@@ -109,50 +113,42 @@ def _may_send(pcb, seg):
 def transmit(pcb, seg):
     """Put a segment on the wire, for the first time or again. Its pbufs stay with it.
 
-    The round trip of a segment sent again is not timed (Karn), unless timestamps tell which of
-    them an ACK is for.
-
     Returns False, with nothing sent, if a driver or the ARP queue still holds them.
     """
     p = seg.p
     if p.ref > 1:
         reg_add(pcb.net.tcp_count, BUSY, 1)
         return False
-    regs = pcb.regs
     hlen = _HLEN
     flags = seg.flags
     p.off = TRANSPORT
-    if flags & SYN:
-        flags |= ecn.syn_flags(pcb)
-    if pcb.ts or pcb.oo_n or pcb.dup_len or flags & SYN:
-        hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags, options.room(pcb, seg.len))
-    if not flags & SYN or pcb.state != SYN_SENT:
-        flags |= ACK
+    if flags & _SYN:
+        if pcb.ecn:
+            flags |= ecn.syn_flags(pcb)
+        hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags)
+        if pcb.state != _SYN_SENT:
+            flags |= _ACK
+    else:
+        flags |= _ACK
+        if pcb.ts or pcb.oo_n or pcb.dup_len:
+            room = options.room(pcb, seg.len)
+            hlen += options.put(pcb, p.buf, TRANSPORT + _HLEN, flags, room)
     p.len = hlen
     p.tot_len = hlen + seg.len
-    if pcb.tfo and flags & SYN:
+    if pcb.tfo and flags & _SYN:
         p.tot_len += _carry(pcb, seg, hlen)
     up = 0
-    if pcb.urgent and not flags & SYN:
+    if pcb.urgent and not flags & _SYN:
+        regs = pcb.regs
         pcb.urgent = reg_diff(regs, _SND_UP, regs, _SND_UNA) > 0  # the mark grows old with time
         up = min(max(reg_diff(regs, _SND_UP, seg.r, 0), 0), 65535)
     send = emit
-    again = reg_diff(seg.r, 0, regs, _SND_NXT) < 0
-    if again:
+    if tcp_stamp(pcb, seg):
         reg_add(pcb.net.tcp_count, REXMIT, 1)
-        reg_add(regs, _REXMITS, 1)
+        reg_add(pcb.regs, _REXMITS, 1)
         seg.marks |= _EVER
     elif pcb.ecn == _ECN_ON and seg.len:
         send = ecn.emit_new
-    if not regs[_TIMING] and (pcb.ts or not again):
-        regs[_TIMING] = 1
-        regs[_TIMED_AT] = pcb.net.now
-        reg_set(regs, _RTT_SEQ, seg.r, 0, 0)
-    regs[_SENT_AT] = seg.r[_SEG_AT] = pcb.net.now
-    regs[_NTH] = seg.r[_SEG_NTH] = ticks_add(regs[_NTH], 1)
-    if pcb.recovering:
-        pcb.prr_out += seg.len
-    regs[_PTO_DUE] = pcb.rack
     send(pcb, p, seg.r, 0, flags | pcb.ece, hlen, up)
     return True
 
@@ -167,7 +163,7 @@ def _carry(pcb, syn, hlen):
         p.next = None
     pcb.syn_len = 0
     seg = syn.next
-    if pcb.state != SYN_SENT or pcb.nrtx or not pcb.tfo & _HAVE or seg is None:
+    if pcb.state != _SYN_SENT or pcb.nrtx or not pcb.tfo & _HAVE or seg is None:
         return 0
     q = seg.p.next
     n = 0
@@ -184,49 +180,18 @@ def _carry(pcb, syn, hlen):
     return n
 
 
-def _sent(pcb, seg):
-    """Move the head of `unsent` to the end of `unacked`."""
-    pcb.unsent = seg.next
-    if seg.next is None:
-        pcb.unsent_last = None
-    seg.next = None
+def _start_timer(pcb, t):
+    """Let the retransmission timer run while something is unacknowledged (RFC 6298 5.1), and the
+    persist timer, which is the same, while something is unsent, with nothing under way to open
+    the window."""
     if pcb.unacked is None:
-        pcb.unacked = seg
+        pcb.probing = True
+        pcb.regs[_ARMED] = 0
     else:
-        pcb.unacked_last.next = seg
-    pcb.unacked_last = seg
-    n = seg.len + (1 if seg.flags & (SYN | FIN) else 0)
-    _advance(pcb, seg, n + pcb.syn_len if seg.flags & SYN else n)
-    if pcb.probing:
         pcb.probing = False
-        pcb.net.timers.stop(pcb.t_rexmit)
-
-
-def _advance(pcb, seg, n):
-    """Let SND.NXT be at least the segment's number plus `n`."""
-    regs = pcb.regs
-    ahead = reg_diff(seg.r, 0, regs, _SND_NXT) + n
-    if ahead > 0:
-        reg_add(regs, _SND_NXT, ahead)
-
-
-def mind_timer(pcb):
-    """Keep the retransmission timer running while something is unacknowledged (RFC 6298 5.1), and
-    the persist timer while something is unsent, with nothing under way to open the window."""
-    timers = pcb.net.timers
-    t = pcb.t_rexmit
-    if pcb.unacked is None and pcb.unsent is None:
-        timers.stop(t)
-        pcb.probing = False
-    elif not t.running:
-        pcb.probing = pcb.unacked is None
-        if pcb.probing:
-            pcb.regs[_ARMED] = 0
-        ms = pcb.rto << pcb.backoff
-        most = pcb.net.cfg.TCP_RTO_MAX
-        timers.start(t, ms if ms < most else most)
-    if pcb.regs[_PTO_DUE]:
-        rack.schedule(pcb)
+    ms = pcb.rto << pcb.backoff
+    most = pcb.net.cfg.TCP_RTO_MAX
+    pcb.net.timers.start(t, ms if ms < most else most)
 
 
 def retransmit_first(pcb):
@@ -289,7 +254,7 @@ def push_or_probe(pcb):
     ):
         _probe(pcb, seg, max(room, 1))
     elif transmit(pcb, seg):
-        _sent(pcb, seg)
+        tcp_sent(pcb, seg)
 
 
 def _probe(pcb, seg, n):
@@ -308,7 +273,7 @@ def _probe(pcb, seg, n):
     emit(pcb, p, seg.r, 0, ACK | pcb.ece, hlen, 0)
     free(p)
     reg_add(net.tcp_count, PROBE, 1)
-    _advance(pcb, seg, n)
+    tcp_advance(pcb.regs, seg.r, n)
 
 
 def _copies(ram, p, seg, off, n):
@@ -383,7 +348,7 @@ def probe_tail(pcb):
     if seg is not None and seg.len <= min(room, pcb.mss):
         if not transmit(pcb, seg):
             return
-        _sent(pcb, seg)
+        tcp_sent(pcb, seg)
         pcb.tlp = 1
     elif resend(pcb, last):
         pcb.tlp = 2

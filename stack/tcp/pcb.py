@@ -37,6 +37,7 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    52 SND_BUF    bytes that the send buffer has room for   53 QUEUED  segments in both queues
    54 SENT_AT    when a segment was sent last, ms   55 TIMING  1 while a round trip is timed,
    56 TIMED_AT   which began then   57 NTH  of the last sending (rack.py)
+   65 QUEUELEN, 66 RTO_MIN, 67 RTO_MAX  limits of the stack
    58 ACKED_LEN  (mtu.py)   59 LAST_ACKED  (recovery.py)   64 PTO_DUE  1 if t_loss is to be started
 
 and while it is armed for sending, too (ARMED is 3):
@@ -68,10 +69,7 @@ _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
-NREGS = 65
-_KEY_PEER = const(32)
-_KEY_OWN = const(33)
-_KEY_PORTS = const(34)
+NREGS = 68
 _HNEXT = const(35)
 _ARMED = const(36)
 _ACK_BYTES = const(39)
@@ -83,6 +81,9 @@ _NEXT_OUT = const(50)
 _OWES = const(51)
 _SND_BUF = const(52)
 _QUEUED = const(53)
+_QUEUELEN = const(65)
+_RTO_MIN = const(66)
+_RTO_MAX = const(67)
 _HOT_SEED = const(5)
 _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
@@ -105,7 +106,7 @@ class Seg:
     a kernel sends or keeps."""
 
     def __init__(self):
-        self.r = array("I", [0] * 11)
+        self.r = array("I", [0] * 12)
         self.p = self.q = self.next = None
         self.len = self.flags = 0
         self.marks = 0  # scoreboard.py
@@ -129,8 +130,10 @@ class Pcb:
         self.t_rexmit, self.t_fast, self.t_life, self.t_poll, self.t_loss = [
             Timer(f, self) for f in timeouts
         ]
+        self.alen = 0
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
+        self.kit = self.wire = None  # what kernels work with: hot.gather()
         # what release() leaves so
         self.state = 0
         self.listener = self.early = None
@@ -142,6 +145,7 @@ class Pcb:
         self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.mss_top = 0
         self.prr_out = 0
+        self.cwnd = self.ssthresh = 0
         self.bytes_acked = 0  # towards the next step of cwnd
         self.cautious = self.cwnd_limited = self.marked = False
         self.reset()
@@ -155,11 +159,12 @@ class Pcb:
         copy(self.key, 0, _zeros, 0, _KEY_LEN)
         regs = self.regs
         reg_zero(regs, 0, _NEXT_OUT)
-        reg_zero(regs, _SND_BUF, NREGS - _SND_BUF)
+        reg_zero(regs, _SND_BUF, _QUEUELEN - _SND_BUF)
         regs[_SND_BUF] = cfg.TCP_SND_BUF
         regs[_RCV_WND] = regs[_RCV_MAX] = cfg.TCP_WND
-        self.alen = 4
-        self.ip = net.families[4]
+        if self.alen != 4:
+            self.alen = 4
+            self.ip = net.families[4]
         self.arg = self.netif = None
         self.on_recv = self.on_sent = self.on_err = None
         self.on_connected = self.on_poll = self.on_urgent = None
@@ -176,7 +181,6 @@ class Pcb:
         self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
         self.hole = 0  # mtu.py
         self.cc = ALGORITHMS[cfg.TCP_CC]
-        self.cwnd = self.ssthresh = 0
         self.ecn = self.ece = 0  # ecn.py
         self.ece_in = self.cwr_due = False
         self.dupacks = 0
@@ -232,10 +236,14 @@ class Tcp:
         self.ack = p = Pool(1, TRANSPORT + _HLEN, RAM).items[0]  # for ACKs of the fast path
         p.off = _FRAME
         p.len = p.tot_len = TRANSPORT + _HLEN - _FRAME
-        self.queuelen = cfg.TCP_SND_QUEUELEN
         self.segs_free = None
         self.segs_avail = 0
         self.kept = [None] * cfg.NUM_TCP_SEG  # segments for the next text: the first KEPT of hot
+        self.pieces = array("I", [0] * 4)  # what a driver's send2() is to send
+        for pcb in self.pcbs:
+            pcb.regs[_QUEUELEN] = cfg.TCP_SND_QUEUELEN
+            pcb.regs[_RTO_MIN] = cfg.TCP_RTO_MIN
+            pcb.regs[_RTO_MAX] = cfg.TCP_RTO_MAX
         for _ in range(cfg.NUM_TCP_SEG):
             seg_free(self, Seg())
         self.clock = array("I", [0, 0])  # ms since then, of RFC 7323's timestamps; and scratch
@@ -274,8 +282,6 @@ def release(pcb):
         pcb.listener = None
     if pcb.early is not None:
         leave_early(pcb)
-    regs = pcb.regs
-    regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
     if pcb.state == _TIME_WAIT:
         timewait.leave(pcb)
     if pcb.in_use:
@@ -302,8 +308,9 @@ def purge(pcb):
     """Drop what is queued in either direction, and stop the timers that serve it."""
     pcb.t_rexmit.running = pcb.t_fast.running = pcb.t_loss.running = False
     if pcb.regs[_QUEUED]:
-        _free_queue(pcb.net.tcp, pcb.unsent)
         _free_queue(pcb.net.tcp, pcb.unacked)
+        if pcb.unsent is not None:
+            _free_queue(pcb.net.tcp, pcb.unsent)
         pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
         pcb.sacked = pcb.lost = pcb.gone = pcb.regs[_QUEUED] = 0
     if pcb.net.hot[_HOT_KEPT]:

@@ -53,8 +53,8 @@ _PROBE = const(2)
 
 
 def start(pcb):
-    """The connection is open: nothing was delivered yet."""
-    if not pcb.sack or not pcb.net.cfg.TCP_RACK:
+    """The connection, which has SACK, is open: nothing was delivered yet."""
+    if not pcb.net.cfg.TCP_RACK:
         return
     pcb.rack = True
     sb = pcb.sb
@@ -69,8 +69,6 @@ def delivered(pcb, seg):
 
     If it was sent twice, the ACK may be for the first: timestamps tell, or that it comes too soon.
     """
-    if not pcb.rack:
-        return
     sb = pcb.sb
     now = pcb.net.now
     rtt = ticks_diff(now, seg.r[_SEG_AT])

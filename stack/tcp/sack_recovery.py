@@ -82,7 +82,8 @@ def _take_block(pcb, k, n):
         if at >= n:
             return
         if at >= 0 and at + scoreboard.size(seg) <= n and not seg.marks & _SACKED:
-            rack.delivered(pcb, seg)
+            if pcb.rack:
+                rack.delivered(pcb, seg)
             if not seg.marks & _KEPT and reg_diff(seg.r, 0, regs, _RECOVER) < 0:
                 pcb.original = True
             scoreboard.mark(pcb, seg, seg.marks & _KEPT | _SACKED)

@@ -6,7 +6,7 @@ unsent:  seg -> seg -> seg        each: header pbuf -> payload pbufs -> None
 """
 
 from ..err import ERR_ARG, ERR_CONN, ERR_MEM, OK
-from ..kernel import copy, reg_add, reg_set, tcp_queue, tcp_spare
+from ..kernel import copy, reg_add, reg_set, tcp_queue, tcp_queue_control, tcp_spare
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, clen, free, reference
 from ..pbuf import ref as pbuf_ref
@@ -98,22 +98,27 @@ def queue_fin(pcb):
     pcb.regs[_ARMED] &= 1
     last = pcb.unsent_last
     if last is None or last.flags & SYN:
-        err = _new_seg(pcb, None, 0, FIN)
+        err = _queue_control(pcb, FIN)
         if err:
             return err
     else:
         last.flags |= FIN
+        reg_add(pcb.regs, _SND_END, 1)
     pcb.fin_queued = True
-    reg_add(pcb.regs, _SND_END, 1)
     return OK
 
 
 def queue_syn(pcb):
     """Queue a SYN. Returns OK or ERR_MEM."""
-    err = _new_seg(pcb, None, 0, SYN)
-    if err == OK:
-        reg_add(pcb.regs, _SND_END, 1)
-    return err
+    return _queue_control(pcb, SYN)
+
+
+def _queue_control(pcb, flags):
+    net = pcb.net
+    if tcp_queue_control(pcb, flags) and (not give_back(net) or tcp_queue_control(pcb, flags)):
+        reg_add(net.tcp_count, NO_MEM, 1)
+        return ERR_MEM
+    return OK
 
 
 def _room(pcb, n, copies, parts=1):
@@ -171,32 +176,24 @@ def _append(pcb, payload, n, for_last):
         cat(seg.p, payload)
         seg.len += n
     else:
-        _new_seg(pcb, payload, n, 0)
+        _new_seg(pcb, payload, n)
     pcb.regs[_SND_BUF] -= n
     reg_add(pcb.regs, _SND_END, n)
 
 
-def _new_seg(pcb, payload, n, flags):
-    """Append a segment to `unsent`. Returns OK, or ERR_MEM with nothing changed."""
+def _new_seg(pcb, payload, n):
+    """Append a segment with `n` bytes of payload to `unsent`. _room() has seen that there is one,
+    and a pbuf for its header."""
     net = pcb.net
-    p = None
-    if not net.tcp.segs_avail or net.ram.avail < 2:
-        give_back(net)
-    if net.tcp.segs_avail and net.ram.avail > 1:  # one is kept for ACKs and ARP
-        p = alloc(net.ram, TRANSPORT, _HLEN)
-    if p is None:
-        reg_add(net.tcp_count, NO_MEM, 1)
-        return ERR_MEM
-    if payload is not None:
-        cat(p, payload)
-    seg = seg_alloc(net.tcp, p, pcb.regs, _SND_END, n, flags)
+    p = alloc(net.ram, TRANSPORT, _HLEN)
+    cat(p, payload)
+    seg = seg_alloc(net.tcp, p, pcb.regs, _SND_END, n, 0)
     if pcb.unsent is None:
         pcb.unsent = seg
     else:
         pcb.unsent_last.next = seg
     pcb.unsent_last = seg
     pcb.regs[_QUEUED] += 1
-    return OK
 
 
 def _finish(pcb, flags):

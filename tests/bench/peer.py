@@ -160,6 +160,7 @@ class Connection:
             n = num(frame, 16, 2)
             segment = frame[34 : 14 + n]
             assert num(segment, 2, 2) == self.own, "a segment of another connection"
+            assert checksum(pseudo(THEM, US, TCP, len(segment)) + segment) == 0, "checksum"
             self.flags = segment[13]
             self.acked = num(segment, 8, 4)
             if self.flags & SYN:

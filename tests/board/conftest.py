@@ -1,5 +1,5 @@
 """The board under test: the one at LWPY_PORT (`make test-board PORT=...`), or else the emulated
-one, in a network namespace with a TAP interface. The tests do not know which."""
+ones, in network namespaces with a TAP interface. The tests do not know which."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from emulator import Console, Machine
+from emulator import Console, Machine, renode
 from tests.interpreters import device
 from tests.tap import netns
 
@@ -81,8 +81,30 @@ def _emulated(folder):
                 yield Emulated(machine, lab, monitor)
 
 
-@pytest.fixture(scope="session")
-def board(tmp_path_factory):
+class InRenode(Emulated):
+    """The STM32F4 in Renode, likewise."""
+
+    def link(self, up):
+        machine = self.monitor
+        machine.tell(f"connector {'Connect' if up else 'Disconnect'} sysbus.ethernet switch")
+        machine.tell(f"sysbus.ethernet.phy BasicStatus {0x24 if up else 0}")
+        machine.settle()
+
+
+@contextlib.contextmanager
+def _in_renode():
+    reason = renode.why_not()
+    if reason is None and not renode.FIRMWARE.is_file():
+        reason = f"it has not been built: make build/{renode.FIRMWARE.name}"
+    if reason:
+        pytest.skip(reason)
+    with netns.Lab() as lab, lab.inside():
+        with renode.Renode(tap=lab.DEV) as machine:
+            yield InRenode(machine, lab, machine)
+
+
+@pytest.fixture(scope="session", params=["port"] if PORT else ["qemu", "renode"])
+def board(request, tmp_path_factory):
     """The board, with nothing running on it."""
     if PORT:
         with Console(PORT) as console:
@@ -91,7 +113,8 @@ def board(tmp_path_factory):
     reason = netns.why_not()
     if reason:
         pytest.skip("no board (make test-board PORT=...), and none can be emulated: " + reason)
-    with _emulated(tmp_path_factory.mktemp("qemu")) as board:
+    renodes = request.param == "renode"
+    with _in_renode() if renodes else _emulated(tmp_path_factory.mktemp("qemu")) as board:
         yield board
 
 

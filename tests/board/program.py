@@ -2,7 +2,7 @@
 
 TCP  7  echo     9  sink: says whether the bytes were those of DATA, again and again
     19  source: sends SIZE bytes of DATA, and closes
-UDP  7  echo
+UDP 77  echo (one byte to port 7 makes some emulators look for Wake-on-LAN)
 """
 
 import gc
@@ -38,6 +38,7 @@ def start(**where):
     global net
     net = board.net(**where)
     tcp_echo.start(net)
+    udp_echo.PORT = 77
     udp_echo.start(net)
     for port, accepted in ((9, sink_accepted), (19, source_accepted)):
         pcb = tcp.new(net)

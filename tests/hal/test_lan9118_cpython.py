@@ -36,6 +36,7 @@ GROUP = b"\x01\x00\x5e\x00\x00\xfb"
 
 SETUP = """
 import gc, micropython, uctypes
+from array import array
 from stack import pbuf
 import hal.lan9118 as lan
 from hal.lan9118 import LAN9118
@@ -43,6 +44,7 @@ kind = %r
 if kind != "thumb":
     from hal import lan9118_viper
     lan.push, lan.fetch = lan9118_viper.push, lan9118_viper.fetch
+    lan.send2 = lan9118_viper.send2
 d = LAN9118()
 pool = pbuf.Pool(6, 1536, pbuf.POOL)
 ram = pbuf.Pool(2, 128, pbuf.RAM)
@@ -72,6 +74,11 @@ def chain(offs, lens):
         if head is None: head = q
         else: pbuf.cat(head, q)
     return head
+
+def two(offs, lens):
+    at = uctypes.addressof(ROM)
+    pieces = array("I", (at + offs[0], lens[0], at + offs[1], lens[1]))
+    print(d.send2(d.dev, pieces))
 
 def send(offs, lens):
     p = chain(offs, lens)
@@ -210,6 +217,18 @@ def test_chain_goes_out_as_one_frame_from_any_address(board, start):
         assert board.recv() == b"".join(ROM[o : o + n] for o, n in zip(offs, lens, strict=True))
 
 
+@pytest.mark.parametrize("start", range(4))
+def test_two_pieces_of_memory_go_out_as_one_frame(board, start):
+    lens = [(54, n) for n in (6, 7, 8, 9, 31, 32, 33, 63, 64, 1459, 1460)] + [(61, 9)]
+    pieces = [([start, start * 3 + k], n) for k, n in enumerate(lens)]
+    before = board.value("count('tx')")
+    out = board.exec(f"for offs, lens in {pieces}: two(offs, lens)")
+    assert out.split() == ["0"] * len(pieces)
+    for offs, lens in pieces:
+        assert board.recv() == b"".join(ROM[o : o + n] for o, n in zip(offs, lens, strict=True))
+    assert board.value("count('tx')") == before + len(pieces)
+
+
 def test_bad_lengths_are_refused(board):
     before = board.value("count('tx_error')")
     assert board.exec("send([0], [13])").strip() == "-6"
@@ -273,12 +292,14 @@ def test_nothing_is_allocated(board):
 kept = [None] * 6
 tx2 = chain((3, 7), (54, 1460))
 tx3 = chain((3, 7, 9), (54, 2, 100))
+pieces = array("I", (uctypes.addressof(ROM), 54, uctypes.addressof(ROM) + 7, 1000))
 def work():
     for i in range(6): kept[i] = d.rx()
     d.rx()
     for i in range(6): pbuf.free(kept[i])
     e = d.tx(tx2)
     e |= d.tx(tx3)
+    e |= d.send2(d.dev, pieces)
     d.link()
     d.multicast(d.mac, True)
     d.multicast(d.mac, False)
@@ -299,7 +320,7 @@ pbuf.free(tx3)
 """
     )
     assert out.split() == ["0", "0"]
-    assert [len(board.recv()) for _ in range(2)] == [1514, 156]
+    assert [len(board.recv()) for _ in range(3)] == [1514, 156, 1054]
 
 
 def test_chip_that_is_not_there_is_named(board):

@@ -5,12 +5,14 @@ from array import array
 
 from stack import kernel
 from stack.kernel import conn_plain
+from stack.pbuf import RAM, Pool
+from stack.tcp.pcb import Seg
 from tests.packets import b16, b32
 
 from .test_kernels import EDGES, Random, call
 
 UNA, NXT, ISS, RCV_NXT, RCV_ADV = 0, 1, 4, 5, 6
-NREGS = 65
+NREGS = 68
 M32 = 0xFFFFFFFF
 
 
@@ -80,7 +82,7 @@ def test_a_segment_arrives():
                     found = module.tcp_arrive(net, p, seg, opt)
                     assert found is (pcb if c else None)
                     assert p.off == 36 and p.len == p.tot_len == 23 + len(opts)
-                    assert net.rx_group == 0 and net.rx_tos == 2
+                    assert net.rx_tos == 2
                     assert regs[47] == c and regs[24] == (hot[20] if c else 0)
                     seen.append((list(seg), list(opt)))
                 hlen = 20 + len(opts)
@@ -227,3 +229,145 @@ def test_the_clock_of_sequence_numbers():
         for ms in (0, 1, 0x1FFFFF, 0x200000, 0x3FFFFFFF):
             _, (after, _, _) = same("tcp_clock", array("I", [1, k]), 1, ms)
             assert list(after) == [1, (k + 256 * ms) & M32]
+
+
+def both(run, *args):
+    """Return what `run` does with the plain kernels, which the others must do, too."""
+    expected = run(conn_plain, *args)
+    assert run(kernel, *args) == expected
+    return expected
+
+
+def fields(thing, names):
+    return [getattr(thing, name) for name in names.split()]
+
+
+def take_ack(una, sent, acked, seq, known, wnd, scale=0):
+    """Return what tcp_take_ack() does to an armed connection whose last window update came with
+    number 1000, for a segment that begins `seq` behind it."""
+
+    def run(module):
+        pcb = Thing()
+        pcb.snd_wnd, pcb.snd_wnd_max, pcb.snd_scale, pcb.backoff = known, 500, scale, 7
+        pcb.regs = array("I", [9] * NREGS)
+        for i, value in ((UNA, una), (NXT, una + sent), (2, una + 1000), (3, una), (36, 3)):
+            pcb.regs[i] = value & M32
+        seg = array("I", [una + 1000 + seq & M32, una + acked & M32, wnd] + [0] * 5)
+        result = module.tcp_take_ack(pcb, seg)
+        return result, fields(pcb, "snd_wnd snd_wnd_max backoff"), list(pcb.regs)
+
+    return both(run)
+
+
+def test_acks_are_taken():
+    for una in EDGES:
+        assert take_ack(una, 100, 101, 0, 500, 500)[0] == -1, "never sent"
+        assert take_ack(una, 100, -501, 0, 500, 500)[0] == -1, "too old"
+        result, wnds, regs = take_ack(una, 100, -500, 0, 500, 600)
+        assert result == -2 and wnds == [500, 500, 7] and regs[36] == 1
+        result, wnds, regs = take_ack(una, 100, 100, 0, 500, 500)
+        assert result == 201 and wnds == [500, 500, 7] and regs[36] == 1
+        assert regs[2] == (una + 1000) & M32 and regs[3] == (una + 100) & M32
+        result, wnds, regs = take_ack(una, 100, 0, 1, 0, 300, 1)
+        assert result == 0 and wnds == [600, 600, 0] and regs[36] == 0
+        assert take_ack(una, 100, 0, -1, 500, 300)[:2] == (0, [500, 500, 7]), "an older segment's"
+        assert take_ack(una, 100, 50, 1, 500, 0)[:2] == (100, [0, 500, 7])
+
+
+def sender(segs, number=0xFFFFFFFE):
+    """Return a pcb that has so many segments left to queue, and its net."""
+    net, pcb = Thing(), Thing()
+    net.tcp, net.ram, net.hot = Thing(), Pool(3, 128, RAM), array("I", [0] * 30)
+    net.hot[20] = 0x3FFFFFF0
+    net.tcp.segs_free, net.tcp.segs_avail = None, segs
+    for _ in range(segs):
+        seg = Seg()
+        seg.next = net.tcp.segs_free
+        net.tcp.segs_free = seg
+    pcb.net, pcb.regs = net, array("I", [0] * NREGS)
+    pcb.regs[8] = pcb.regs[NXT] = number
+    pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
+    pcb.ts = pcb.rack = pcb.recovering = pcb.probing = False
+    pcb.prr_out = pcb.syn_len = 0
+    pcb.t_rexmit = Thing()
+    pcb.t_rexmit.running = True
+    return pcb
+
+
+def chain(seg):
+    found = []
+    while seg is not None:
+        found.append((seg.len, seg.flags, seg.marks, list(seg.r)))
+        seg = seg.next
+    return found
+
+
+def test_syn_and_fin_are_queued_and_sent():
+    def run(module):
+        pcb = sender(2)
+        pcb.syn_len = 5
+        log = [module.tcp_queue_control(pcb, 2), module.tcp_queue_control(pcb, 1)]
+        log += [chain(pcb.unsent), pcb.net.tcp.segs_avail, pcb.net.ram.avail, list(pcb.regs)]
+        assert pcb.unsent.p.len == pcb.unsent.p.tot_len == 20 and pcb.unsent.p.off == 56
+        assert pcb.unsent.next is pcb.unsent_last
+        while pcb.unsent is not None:
+            pcb.probing = not pcb.probing
+            log.append(module.tcp_stamp(pcb, pcb.unsent))
+            module.tcp_sent(pcb, pcb.unsent)
+            log += [pcb.probing, pcb.t_rexmit.running, list(pcb.regs)]
+            pcb.t_rexmit.running = True
+        assert pcb.unsent_last is None and pcb.unacked.next is pcb.unacked_last
+        return log + chain(pcb.unacked)
+
+    log = both(run)
+    queued, sent = log[2], log[-2:]
+    assert log[:2] == [0, 0] and log[3:5] == [0, 1]
+    assert [s[:3] for s in queued] == [(0, 2, 0), (0, 1, 0)]
+    assert [s[3][0] for s in queued] == [0xFFFFFFFE, 0xFFFFFFFF]
+    assert log[9][NXT] == 4, "the SYN carried 5 bytes"
+    assert [s[3][4] for s in sent] == [0x3FFFFFF0] * 2 and [s[3][5] for s in sent] == [1, 2]
+
+
+def test_nothing_is_queued_without_room():
+    def run(module, segs, pbufs):
+        pcb = sender(segs)
+        pcb.net.ram.avail = pbufs
+        result = module.tcp_queue_control(pcb, 1)
+        return result, pcb.unsent is None, pcb.net.tcp.segs_avail, list(pcb.regs)
+
+    for segs, pbufs, why in ((0, 3, 1), (1, 1, 1), (1, 2, 0)):
+        result = both(run, segs, pbufs)
+        assert result[0] == why and result[1] == (why == 1)
+
+
+def test_round_trips_are_timed():
+    """RFC 6298 section 3, Karn: not of what is sent again, but with timestamps."""
+
+    def run(module, timing, ahead, ts):
+        pcb = sender(1)
+        module.tcp_queue_control(pcb, 1)
+        seg = pcb.unsent
+        seg.r[0] = (pcb.regs[NXT] + ahead) & M32
+        seg.len = 7
+        pcb.regs[55] = timing
+        pcb.ts, pcb.rack, pcb.recovering = ts, True, ts
+        again = module.tcp_stamp(pcb, seg)
+        return again, list(pcb.regs), pcb.prr_out
+
+    for ahead in (0, -1, 1, -1 << 31, (1 << 31) - 1):
+        for timing in (0, 1):
+            for ts in (False, True):
+                again, regs, out = both(run, timing, ahead, ts)
+                assert again == (ahead < 0) and regs[64] == 1 and regs[54] == 0x3FFFFFF0
+                begins = not timing and (ts or not again)
+                assert regs[55] == (1 if timing or begins else 0)
+                assert regs[56] == (0x3FFFFFF0 if begins else 0) and out == (7 if ts else 0)
+
+
+def test_what_is_sent_never_goes_back():
+    for k in EDGES:
+        for ahead, n, nxt in ((0, 5, 5), (-5, 5, 0), (-5, 6, 1), (-9, 3, 0), (3, 0, 3)):
+            regs = array("I", [9] * NREGS)
+            regs[NXT] = k
+            _, (after, _, _) = same("tcp_advance", regs, array("I", [k + ahead & M32]), n)
+            assert after[NXT] == (k + nxt) & M32

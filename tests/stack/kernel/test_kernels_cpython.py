@@ -2,6 +2,8 @@
 
 import ipaddress
 import math
+import pathlib
+import re
 import struct
 from array import array
 from fractions import Fraction
@@ -12,6 +14,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.utils import checksum
 
 from stack.kernel import plain
+from stack.tcp.pcb import NREGS
 
 M32 = 1 << 32
 CLAMP = (1 << 30) - 1
@@ -254,3 +257,12 @@ def test_tcp_header_is_scapys(sport, dport, seq, ack, flags, wnd):
     regs = array("I", [seq, ack])
     plain.tcp_header(buf, 2, ports, 0, regs, 0, regs, 1, 0x6000 | flags, wnd)
     assert buf == b"\xff\xff" + bytes(tcp)[:20] + b"\xff\xff"
+
+
+def test_all_kernels_know_how_many_registers_a_connection_has():
+    found = set()
+    for path in pathlib.Path(plain.__file__).parent.glob("*.py"):
+        found |= {
+            (path.name, n) for n in re.findall(r"^_NREGS = const\((\d+)\)", path.read_text(), re.M)
+        }
+    assert len(found) >= 6 and {int(n) for _, n in found} == {NREGS}, found

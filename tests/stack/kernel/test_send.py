@@ -7,9 +7,16 @@ import sys
 from stack import kernel, tcp
 from stack.err import OK
 from stack.kernel import send_plain, tcp_plain
+from tests.packets import Frame
+from tests.portable import Skip
 from tests.stack.tcp.conn import ACK, OURS, PSH, Conn
 
 from .test_kernels import Random
+
+try:
+    from uctypes import bytes_at
+except ImportError:
+    bytes_at = None
 
 WIDE = {
     "TCP_SND_BUF": 12_000,
@@ -55,7 +62,7 @@ def bulk(loop, **more):
 def queue(seg):
     found = []
     while seg is not None:
-        found.append([seg.len, seg.flags, seg.marks, seg.p.tot_len, list(seg.r)[:9]])
+        found.append([seg.len, seg.flags, seg.marks, seg.p.tot_len, list(seg.r)[:8]])
         seg = seg.next
     return found
 
@@ -121,6 +128,34 @@ def test_the_same_as_plain():
         assert armed > 8, armed
         for i in range(len(plain)):
             assert plain[i] == chosen[i], (seed, i)
+
+
+class Memory:
+    """What a driver that has send2() is to send."""
+
+    def __init__(self, driver):
+        self.driver = driver
+        self.count = 0
+
+    def send2(self, dev, pieces):
+        head, text = [bytes_at(pieces[i], pieces[i + 1]) for i in (0, 2)]
+        self.driver.lab.sent(self.driver, Frame(head + text, self.driver.lab.ms))
+        self.count += 1
+        return OK
+
+
+def test_pieces_of_memory_are_the_frame():
+    if bytes_at is None or sys.maxsize > 0x7FFFFFFF:
+        raise Skip("addresses are for 32-bit MicroPython")
+    c = bulk(kernel)
+    memory = Memory(c.lab.driver)
+    c.pcb.wire = c.pcb.wire[:5] + (memory.send2, c.net.tcp.pieces)
+    for i in range(30):
+        c.push(1000)
+        assert c.out()[-1].data == OURS[9000 + i * 1000 : 10_000 + i * 1000]
+        c.tell(9000 + i * 1000)
+    assert memory.count == 30
+    c.end()
 
 
 def test_a_segment_keeps_its_pbufs_for_the_next_text():

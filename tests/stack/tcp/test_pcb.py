@@ -8,7 +8,7 @@ from tests.packets import FAR, PEER, US, b16
 from tests.support import Lab, pools_full
 
 BUSY = 47
-PLACES = (35, 50, 51)  # registers: what comes behind the pcb in the lists it is in
+PLACES = (35, 50, 51, 65, 66, 67)  # registers: its places in lists, and limits
 SET_LATER = ("mss_top", "prr_out")
 
 
