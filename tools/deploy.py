@@ -16,6 +16,7 @@ import sys
 
 from emulator.console import Console, ConsoleError, DeviceError
 
+from .armv6m import TOO_BIG, shorten
 from .boards import AT_START, ROOT, BoardError, board, files
 
 BUILD = pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"))
@@ -74,8 +75,11 @@ def compile_for(march, found):
             data[place] = source.read_bytes()
             continue
         name = str(source.relative_to(ROOT))
-        line = [MPY_CROSS, f"-march={march}", "-s", name, "-o", "-", source]
-        done = subprocess.run(line, capture_output=True)
+        line = [MPY_CROSS, f"-march={march}", "-s", name, "-o", "-", "--", "-"]
+        text = source.read_text()
+        done = subprocess.run(line, input=text.encode(), capture_output=True)
+        if TOO_BIG in done.stderr.decode():
+            done = subprocess.run(line, input=shorten(text).encode(), capture_output=True)
         if done.returncode == 0:
             data[place] = done.stdout
         elif not source.name.endswith(_ARM_ONLY):

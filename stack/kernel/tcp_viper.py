@@ -5,7 +5,7 @@ each function means: tcp_plain.py; how they are written: viper.py and fast_viper
 import micropython
 
 from ..mpy import const
-from .fast_viper import cksum, ip4_send, rom_sum, tcp_window
+from .fast_viper import cksum, ip4_fast, ip4_send, rom_sum, tcp_window
 
 _NONE = None  # as an object, which viper's own is not
 
@@ -124,28 +124,43 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
     tot = int(p.tot_len)
     alen = int(pcb.alen)
     acc = int(cksum(buf, off, n, int(cksum(key, 0, 2 * alen, tot + 6))))
-    q = p.next
+    q = _NONE
+    if n < tot:
+        q = p.next
     odd = n & 1
     while q is not _NONE:
-        n = int(q.len)
+        k = int(q.len)
         if int(q.kind) == 2:
             s = int(rom_sum(net, q))
         else:
-            s = int(cksum(q.buf, int(q.off), n, 0))
+            s = int(cksum(q.buf, int(q.off), k, 0))
         if odd:
             s = (s & 0xFF) << 8 | s >> 8
         acc += s
-        odd ^= n & 1
+        odd ^= k & 1
         q = q.next
     acc = (acc & 0xFFFF) + (acc >> 16)
     acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
     b[16] = acc >> 8
     b[17] = acc
-    hot = ptr32(net.hot)
+    registers, dev, _, send, _, _, _, _, _, _, _, _, _, _ = net.kit
+    hot = ptr32(registers)
     i = hot[_TCP] + 1
     hot[i] = hot[i] + 1
     if alen == 4 and pcb.netif is net.netifs[0]:
-        err = int(ip4_send(net, p, key, 0, int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6))
+        i = int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6
+        if (
+            n == tot
+            and hot[_DIRECT]
+            and int(ip4_fast(registers, buf, off - 20, n + 20, i, key, 0))
+        ):
+            err = int(send(dev, buf, off - 34, n + 34))
+            i = hot[_ETH] + 1
+            if err:
+                i += 5
+            hot[i] = hot[i] + 1
+            return err
+        err = int(ip4_send(net, p, key, 0, i))
         if err <= 0:
             return err
     return int(pcb.ip.output(net, p, key, 0, 6, pcb.ttl, pcb.tos, pcb.netif))

@@ -150,6 +150,7 @@ class Pcb:
         self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.mss_top = 0
         self.prr_out = 0
+        self.cwnd = self.ssthresh = 0
         self.bytes_acked = 0  # towards the next step of cwnd
         self.cautious = self.cwnd_limited = self.marked = False
         self.reset()
@@ -185,7 +186,6 @@ class Pcb:
         self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
         self.hole = 0  # mtu.py
         self.cc = ALGORITHMS[cfg.TCP_CC]
-        self.cwnd = self.ssthresh = 0
         self.ecn = self.ece = 0  # ecn.py
         self.ece_in = self.cwr_due = False
         self.dupacks = 0
@@ -293,8 +293,6 @@ def release(pcb):
         pcb.listener = None
     if pcb.early is not None:
         leave_early(pcb)
-    regs = pcb.regs
-    regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
     if pcb.state == _TIME_WAIT:
         timewait.leave(pcb)
     if pcb.in_use:
@@ -321,8 +319,9 @@ def purge(pcb):
     """Drop what is queued in either direction, and stop the timers that serve it."""
     pcb.t_rexmit.running = pcb.t_fast.running = pcb.t_loss.running = False
     if pcb.regs[_QUEUED]:
-        _free_queue(pcb.net.tcp, pcb.unsent)
         _free_queue(pcb.net.tcp, pcb.unacked)
+        if pcb.unsent is not None:
+            _free_queue(pcb.net.tcp, pcb.unsent)
         pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
         pcb.sacked = pcb.lost = pcb.gone = pcb.regs[_QUEUED] = 0
     if pcb.net.hot[_HOT_KEPT]:

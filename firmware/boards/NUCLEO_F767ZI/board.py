@@ -1,8 +1,8 @@
 """The ST NUCLEO-F767ZI: an STM32F767 (Cortex-M7, 512 KB of RAM), its own MAC, and a LAN8742 PHY.
-How it runs: firmware/boards/common/loop.py. It needs a boot.py: firmware/boards/nucleo/boot.py."""
+How it runs: board_common/loop.py. It needs a boot.py: firmware/boards/nucleo/boot.py."""
 
-import loop
-from loop import GW, IP, MASK, background, idle, run, stop  # noqa: F401
+import official
+from official import GW, IP, MASK, background, idle, run, stop  # noqa: F401
 
 from hal.stm32_eth import STM32Eth
 
@@ -11,9 +11,9 @@ NAME = "NUCLEO-F767ZI"
 
 def net(ip=IP, mask=MASK, gw=GW, config=None):
     """Return the board's stack with its interface up. Made by the first call, which allocates."""
-    return loop.net(driver, ip, mask, gw, config)
+    return official.net(driver, ip, mask, gw, config)
 
 
 def driver():
     """Return the MAC's driver. Allocates."""
-    return STM32Eth(loop.station(), "NUCLEO_F767ZI")
+    return STM32Eth(official.station(), "NUCLEO_F767ZI")
