@@ -12,7 +12,7 @@ from tests.packets import b16, b32
 from .test_kernels import EDGES, Random, call
 
 UNA, NXT, ISS, RCV_NXT, RCV_ADV = 0, 1, 4, 5, 6
-NREGS = 68
+NREGS = 72
 M32 = 0xFFFFFFFF
 
 
@@ -333,7 +333,7 @@ def sender(segs, number=0xFFFFFFFE):
     net.hot[20] = 0x3FFFFFF0
     net.tcp.segs_free, net.tcp.segs_avail = None, segs
     for _ in range(segs):
-        seg = Seg()
+        seg = Seg(0, array("I", [0] * 13))
         seg.next = net.tcp.segs_free
         net.tcp.segs_free = seg
     pcb.net, pcb.regs = net, array("I", [0] * NREGS)
