@@ -114,7 +114,7 @@ def tcp_emit(pcb, p, seq, i, flags, hlen, up):
 
 def ack_frame(hot, c, buf, what):
     """Write the frame <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> of connection `c`, which is armed or
-    was, to buf[22]: 54 bytes. `what` as in ip4_fast(). No ACK is due then, and it is counted as sent.
+    was, to buf[22]: 54 bytes. `what` as in ip4_fast(). No ACK is due then; it is counted as sent.
 
     Return 1, or 0 with nothing changed if there is no route to the peer.
     """
