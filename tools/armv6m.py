@@ -9,6 +9,21 @@ TOO_BIG = "native method too big"  # what mpy-cross says
 DECLINES = {"frame_check": 0, "tcp_push": 1}
 
 
+def frozen(source, name, build):
+    """Return the file to freeze as module `name` for it: `source` (a path), a shortened copy of it
+    in the folder `build`, or None if nothing compiles it."""
+    if source.name.endswith("thumb.py"):
+        return None
+    text = source.read_text()
+    short = shorten(text)
+    if short == text:
+        return source
+    path = build / "armv6m" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(short)
+    return path
+
+
 def shorten(source):
     """Return the source with these functions declining, and every line where it was."""
     lines = source.splitlines()

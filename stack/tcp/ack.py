@@ -2,13 +2,13 @@
 measured, window updated, congestion control moved on."""
 
 from ..err import ERR_CLSD
-from ..kernel import reg_add, reg_diff, reg_set, tcp_take_ack
+from ..kernel import reg_add, reg_diff, reg_set, tcp_free_acked, tcp_take_ack
 from ..mpy import const
 from ..pbuf import free, header
 from . import ecn, frto, mtu, rack, recovery, sack_recovery, scoreboard
 from .blind import challenge
 from .count import BAD_ACK, DUP_ACK, FAST_REXMIT
-from .header import FIN, SEG, SYN
+from .header import SEG
 from .output import retransmit_first
 from .pcb import seg_free
 from .rexmit import measure
@@ -29,6 +29,7 @@ _ACKED_LEN = const(58)
 _PTO_DUE = const(64)
 _ECN_ON = const(2)
 _LAST_ACK = const(9)
+_SYN_FIN = const(0x03)
 _OLD = const(-2)  # tcp_take_ack() says so
 
 
@@ -122,26 +123,32 @@ def release(pcb):
     """Free the segments below SND.UNA, and the front of one it has moved into. Returns how many
     bytes of the application's memory are free again."""
     n = 0
-    tcp = pcb.net.tcp
     regs = pcb.regs
+    if not pcb.rack:
+        n = tcp_free_acked(pcb)
+        if pcb.unacked is None and pcb.unsent is None:
+            return n
+    tcp = pcb.net.tcp
+    freed = 0
     for queue in (0, 1):
         seg = pcb.unsent if queue else pcb.unacked
         while seg is not None:
             done = reg_diff(regs, _SND_UNA, seg.r, 0)
-            if done < seg.len + (1 if seg.flags & (SYN | FIN) else 0):
+            size = seg.len
+            if done < (size + 1 if seg.flags & _SYN_FIN else size):
                 if 0 < done and seg.p.ref == 1:
-                    done = min(done, seg.len)
+                    done = min(done, size)
                     scoreboard.drop(pcb, seg, done)
-                    n += _cut(seg, done)
+                    freed += _cut(seg, done)
                 break
             rest = seg.next
-            n += seg.len
+            freed += size
             if pcb.rack and not queue and not seg.marks & scoreboard.SACKED:
                 rack.delivered(pcb, seg)
             if seg.marks:
                 scoreboard.drop(pcb, seg, scoreboard.size(seg))
-            if seg.len > regs[_ACKED_LEN]:
-                regs[_ACKED_LEN] = seg.len
+            if size > regs[_ACKED_LEN]:
+                regs[_ACKED_LEN] = size
             regs[_QUEUED] -= 1
             seg_free(tcp, seg)
             seg = rest
@@ -155,8 +162,8 @@ def release(pcb):
                 pcb.unacked_last = None
             else:
                 break
-    regs[_SND_BUF] += n
-    return n
+    regs[_SND_BUF] += freed
+    return n + freed
 
 
 def _cut(seg, n):

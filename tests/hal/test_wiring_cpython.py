@@ -138,6 +138,20 @@ def test_serves_until_ctrl_c(board):
     assert net.pool.avail == net.pool.size
 
 
+def test_looks_after_the_link_now_and_then(board):
+    import official
+
+    net = board.net()
+    chip = board.chip
+    chip.power_dip()
+    chip.over = True
+    for passed, opened in ((0, 0), (2000, 1), (0, 1)):
+        official._looked_at = (ticks_ms() - passed) & 0x3FFFFFFF
+        board.run(net)
+        names, counts = net.default_netif.driver.stats
+        assert counts[names.index("reopened")] == opened
+
+
 def test_background_goes_on_until_stop(board):
     import loop
 

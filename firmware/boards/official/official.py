@@ -17,7 +17,10 @@ import machine
 import micropython
 from loop import background, run, stop  # noqa: F401
 
+from hal.clock import ticks_ms
 from stack import Stack, netif
+from stack.kernel import ticks_diff
+from stack.mpy import const
 
 try:
     from address import GW, IP, MASK  # `make deploy IP=...` makes it
@@ -28,7 +31,10 @@ except ImportError:
 
 _FULL = 170_000  # bytes that TCP's code, the default limits' buffers and a web server take
 
+_LOOK_EVERY = const(1000)
+
 _net = None
+_looked_at = ticks_ms()
 
 
 class Small:
@@ -69,11 +75,17 @@ def station():
 
 
 def idle(ms):
-    """Sleep until an interrupt comes, a millisecond at most, and run what is scheduled."""
-    if ms:
-        machine.idle()
-    else:
+    """Sleep until an interrupt comes, a millisecond at most; or, for 0 ms, run what is scheduled.
+    Once a second the driver looks after its link, when nobody polls the stack meanwhile."""
+    global _looked_at
+    if not ms:
         time.sleep_ms(0)
+        return
+    now = ticks_ms()
+    if _net is not None and ticks_diff(now, _looked_at) >= _LOOK_EVERY:
+        _looked_at = now
+        _net.default_netif.driver.link()
+    machine.idle()
 
 
 loop.idle = idle
