@@ -10,6 +10,9 @@ JOBS := $(shell nproc 2>/dev/null || echo 2)
 export LWPY_BUILD := $(CURDIR)/build
 
 BOARD_DIR := firmware/boards/$(BOARD)
+TOML = $(shell sed -n 's/^$(1) = "\(.*\)"/\1/p' $(BOARD_DIR)/board.toml 2>/dev/null)
+# Of a board that one can buy: where it is in MicroPython's ports/, such as stm32/NUCLEO_F429ZI.
+MPY_BOARD := $(call TOML,micropython)
 SOURCE := $(if $(filter build/micropython-src,$(MPY_DIR)),build/micropython-src/lwpy.stamp)
 MPY := $(abspath $(MPY_DIR))
 PYTHON := .venv/bin/python
@@ -18,9 +21,10 @@ CLEAN_LOG := Read the log; a fresh start is "make clean", or "make distclean" to
 
 # MicroPython's makefiles get their own flags only, not those that this make was called with. They
 # insist on micropython-lib, which nothing here uses: any folder with a README.md will do.
-SUBMAKE = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -j$(JOBS) \
+LIBMAKE = env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -j$(JOBS) \
 	MICROPY_MPYCROSS=$(CURDIR)/build/mpy-cross \
-	MICROPY_MPYCROSS_DEPENDENCY=$(CURDIR)/build/mpy-cross MPY_LIB_DIR=$(MPY)
+	MICROPY_MPYCROSS_DEPENDENCY=$(CURDIR)/build/mpy-cross
+SUBMAKE = $(LIBMAKE) MPY_LIB_DIR=$(MPY)
 UNIX = $(SUBMAKE) -C $(MPY)/ports/unix VARIANT=standard \
 	FROZEN_MANIFEST=$(CURDIR)/tools/unix_manifest.py \
 	MICROPY_PY_BTREE=0 MICROPY_PY_SSL=0 MICROPY_SSL_MBEDTLS=0 MICROPY_PY_FFI=0
@@ -29,7 +33,7 @@ UNIX = $(SUBMAKE) -C $(MPY)/ports/unix VARIANT=standard \
 FROZEN := $(sort $(shell find stack hal firmware \
 	\( -name '*.py' -o -name '*.[ch]' -o -name '*.ld' -o -name '*.mk' \) 2>/dev/null))
 
-.PHONY: help setup firmware demo repl deploy emulate test test-board bench lint format clean distclean FORCE
+.PHONY: help setup firmware board-firmware flash demo repl deploy emulate test test-board bench lint format clean distclean FORCE
 .DELETE_ON_ERROR:
 
 help: ## Show this list.
@@ -47,8 +51,22 @@ help: ## Show this list.
 
 setup: build/micropython build/micropython32 build/firmware.elf build/bare.elf .venv/lwpy.stamp ## Get and build all that is needed; the other targets call it.
 
-firmware: setup ## Build build/firmware.elf, MicroPython with the stack frozen in.
-	@echo "lwpy: the firmware is build/firmware.elf."
+firmware: $(if $(MPY_BOARD),board-firmware,setup) ## Build MicroPython for the BOARD with the stack frozen in.
+	@echo "lwpy: the firmware is in build/$(if $(MPY_BOARD),obj/$(BOARD)/,firmware.elf)"
+
+flash: board-firmware ## Build the firmware of the BOARD, and write it into its flash.
+	@$(if $(call TOML,flash),,echo "lwpy: $(BOARD) has no make flash. $(call TOML,firmware)" >&2; exit 1)
+	@$(FOR_BOARD) $(call TOML,flash)
+
+FOR_BOARD = LWPY_BOARD=$(BOARD) $(LIBMAKE) -C $(MPY)/ports/$(dir $(MPY_BOARD)) \
+	BOARD=$(notdir $(MPY_BOARD)) BUILD=$(CURDIR)/build/obj/$(BOARD) \
+	FROZEN_MANIFEST=$(CURDIR)/firmware/boards/manifest.py
+
+board-firmware: build/mpy-cross
+	@[ -n "$(MPY_BOARD)" ] || { echo "lwpy: BOARD=$(BOARD) is none that one can buy: see docs/boards.md" >&2; exit 1; }
+	@[ -z "$(SOURCE)" ] || { echo "lwpy: this needs your checkout of MicroPython: MPY_DIR=<folder>," >&2; \
+		echo "lwpy: with its libraries: make -C <folder>/ports/$(dir $(MPY_BOARD)) BOARD=$(notdir $(MPY_BOARD)) submodules" >&2; exit 1; }
+	@$(STEP) $(BOARD) "building the firmware for $(BOARD)" '$(CLEAN_LOG)' env $(FOR_BOARD)
 
 demo: setup ## Boot the emulated microcontroller and fetch its web page.
 	@$(PYTHON) -m emulator demo $(ARGS)

@@ -61,7 +61,8 @@ class Stack:
                 sum(len(layer.NAMES) for layer in names)
                 + 3 * cfg.NUM_UDP_PCB
                 + cfg.TCP_HASH_SIZE
-                + cfg.NUM_TCP_PCB * tcp.NREGS,
+                + cfg.NUM_TCP_PCB * tcp.NREGS
+                + cfg.NUM_TCP_SEG * (tcp.SEG_REGS + 1),
             )
             self.sums = [None] * 16  # kernel.rom_sum() remembers: objects, and where in them
             self.sums_at = array("I", [0] * 48)

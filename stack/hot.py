@@ -14,7 +14,8 @@
    26 TABLE of the ports of 27 PCBS of UDP                       poll
    52 PORT    the sender of what was found            25 MTU
    53 RAW_WND a segment's window                      28 ROUTES  8 of 3: address, MAC as in 0, 1
-   54 KEPT    segments in tcp.kept
+   54 KEPT    how many segments are kept (kernel/send_plain.py), whose numbers are
+   56 KEPT_AT here and behind it                      55 SEGS    where registers of segments are
 
 Connections and UDP pcbs are told by their numbers, from 1; 0 is none. Addresses, ports and MACs
 are as their bytes lie in memory. Behind these come the counters, the tables, and the registers of
@@ -41,7 +42,7 @@ _SUMMED = const(24)
 _MTU = const(25)
 _ROUTES = const(28)
 _ROUTE_REGS = const(24)
-_FIXED = const(55)
+_FIXED = const(57)
 _FRAME_SUM = const(16)  # of a driver's caps (hal/__init__.py)
 _CAN_FETCH = const(32)
 _shared = array("I", [0] * _FIXED)
@@ -90,7 +91,8 @@ def gather(net):
         u.way = way
     if net.hot_used:
         for pcb in tcp.pcbs:
-            pcb.kit = (pcb.regs, net.hot, None, tcp.kept, driver, handle, send2, tcp.pieces)
+            pcb.kit = (pcb.regs, net.hot, None, tcp.segs, pcb.t_rexmit)
+            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, driver, handle, send2, tcp.pieces)
 
 
 def part(net, n):

@@ -1,18 +1,24 @@
 """The boards: what board.toml of each folder of firmware/boards/ says, and which files one takes.
 
-title       what people call it             machine     a part of what MicroPython calls it
-march       its processor, as mpy-cross -march knows it
-drivers     modules of hal/                 shared      folders, besides its own, of modules
-heap_needed bytes, for stack, examples and all from .mpy files; measured
-firmware    which MicroPython it takes, and how that is flashed
-wiring      what is connected to what, a line each
+title, chip, ram, mac, proven     for docs/boards.md
+machine        a part of what MicroPython calls the board
+march          its processor, as mpy-cross -march knows it
+drivers        modules of hal/ that its board.py imports
+shared         folders of modules, besides its own
+heap_needed    bytes, for the stack, the examples and all from .mpy files
+firmware       which MicroPython it takes, and how that gets onto it
+micropython    where it is in MicroPython's ports/, if one can buy it
+flash          the target of make there that writes a firmware into it, if there is one
+wiring         what is connected to what, a line each
 """
 
+import ast
 import pathlib
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BOARDS = ROOT / "firmware" / "boards"
+AT_START = ("boot.py", "main.py")  # these two are no modules, and not compiled
 HAL = ("__init__", "clock", "wire", "faults", "sim")  # the last three: for tests there
 
 
@@ -20,13 +26,32 @@ class BoardError(Exception):
     """The board cannot take lwpy as it is. The message says what to do."""
 
 
+def names():
+    """Return the boards there are."""
+    return sorted(p.parent.name for p in BOARDS.glob("*/board.toml"))
+
+
 def board(name):
     """Return the table of board `name` (board.toml), with its folder. Raises BoardError."""
     path = BOARDS / name / "board.toml"
     if not path.is_file():
-        names = sorted(p.parent.name for p in BOARDS.glob("*/board.toml"))
-        raise BoardError(f"there is no board {name!r}. BOARD is one of: {' '.join(names)}")
+        raise BoardError(f"there is no board {name!r}. BOARD is one of: {' '.join(names())}")
     return tomllib.loads(path.read_text()) | {"name": name, "folder": path.parent}
+
+
+def with_parts(names):
+    """Return modules `names` of hal/, and those that they are made of: what they import there."""
+    found = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            tree = ast.parse((ROOT / "hal" / f"{name}.py").read_text())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ImportFrom) and node.level == 1:
+                    left += [node.module] if node.module else []
+    return found
 
 
 def files(table):
@@ -34,12 +59,14 @@ def files(table):
     found = {"main.py": ROOT / "firmware" / "main.py"}
     for path in sorted((ROOT / "stack").rglob("*.py")):
         found[f"lib/{path.relative_to(ROOT).with_suffix('.mpy')}"] = path
-    for name in (*HAL, *table["drivers"]):
+    for name in sorted(with_parts((*HAL, *table["drivers"]))):
         found[f"lib/hal/{name}.mpy"] = ROOT / "hal" / f"{name}.py"
     for path in sorted((ROOT / "firmware" / "examples").glob("*.py")):
         found[f"lib/examples/{path.stem}.mpy"] = path
     for folder in (*(ROOT / f for f in table.get("shared", ())), table["folder"]):
         for path in sorted(folder.glob("*.py")):
-            if not path.name.endswith("manifest.py"):
+            if path.name in AT_START:
+                found[path.name] = path
+            elif path.name != "manifest.py":
                 found[f"lib/{path.stem}.mpy"] = path
     return found

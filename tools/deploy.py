@@ -16,7 +16,8 @@ import sys
 
 from emulator.console import Console, ConsoleError, DeviceError
 
-from .boards import ROOT, BoardError, board, files
+from .armv6m import TOO_BIG, shorten
+from .boards import AT_START, ROOT, BoardError, board, files
 
 BUILD = pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"))
 MPY_CROSS = BUILD / "mpy-cross"
@@ -56,7 +57,7 @@ def walk(path):
                 while b := f.read(512):
                     h.update(b)
             print(h.digest().hex(), name)
-for name in ("lib", "main.py"):
+for name in ("lib", "boot.py", "main.py"):
     if name in os.listdir():
         if name == "lib":
             walk(name)
@@ -74,8 +75,11 @@ def compile_for(march, found):
             data[place] = source.read_bytes()
             continue
         name = str(source.relative_to(ROOT))
-        line = [MPY_CROSS, f"-march={march}", "-s", name, "-o", "-", source]
-        done = subprocess.run(line, capture_output=True)
+        line = [MPY_CROSS, f"-march={march}", "-s", name, "-o", "-", "--", "-"]
+        text = source.read_text()
+        done = subprocess.run(line, input=text.encode(), capture_output=True)
+        if TOO_BIG in done.stderr.decode():
+            done = subprocess.run(line, input=shorten(text).encode(), capture_output=True)
         if done.returncode == 0:
             data[place] = done.stdout
         elif not source.name.endswith(_ARM_ONLY):
@@ -141,8 +145,10 @@ def copy(console, data, force, tell):
     """Copy what the board does not have yet. Returns how many bytes."""
     there = dict(reversed(x.split(None, 1)) for x in console.exec(_FILES, 60).splitlines())
     changed = {k: v for k, v in data.items() if there.get(k) != hashlib.sha256(v).hexdigest()}
-    if "main.py" in there and "main.py" in changed and not force:
-        raise BoardError("the board has a main.py of its own: FORCE=1 replaces it.")
+    for name in AT_START:
+        if name in there and name in changed and not force:
+            if not replaceable(console.exec(f"print(open({name!r}).read())")):
+                raise BoardError(f"the board has a {name} of its own: FORCE=1 replaces it.")
     total = sum(map(len, changed.values()))
     free = int(console.exec("s = os.statvfs('/'); print(s[0] * s[3])"))
     if total > free:
@@ -153,6 +159,12 @@ def copy(console, data, force, tell):
         tell(place, len(content))
         console.put(place, content)
     return total
+
+
+def replaceable(text):
+    """Is `text` an older one of ours, or one that does nothing, as the firmware makes it?"""
+    lines = [x.split("#")[0].strip() for x in text.splitlines()]
+    return "lwpy" in text or all(not x or x.startswith("import ") for x in lines)
 
 
 def address(ip, gw):

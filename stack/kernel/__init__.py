@@ -11,11 +11,13 @@ if sys.implementation.name == "micropython":
         pass
     from .conn_viper import *
     from .fast_viper import *
+    from .queue_viper import *
     from .send_viper import *
     from .tcp_viper import *
 else:
     from .conn_plain import *
     from .fast_plain import *
     from .plain import *
+    from .queue_plain import *
     from .send_plain import *
     from .tcp_plain import *

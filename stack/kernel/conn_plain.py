@@ -57,6 +57,8 @@ _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
 _HNEXT = const(35)
 _ARMED = const(36)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
 _BUSY = const(47)
 _QUEUED = const(53)
 _SENT_AT = const(54)
@@ -64,7 +66,7 @@ _TIMING = const(55)
 _TIMED_AT = const(56)
 _NTH = const(57)
 _PTO_DUE = const(64)
-_NREGS = const(66)
+_NREGS = const(72)
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
@@ -143,7 +145,6 @@ def tcp_arrive(net, p, seg, opt):
     buf = p.buf
     p.off = _SEGMENT
     p.len = p.tot_len = hot[_LEN]
-    net.rx_group = 0
     net.rx_tos = buf[_TOS]
     tcp_parse(buf, _SEGMENT, p.len, seg)
     tcp_options(buf, _SEGMENT, seg[_SEG_HLEN], opt)
@@ -213,7 +214,8 @@ def tcp_enhash(pcb):
 
 
 def tcp_unhash(pcb):
-    """Undo tcp_enhash(); harmless if it was not done."""
+    """Undo tcp_enhash(): no segment finds the connection any more, and it has nothing to
+    acknowledge. Harmless if it was not done."""
     hot = pcb.net.hot
     regs = pcb.regs
     i = _bucket(hot, pcb.key, pcb.alen)
@@ -222,6 +224,7 @@ def tcp_unhash(pcb):
     if hot[i]:
         hot[i] = regs[_HNEXT]
     regs[_HNEXT] = regs[_KEY_PORTS] = 0
+    regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
 
 
 def tcp_begin(regs):

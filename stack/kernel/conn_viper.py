@@ -34,6 +34,8 @@ _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
 _HNEXT = const(35)
 _ARMED = const(36)
+_ACK_BYTES = const(39)
+_ACK_NOW = const(40)
 _BUSY = const(47)
 _QUEUED = const(53)
 _SENT_AT = const(54)
@@ -41,7 +43,7 @@ _TIMING = const(55)
 _TIMED_AT = const(56)
 _NTH = const(57)
 _PTO_DUE = const(64)
-_NREGS = const(66)
+_NREGS = const(72)
 
 
 @micropython.viper
@@ -111,7 +113,6 @@ def tcp_arrive(net, p, seg: ptr32, opt):
     p.off = 36
     p.len = n
     p.tot_len = n
-    net.rx_group = 0
     b = ptr8(buf)
     net.rx_tos = b[17]
     hlen = b[48] >> 4 << 2
@@ -225,6 +226,10 @@ def tcp_unhash(pcb):
         hot[i] = regs[_HNEXT]
     regs[_HNEXT] = 0
     regs[_KEY_PORTS] = 0
+    regs[_ARMED] = 0
+    regs[_BUSY] = 0
+    regs[_ACK_NOW] = 0
+    regs[_ACK_BYTES] = 0
 
 
 @micropython.viper

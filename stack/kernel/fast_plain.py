@@ -56,7 +56,7 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(66)
+_NREGS = const(72)
 _AVAIL = const(0)  # of a pool, as in pbuf.py
 _LOW = const(1)
 _EMPTY = const(2)
@@ -99,8 +99,9 @@ def frame_check(hot, buf, n):
     3  a datagram for the UDP pcb number hot[CUR] from somebody we have sent to lately, at port
        hot[PORT], with hot[LEN] bytes of data at buf[44]
     4  an echo request of such a one, now the reply: hot[LEN] bytes at buf[2] are to be sent
-    5  an ACK of hot[LEN] bytes, and nothing else, of connection hot[CUR], which is armed;
-       hot[RAW_WND] is its window
+    5  an ACK of hot[LEN] bytes, and nothing else, of connection hot[CUR], which is armed
+    6  the same, and it is armed for sending; hot[RAW_WND] is its window. What else is in the
+       frame need not be known.
 
     Checksums are right then, it is for us, and it is counted in all layers. If hot[SUMMED], the
     driver has left the ones'-complement sum of the frame's bytes in buf[0] and buf[1].
@@ -208,7 +209,7 @@ def _acknowledgment(hot, buf, r, seq):
     hot[r + _HEARD] = hot[_NOW]
     hot[_LEN] = acked
     hot[_RAW_WND] = _half(buf, 50)
-    return 5
+    return 6 if hot[r + _ARMED] & 2 else 5
 
 
 def _datagram(hot, buf, m):

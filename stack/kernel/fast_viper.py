@@ -61,7 +61,7 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(66)
+_NREGS = const(72)
 _AVAIL = const(0)  # of a pool, as in pbuf.py
 _LOW = const(1)
 _EMPTY = const(2)
@@ -174,7 +174,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
             regs[_HEARD] = hot[_NOW]
             hot[_LEN] = c
             hot[_RAW_WND] = h[25]
-            return 5
+            return 4 + (regs[_ARMED] + 1 >> 1)
         if i != regs[_SND_UNA] or (regs[_RCV_ADV] - seq - m) >> 31 & 1:
             return 2
         hot[_LEN] = m

@@ -5,7 +5,7 @@ A connection that sends much, and on which nothing is unusual, is armed for it: 
 takes the ACKs. Whatever they decline takes the readable path (write.py, output.py, ack.py), which
 works on the same queues.
 
-    tcp.kept --tcp_queue--> unsent --tcp_push--> unacked --tcp_acked--+
+    kept ------tcp_queue--> unsent --tcp_push--> unacked --tcp_acked--+
        ^                                                              |
        +----- a segment with its header pbuf and its REF pbuf <-------+
 
@@ -16,6 +16,7 @@ is armed for sending, or the segment is kept:
     1 LEN    its text   2 FLAGS                 6 KEEP  1 if its pbufs are only its own
     3 SUM    of its text                        7 ROM   1 if nobody can change the text
     4 AT     when it was sent last              8 to 11 where header and text are (viper)
+   12 NEXT   the number of the one behind it
 """
 
 from ..mpy import const
@@ -25,9 +26,6 @@ from .fast_plain import (
     _put_ip4,
     _put_mac,
     _route,
-    pbuf_alloc,
-    pbuf_free,
-    rom_sum,
     tcp_seg_free,
     tcp_window,
 )
@@ -37,16 +35,15 @@ _RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
-_CUR = const(15)
 _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
 _NOW = const(20)
 _KEPT = const(54)
+_KEPT_AT = const(56)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
-_SND_END = const(8)
 _RTT_SEQ = const(9)
 _LAST_ACK = const(15)
 _KEY_PEER = const(32)
@@ -72,7 +69,12 @@ _CALM = const(61)
 _RTO = const(62)
 _RACK = const(63)
 _PTO_DUE = const(64)
-_QUEUELEN = const(65)
+_RTO_MIN = const(66)
+_RTO_MAX = const(67)
+_FIRST = const(68)
+_SENT = const(69)
+_UNSENT = const(70)
+_LAST = const(71)
 _FACK = const(2)  # of pcb.sb
 _LAST_NTH = const(6)
 _RTT = const(7)
@@ -83,122 +85,7 @@ _SEG_SUM = const(3)
 _SEG_AT = const(4)
 _SEG_NTH = const(5)
 _SEG_KEEP = const(6)
-_SEG_ROM = const(7)
 _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
-_HEADERS = const(54)
-
-
-def tcp_spare(pcb):
-    """Return how many bytes fit into the last unsent segment."""
-    last = pcb.unsent_last
-    if last is None or last.flags & 3 or reg_diff(last.r, 0, pcb.regs, _SND_NXT) < 0:
-        return 0
-    return max(0, pcb.mss - last.len)
-
-
-def tcp_queue(pcb, buf, off, n):
-    """Queue `n` bytes at buf[off] as a segment of their own, as write() would. Return 0; or 1,
-    with nothing changed, if it is not that simple or there is no room."""
-    regs = pcb.regs
-    if off < 0 or not 0 < n <= regs[_SND_BUF] or off + n > len(buf):
-        return 1
-    net = pcb.net
-    k = net.hot[_KEPT]
-    if regs[_ARMED] & 2 and n != regs[_STEP]:
-        regs[_ARMED] = 1
-    if not regs[_ARMED] & 2 or not k:
-        why = _queue_new(pcb, buf, off, n)
-        if not why and regs[_ARMED] & 2:
-            tcp_shape(net, pcb.unsent_last)
-        return why
-    if regs[_QUEUED] >= regs[_QUEUELEN]:
-        return 1
-    k -= 1
-    net.hot[_KEPT] = k
-    seg = net.tcp.kept[k]
-    seg.next = None
-    r = seg.r
-    q = seg.q
-    if r[_SEG_LEN] != n or not r[_SEG_ROM] or q.off != off or q.buf is not buf:
-        seg.len = q.len = q.tot_len = r[_SEG_LEN] = n
-        seg.p.tot_len = _HEADERS + n
-        q.buf = buf
-        q.off = off
-        _sum(net, seg)
-    reg_set(r, 0, regs, _SND_END, 0)
-    if pcb.unsent is None:
-        pcb.unsent = seg
-    else:
-        pcb.unsent_last.next = seg
-    pcb.unsent_last = seg
-    regs[_QUEUED] += 1
-    regs[_SND_BUF] -= n
-    reg_add(regs, _SND_END, n)
-    return 0
-
-
-def _queue_new(pcb, buf, off, n):
-    """Queue `n` bytes at buf[off] as a segment of new pbufs."""
-    net = pcb.net
-    tcp = net.tcp
-    ram = net.ram
-    refs = net.refs
-    if pcb.state != 4 or n > pcb.mss or tcp_spare(pcb):
-        return 1
-    if (
-        pcb.regs[_QUEUED] >= pcb.regs[_QUEUELEN]
-        or not tcp.segs_avail
-        or ram.avail < 2
-        or not refs.avail
-    ):
-        return 1
-    p = pbuf_alloc(ram, _FRAME + 34, 20)
-    p.next = q = pbuf_alloc(refs, 0, 0)
-    q.buf = buf
-    q.off = off
-    q.len = q.tot_len = n
-    p.tot_len = 20 + n
-    seg = tcp.segs_free
-    tcp.segs_free = seg.next
-    tcp.segs_avail -= 1
-    seg.next = None
-    seg.p = p
-    seg.len = n
-    seg.flags = 8  # PSH
-    seg.marks = 0
-    reg_set(seg.r, 0, pcb.regs, _SND_END, 0)
-    if pcb.unsent is None:
-        pcb.unsent = seg
-    else:
-        pcb.unsent_last.next = seg
-    pcb.unsent_last = seg
-    pcb.regs[_QUEUED] += 1
-    pcb.regs[_SND_BUF] -= n
-    reg_add(pcb.regs, _SND_END, n)
-    return 0
-
-
-def _sum(net, seg):
-    """Note the sum of the segment's text, and whether it stays."""
-    r = seg.r
-    q = seg.q
-    r[_SEG_ROM] = type(q.buf) is bytes
-    r[_SEG_SUM] = rom_sum(net, q)
-
-
-def tcp_shape(net, seg):
-    """Make the unsent segment, of a header pbuf and one REF pbuf, one that tcp_push() can send."""
-    p = seg.p
-    q = seg.q = p.next
-    r = seg.r
-    n = seg.len
-    p.off = _FRAME
-    p.len = _HEADERS
-    p.tot_len = _HEADERS + n
-    r[_SEG_LEN] = n
-    r[_SEG_FLAGS] = seg.flags
-    r[_SEG_KEEP] = q.done is None and seg.flags == 8
-    _sum(net, seg)
 
 
 def tcp_push(pcb):
@@ -257,6 +144,8 @@ def _move(pcb, had, last, rest):
     else:
         pcb.unacked_last.next = pcb.unsent
     pcb.unacked_last = last
+    pcb.regs[_SENT] = last.number
+    pcb.regs[_UNSENT] = rest.number if rest is not None else 0
     last.next = None
     pcb.unsent = rest
     if rest is None:
@@ -297,18 +186,13 @@ def _send(net, hot, pcb, regs, seg, route):
     _count(hot, hot[_TCP] + 1, hot[_IP4] + 1, hot[_ETH] + (6 if err else 1))
 
 
-def tcp_acked(net, p):
-    """Take the ACK that frame_check() has found to bring nothing else (5). Takes ownership of `p`.
-
-    Of a connection that is armed for sending: what is acknowledged is freed, the application told,
-    and what the windows allow now is sent."""
+def tcp_acked(pcb):
+    """Take the ACK that frame_check() has found (6), of a connection that is armed for sending:
+    what is acknowledged is freed, the application told, and what the windows allow now is sent."""
+    net = pcb.net
     hot = net.hot
     tcp = net.tcp
-    pcb = tcp.pcbs[hot[_CUR] - 1]
     regs = pcb.regs
-    if not regs[_ARMED] & 2:
-        return tcp.acknowledged(net, p)
-    pbuf_free(p)
     regs[_BUSY] = 1
     acked = hot[_LEN]
     used = reg_diff(regs, _SND_NXT, regs, _SND_UNA)
@@ -322,7 +206,8 @@ def tcp_acked(net, p):
     t = pcb.t_rexmit
     if regs[_TIMING] and reg_diff(regs, _SND_UNA, regs, _RTT_SEQ) > 0:
         regs[_TIMING] = 0
-        tcp_rtt(pcb, ticks_diff(hot[_NOW], regs[_TIMED_AT]), tcp.rto_min, tcp.rto_max)
+        took = ticks_diff(hot[_NOW], regs[_TIMED_AT])
+        tcp_rtt(pcb, took, regs[_RTO_MIN], regs[_RTO_MAX])
         regs[_RTO] = pcb.rto
         net.timers.start(t, pcb.rto)
     t.due = ticks_add(hot[_NOW], regs[_RTO])
@@ -358,12 +243,15 @@ def _release(tcp, hot, pcb, regs):
             regs[_ACKED_LEN] = n
         regs[_QUEUED] -= 1
         if r[_SEG_KEEP]:
-            tcp.kept[hot[_KEPT]] = seg
+            hot[hot[_KEPT_AT] + hot[_KEPT]] = seg.number
             hot[_KEPT] += 1
         else:
             tcp_seg_free(tcp, seg)
         seg = rest
     pcb.unacked = seg
+    regs[_FIRST] = seg.number if seg is not None else regs[_UNSENT]
+    if not regs[_FIRST]:
+        regs[_LAST] = 0
     regs[_SND_BUF] += done
     if r is not None and regs[_RACK]:  # as rack.delivered()
         sb = pcb.sb
@@ -378,11 +266,3 @@ def _release(tcp, hot, pcb, regs):
         regs[_ARMED] = 1
         done += tcp.release(pcb)
     return done
-
-
-def tcp_sndbuf(pcb):
-    """Return how many bytes one write() may queue now, if the pools have room: as many as
-    TCP_SND_BUF and TCP_SND_QUEUELEN leave room for."""
-    regs = pcb.regs
-    segs = max(regs[_QUEUELEN] - regs[_QUEUED], 0)
-    return min(regs[_SND_BUF], segs * pcb.mss + tcp_spare(pcb))

@@ -7,26 +7,23 @@ import micropython
 
 from ..mpy import const
 from .conn_viper import tcp_rtt
-from .fast_viper import pbuf_alloc, pbuf_free, rom_sum, tcp_seg_free
-
-_NONE = None  # as an object, which viper's own is not
-_BYTES = bytes
+from .fast_viper import tcp_seg_free
 
 _RAW_WND = const(53)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
-_CUR = const(15)
 _LEN = const(16)
 _OUT = const(18)
 _BURST = const(19)
 _NOW = const(20)
 _KEPT = const(54)
+_SEGS = const(55)
+_KEPT_AT = const(56)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
-_SND_END = const(8)
 _RTT_SEQ = const(9)
 _LAST_ACK = const(15)
 _KEY_PEER = const(32)
@@ -54,7 +51,12 @@ _CALM = const(61)
 _RTO = const(62)
 _RACK = const(63)
 _PTO_DUE = const(64)
-_QUEUELEN = const(65)
+_RTO_MIN = const(66)
+_RTO_MAX = const(67)
+_FIRST = const(68)
+_SENT = const(69)
+_UNSENT = const(70)
+_LAST = const(71)
 _FACK = const(2)  # of pcb.sb
 _LAST_NTH = const(6)
 _RTT = const(7)
@@ -65,191 +67,48 @@ _SEG_SUM = const(3)
 _SEG_AT = const(4)
 _SEG_NTH = const(5)
 _SEG_KEEP = const(6)
-_SEG_ROM = const(7)
-_FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _HEADERS = const(54)
 _WRAP = const(0x3FFFFFFF)
-_PCBS = const(8)
 _ROUTES = const(28)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
 _SEG_FRAME = const(8)
 _SEG_TEXT = const(10)
-_NREGS = const(66)
+_SEG_NEXT = const(12)
+_SEG_REGS = const(13)
 _BEFORE = const(0x20000000)
 
 
 @micropython.viper
-def tcp_spare(pcb) -> int:
-    last = pcb.unsent_last
-    if last is _NONE or int(last.flags) & 3:
-        return 0
-    if (ptr32(last.r)[0] - ptr32(pcb.regs)[_SND_NXT]) >> 31 & 1:
-        return 0
-    n = int(pcb.mss) - int(last.len)
-    if n < 0:
-        return 0
-    return n
-
-
-@micropython.viper
-def tcp_queue(pcb, buf, off: int, n: int) -> int:
-    registers, stack, none, kept, _, _, _, _ = pcb.kit
-    regs = ptr32(registers)
-    if off < 0 or n <= 0 or n > regs[_SND_BUF]:
-        return 1
-    armed = regs[_ARMED] & 2
-    if armed and n != regs[_STEP]:
-        regs[_ARMED] = 1
-        armed = 0
-    hot = ptr32(stack)
-    if armed == 0 or hot[_KEPT] == 0:
-        if off + n > int(len(buf)) or int(_queue_new(pcb, buf, off, n)):
-            return 1
-        if armed:
-            tcp_shape(pcb.net, pcb.unsent_last)
-        return 0
-    if regs[_QUEUED] >= regs[_QUEUELEN]:
-        return 1
-    k = hot[_KEPT] - 1
-    seg = kept[k]
-    r = ptr32(seg.r)
-    at = int(ptr8(buf)) + off
-    if r[_SEG_ROM] == 0 or r[_SEG_TEXT] != at or r[_SEG_LEN] != n:
-        if off + n > int(len(buf)):
-            return 1
-        q = seg.q
-        q.buf = buf
-        q.off = off
-        if r[_SEG_LEN] != n:
-            seg.len = n
-            q.len = n
-            q.tot_len = n
-            seg.p.tot_len = _HEADERS + n
-            r[_SEG_LEN] = n
-        _sum(pcb.net, seg)
-    hot[_KEPT] = k
-    seg.next = none
-    k = regs[_SND_END]
-    r[0] = k
-    regs[_SND_END] = k + n
-    last = pcb.unsent_last
-    if last is none:
-        pcb.unsent = seg
-    else:
-        last.next = seg
-    pcb.unsent_last = seg
-    regs[_QUEUED] = regs[_QUEUED] + 1
-    regs[_SND_BUF] = regs[_SND_BUF] - n
-    return 0
-
-
-@micropython.viper
-def _queue_new(pcb, buf, off: int, n: int) -> int:
-    regs = ptr32(pcb.regs)
-    if int(pcb.state) != 4 or n > int(pcb.mss) or int(tcp_spare(pcb)):
-        return 1
-    net = pcb.net
-    tcp = net.tcp
-    refs = net.refs
-    ram = net.ram
-    left = int(tcp.segs_avail)
-    if regs[_QUEUED] >= regs[_QUEUELEN] or left == 0:
-        return 1
-    if ptr32(ram.regs)[0] < 2 or ptr32(refs.regs)[0] == 0:
-        return 1
-    p = pbuf_alloc(ram, 56, 20)
-    q = pbuf_alloc(refs, 0, 0)
-    q.buf = buf
-    q.off = off
-    q.len = n
-    q.tot_len = n
-    p.next = q
-    p.tot_len = 20 + n
-    seg = tcp.segs_free
-    tcp.segs_free = seg.next
-    tcp.segs_avail = left - 1
-    seg.next = _NONE
-    seg.p = p
-    seg.len = n
-    seg.flags = 8
-    seg.marks = 0
-    ptr32(seg.r)[0] = regs[_SND_END]
-    if pcb.unsent is _NONE:
-        pcb.unsent = seg
-    else:
-        pcb.unsent_last.next = seg
-    pcb.unsent_last = seg
-    regs[_QUEUED] = regs[_QUEUED] + 1
-    regs[_SND_BUF] = regs[_SND_BUF] - n
-    regs[_SND_END] = regs[_SND_END] + n
-    return 0
-
-
-@micropython.viper
-def _sum(net, seg):
-    r = ptr32(seg.r)
-    q = seg.q
-    buf = q.buf
-    r[_SEG_ROM] = 1 if type(buf) is _BYTES else 0
-    k = int(ptr8(buf)) + int(q.off)
-    r[_SEG_TEXT] = k
-    r[_SEG_TEXT + 1] = k >> 31 >> 1
-    r[_SEG_SUM] = int(rom_sum(net, q))
-
-
-@micropython.viper
-def tcp_shape(net, seg):
-    p = seg.p
-    q = p.next
-    seg.q = q
-    r = ptr32(seg.r)
-    n = int(seg.len)
-    p.off = _FRAME
-    p.len = _HEADERS
-    p.tot_len = _HEADERS + n
-    r[_SEG_LEN] = n
-    flags = int(seg.flags)
-    r[_SEG_FLAGS] = flags
-    keep = 0
-    if flags == 8 and q.done is _NONE:
-        keep = 1
-    r[_SEG_KEEP] = keep
-    k = int(ptr8(p.buf)) + 20
-    r[_SEG_FRAME] = k
-    r[_SEG_FRAME + 1] = k >> 31 >> 1  # the upper half, where addresses have 64 bits
-    _sum(net, seg)
-
-
-@micropython.viper
 def tcp_push(pcb) -> int:
-    registers, stack, none, _, driver, dev, send2, pieces = pcb.kit
+    registers, stack, none, segs, driver, dev, send2, pieces = pcb.wire
     regs = ptr32(registers)
     hot = ptr32(stack)
-    seg = pcb.unsent
-    had = pcb.unacked
+    c = regs[_UNSENT]
+    una = regs[_SND_UNA]
+    had = regs[_SND_NXT] - una
     now = hot[_NOW]
     peer = regs[_KEY_PEER]
     route = _ROUTES + (peer >> 24 & 7) * 3
     if hot[route] != peer or peer & 0xFFFF == 0:
         return 1
-    if had is none:
+    if had == 0:
         k = (now - regs[_SENT_AT]) & _WRAP
-        if seg is none or (k > regs[_RTO] and k & _BEFORE == 0):
+        if c == 0 or (k > regs[_RTO] and k & _BEFORE == 0):
             return 1
     why = 0
-    if seg is not none:
-        una = regs[_SND_UNA]
+    if c:
         step = regs[_STEP]
         edge = regs[_EDGE]
-        last = none
+        first = c
+        last = c
         sent = 0
-        while seg is not none:
-            r = ptr32(seg.r)
+        while c:
+            r = ptr32(int(hot) + ((hot[_SEGS] + c * _SEG_REGS) << 2))
             n = r[_SEG_LEN]
             k = edge - ((r[0] - una) & _WRAP)
             if n != step or n > k:
-                if n <= k or (had is none and sent == 0):
+                if n <= k or (had == 0 and sent == 0):
                     why = 1
                 elif k > 0 and pcb.nodelay:
                     why = 1
@@ -340,7 +199,7 @@ def tcp_push(pcb) -> int:
             r[_SEG_NTH] = k
             regs[_SND_NXT] = regs[_SND_NXT] + n
             if send2 is none:
-                p = seg.p
+                p = segs[c].p
                 err = int(driver.tx(p))
                 if int(p.ref) > 1:
                     r[_SEG_KEEP] = 0
@@ -354,24 +213,29 @@ def tcp_push(pcb) -> int:
                 k += 5
             hot[k] = hot[k] + 1
             sent += 1
-            last = seg
-            seg = seg.next
+            last = c
+            c = r[_SEG_NEXT]
         if sent:
             k = hot[_IP4] + 1
             hot[k] = hot[k] + sent
             k = hot[_TCP] + 1
             hot[k] = hot[k] + sent
-            if had is none:
-                pcb.unacked = pcb.unsent
+            seg = segs[first]
+            if had:
+                segs[regs[_SENT]].next = seg
             else:
-                pcb.unacked_last.next = pcb.unsent
-            pcb.unacked_last = last
-            last.next = none
-            pcb.unsent = seg
-            if seg is none:
+                pcb.unacked = seg
+            seg = segs[last]
+            pcb.unacked_last = seg
+            regs[_SENT] = last
+            pcb.unsent = segs[c]
+            regs[_UNSENT] = c
+            if c:
+                seg.next = none
+            else:
                 pcb.unsent_last = none
             regs[_PTO_DUE] = regs[_RACK]
-            if had is none:
+            if had == 0:
                 t = pcb.t_rexmit
                 if not t.running:
                     pcb.net.timers.start(t, regs[_RTO])
@@ -390,17 +254,10 @@ def tcp_push(pcb) -> int:
 
 
 @micropython.viper
-def tcp_acked(net, p):
-    none = _NONE
-    hot = ptr32(net.hot)
-    tcp = net.tcp
-    c = hot[_CUR]
-    regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
-    if regs[_ARMED] & 2 == 0:
-        tcp.acknowledged(net, p)
-        return
-    pbuf_free(p)
-    pcb = tcp.pcbs[c - 1]
+def tcp_acked(pcb):
+    registers, stack, none, segs, t = pcb.kit
+    regs = ptr32(registers)
+    hot = ptr32(stack)
     regs[_BUSY] = 1
     now = hot[_NOW]
     acked = hot[_LEN]
@@ -419,41 +276,50 @@ def tcp_acked(net, p):
         if k < wnd:
             wnd = k
         regs[_EDGE] = wnd
-    t = pcb.t_rexmit
     if regs[_TIMING] and (una - regs[_RTT_SEQ] - 1) >> 31 & 1 == 0:
         regs[_TIMING] = 0
         k = (now - regs[_TIMED_AT]) & _WRAP
         if k & _BEFORE:
             k = 0
-        tcp_rtt(pcb, k, int(tcp.rto_min), int(tcp.rto_max))
+        tcp_rtt(pcb, k, regs[_RTO_MIN], regs[_RTO_MAX])
         k = int(pcb.rto)
         if k != regs[_RTO]:
             regs[_RTO] = k
-            net.timers.start(t, k)
+            pcb.net.timers.start(t, k)
     t.due = (now + regs[_RTO]) & _WRAP
-    kept = tcp.kept
-    seg = pcb.unacked
+    c = regs[_FIRST]
+    unsent = regs[_UNSENT]
     done = 0
     r = regs
-    while seg is not none:
-        s = ptr32(seg.r)
+    s = regs
+    while c != unsent:
+        s = ptr32(int(hot) + ((hot[_SEGS] + c * _SEG_REGS) << 2))
         n = s[_SEG_LEN]
         if (una - s[0] - n) >> 31 & 1:
             break
         r = s
-        rest = seg.next
+        rest = s[_SEG_NEXT]
         done += n
         if n > regs[_ACKED_LEN]:
             regs[_ACKED_LEN] = n
         regs[_QUEUED] = regs[_QUEUED] - 1
         if s[_SEG_KEEP]:
             k = hot[_KEPT]
-            kept[k] = seg
+            hot[hot[_KEPT_AT] + k] = c
             hot[_KEPT] = k + 1
         else:
-            tcp_seg_free(tcp, seg)
-        seg = rest
-    pcb.unacked = seg
+            tcp_seg_free(pcb.net.tcp, segs[c])
+        c = rest
+    regs[_FIRST] = c
+    if c == 0:
+        regs[_LAST] = 0
+    more = 0
+    if c == unsent:
+        pcb.unacked = none
+        pcb.unacked_last = none
+    else:
+        pcb.unacked = segs[c]
+        more = 1 if una != s[0] else 0
     regs[_SND_BUF] = regs[_SND_BUF] + done
     if done and regs[_RACK]:
         s = ptr32(pcb.sb)
@@ -467,14 +333,12 @@ def tcp_acked(net, p):
         k = r[_SEG_NTH]
         if (s[_LAST_NTH] - k) & _BEFORE:
             s[_LAST_NTH] = k
-    if seg is none:
-        pcb.unacked_last = none
-    elif una != ptr32(seg.r)[0]:
+    if more:
         regs[_ARMED] = 1
-        done += int(tcp.release(pcb))
+        done += int(pcb.net.tcp.release(pcb))
     regs[_LAST_ACKED] = acked
     if used > regs[_CALM]:
-        tcp.grow(pcb, acked)
+        pcb.net.tcp.grow(pcb, acked)
     regs[_PTO_DUE] = regs[_RACK]
     if done:
         fn = pcb.on_sent
@@ -487,19 +351,4 @@ def tcp_acked(net, p):
         if int(tcp_push(pcb)) == 0:
             return
         regs[_ARMED] = 1
-    tcp.done(pcb, pcb.regs)
-
-
-@micropython.viper
-def tcp_sndbuf(pcb) -> int:
-    regs = ptr32(pcb.regs)
-    n = regs[_QUEUELEN] - regs[_QUEUED]
-    if n < 0:
-        n = 0
-    if regs[_ARMED] & 2:
-        n *= regs[_STEP]
-    else:
-        n = n * int(pcb.mss) + int(tcp_spare(pcb))
-    if regs[_SND_BUF] < n:
-        return regs[_SND_BUF]
-    return n
+    pcb.net.tcp.done(pcb, registers)

@@ -47,7 +47,7 @@ _SCALE = const(46)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(66)
+_NREGS = const(72)
 _TRANSPORT = const(56)
 _BEFORE = const(0x20000000)  # as in timer.py
 _WRAP = const(0x3FFFFFFF)
@@ -193,7 +193,10 @@ def net_poll(net, now):
             elif k == 1:
                 _text(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p)
             elif k == 5:
-                tcp_acked(net, p)
+                net.tcp.acknowledged(net, p)
+            elif k == 6:
+                pbuf_free(p)
+                tcp_acked(net.tcp.pcbs[hot[_CUR] - 1])
             elif k == 2:
                 net.tcp.found(net, p, nif)
             elif k == 3:

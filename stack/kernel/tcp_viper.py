@@ -5,7 +5,7 @@ each function means: tcp_plain.py; how they are written: viper.py and fast_viper
 import micropython
 
 from ..mpy import const
-from .fast_viper import cksum, ip4_send, rom_sum, tcp_window
+from .fast_viper import cksum, ip4_fast, ip4_send, rom_sum, tcp_window
 
 _NONE = None  # as an object, which viper's own is not
 
@@ -42,7 +42,7 @@ _SCALE = const(46)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(66)
+_NREGS = const(72)
 _AVAIL = const(0)  # of a pool, as in pbuf.py
 _LOW = const(1)
 _FREE = const(4)
@@ -124,28 +124,43 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
     tot = int(p.tot_len)
     alen = int(pcb.alen)
     acc = int(cksum(buf, off, n, int(cksum(key, 0, 2 * alen, tot + 6))))
-    q = p.next
+    q = _NONE
+    if n < tot:
+        q = p.next
     odd = n & 1
     while q is not _NONE:
-        n = int(q.len)
+        k = int(q.len)
         if int(q.kind) == 2:
             s = int(rom_sum(net, q))
         else:
-            s = int(cksum(q.buf, int(q.off), n, 0))
+            s = int(cksum(q.buf, int(q.off), k, 0))
         if odd:
             s = (s & 0xFF) << 8 | s >> 8
         acc += s
-        odd ^= n & 1
+        odd ^= k & 1
         q = q.next
     acc = (acc & 0xFFFF) + (acc >> 16)
     acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
     b[16] = acc >> 8
     b[17] = acc
-    hot = ptr32(net.hot)
+    registers, place, dev, _, send, _, _, _, _, _, _, _, _, _, _ = net.loop
+    hot = ptr32(int(place) << 2)
     i = hot[_TCP] + 1
     hot[i] = hot[i] + 1
     if alen == 4 and pcb.netif is net.netifs[0]:
-        err = int(ip4_send(net, p, key, 0, int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6))
+        i = int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6
+        if (
+            n == tot
+            and hot[_DIRECT]
+            and int(ip4_fast(registers, buf, off - 20, n + 20, i, key, 0))
+        ):
+            err = int(send(dev, buf, off - 34, n + 34))
+            i = hot[_ETH] + 1
+            if err:
+                i += 5
+            hot[i] = hot[i] + 1
+            return err
+        err = int(ip4_send(net, p, key, 0, i))
         if err <= 0:
             return err
     return int(pcb.ip.output(net, p, key, 0, 6, pcb.ttl, pcb.tos, pcb.netif))
@@ -314,6 +329,9 @@ def net_poll(net, now: int) -> int:
                         if int(send(dev, buf, 2, hot[_LEN])):
                             net.echo_failed(net)
                         continue
+                    if i == 6:
+                        ack(pcbs[hot[_CUR] - 1])
+                        continue
                 else:
                     i = 0
                 store[_AVAIL] = k
@@ -361,7 +379,10 @@ def net_poll(net, now: int) -> int:
                         regs[_NEXT_OUT] = hot[_OUT]
                         hot[_OUT] = c
             elif k == 5:
-                ack(net, p)
+                tcp.acknowledged(net, p)
+            elif k == 6:
+                free(p)
+                ack(pcbs[hot[_CUR] - 1])
             elif k == 3:
                 u = udps[hot[_CUR] - 1]
                 u.on_recv(u.arg, u, p, buf, 28, hot[_PORT])

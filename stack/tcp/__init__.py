@@ -77,6 +77,6 @@ from .api import (
 from .info import INFO, info
 from .keep import keepalive
 from .output import output
-from .pcb import NREGS, local_port, remote_port
+from .pcb import NREGS, SEG_REGS, local_port, remote_port
 from .state import NAMES as STATES
 from .write import COPY, MORE, URGENT, write, write_pbuf

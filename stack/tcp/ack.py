@@ -8,7 +8,7 @@ from ..pbuf import free, header
 from . import ecn, frto, mtu, rack, recovery, sack_recovery, scoreboard
 from .blind import challenge
 from .count import BAD_ACK, DUP_ACK, FAST_REXMIT
-from .header import FIN, SEG, SYN
+from .header import SEG
 from .output import retransmit_first
 from .pcb import seg_free
 from .rexmit import measure
@@ -29,6 +29,7 @@ _ACKED_LEN = const(58)
 _PTO_DUE = const(64)
 _ECN_ON = const(2)
 _LAST_ACK = const(9)
+_SYN_FIN = const(0x03)
 _OLD = const(-2)  # tcp_take_ack() says so
 
 
@@ -128,20 +129,21 @@ def release(pcb):
         seg = pcb.unsent if queue else pcb.unacked
         while seg is not None:
             done = reg_diff(regs, _SND_UNA, seg.r, 0)
-            if done < seg.len + (1 if seg.flags & (SYN | FIN) else 0):
+            size = seg.len
+            if done < (size + 1 if seg.flags & _SYN_FIN else size):
                 if 0 < done and seg.p.ref == 1:
-                    done = min(done, seg.len)
+                    done = min(done, size)
                     scoreboard.drop(pcb, seg, done)
                     n += _cut(seg, done)
                 break
             rest = seg.next
-            n += seg.len
+            n += size
             if pcb.rack and not queue and not seg.marks & scoreboard.SACKED:
                 rack.delivered(pcb, seg)
             if seg.marks:
                 scoreboard.drop(pcb, seg, scoreboard.size(seg))
-            if seg.len > regs[_ACKED_LEN]:
-                regs[_ACKED_LEN] = seg.len
+            if size > regs[_ACKED_LEN]:
+                regs[_ACKED_LEN] = size
             regs[_QUEUED] -= 1
             seg_free(tcp, seg)
             seg = rest

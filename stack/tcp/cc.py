@@ -4,7 +4,7 @@ recovery.py finds losses and repairs them; ecn.py hears of marks. Both only say 
 congestion. What that does to the window is an algorithm's: a module of six functions of the pcb
 that knows nothing of duplicates, SACK or marks (newreno.py, cubic.py):
 
-    start(pcb)              the connection begins, or has chosen this algorithm
+    start(pcb)              the connection begins, or has chosen this algorithm; may be None
     gain(pcb, acked)        how many bytes cwnd grows by: congestion avoidance, `acked` bytes later
     ssthresh(pcb, flight)   the new ssthresh: there was congestion with `flight` bytes under way
     on_timeout(pcb)         it was the retransmission timer that told so; after ssthresh()
@@ -50,7 +50,9 @@ def start(pcb):
     pcb.bytes_acked = 0
     pcb.cautious = pcb.cwnd_limited = pcb.marked = False
     reg_set(pcb.cc_regs, _CUT, pcb.regs, _SND_UNA, -1)
-    pcb.cc.start(pcb)
+    start_it = pcb.cc.start
+    if start_it is not None:
+        start_it(pcb)
 
 
 def choose(pcb, name):
@@ -62,7 +64,8 @@ def choose(pcb, name):
     pcb.cc = cc
     pcb.regs[_ARMED] &= 1
     pcb.bytes_acked = 0
-    cc.start(pcb)
+    if cc.start is not None:
+        cc.start(pcb)
     return True
 
 

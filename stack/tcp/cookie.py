@@ -28,9 +28,6 @@ from .pcb import alloc, release
 from .seg import OPT, SEG
 from .state import SYN_RCVD, TIME_WAIT
 
-FULL = 1  # TCP_SYN_COOKIES: when there is no room
-ALWAYS = 2
-
 _SIZES = (64, 536, 1024, 1220, 1300, 1400, 1440, 1460)
 
 _SEG_SEQ = const(0)

@@ -13,7 +13,7 @@ whatever could change that makes it 1 or 0, and output() arms it again.
 For each connection, one ACK answers all that one poll brought it: on both paths.
 """
 
-from ..kernel import reg_diff, tcp_shape
+from ..kernel import reg_diff, tcp_chain, tcp_shape
 from ..mpy import const
 from ..pbuf import REF
 from . import cc
@@ -35,6 +35,10 @@ _EDGE = const(60)
 _CALM = const(61)
 _RTO = const(62)
 _RACK = const(63)
+_FIRST = const(68)
+_SENT = const(69)
+_UNSENT = const(70)
+_LAST = const(71)
 _FACK = const(2)  # of pcb.sb
 _KNOWN = const(5)
 _IN_ROUND = const(10)
@@ -112,13 +116,19 @@ def _in_order(sb, regs):
 
 def _usual(pcb):
     """Is what is queued usual? Note what the kernels want to know of it."""
+    regs = pcb.regs
+    hot = pcb.net.hot
+    regs[_FIRST] = regs[_LAST] = regs[_UNSENT] = 0
     seg = pcb.unacked
     while seg is not None:
         if seg.marks or seg.flags & ~PSH:
             return False
         seg.r[_SEG_LEN] = seg.len
         seg.r[_SEG_KEEP] = 0
+        tcp_chain(regs, hot, seg.number)
         seg = seg.next
+    regs[_SENT] = regs[_LAST]
+    regs[_UNSENT] = 0
     seg = pcb.unsent
     if seg is not None and reg_diff(seg.r, 0, pcb.regs, _SND_NXT):
         return False
@@ -127,6 +137,7 @@ def _usual(pcb):
         if seg.marks or seg.flags & ~PSH or q.next is not None or q.kind != REF:
             return False
         tcp_shape(pcb.net, seg)
+        tcp_chain(regs, hot, seg.number)
         seg = seg.next
     return True
 

@@ -3,9 +3,7 @@
 An algorithm of cc.py. NewReno's recovery (RFC 6582) is in recovery.py.
 """
 
-
-def start(pcb):
-    """Nothing to remember but pcb.bytes_acked."""
+start = None  # nothing to remember but pcb.bytes_acked
 
 
 def gain(pcb, acked):

@@ -39,6 +39,7 @@ _RCV_WND = const(37)
 _BUSY = const(47)
 _TS_RECENT = const(13)
 _ECE_CWR = const(0xC0)
+_ALWAYS = const(2)  # TCP_SYN_COOKIES
 _PRESENT = const(0)  # of OPT
 _TSVAL = const(3)
 _HAS_TS = const(8)
@@ -67,7 +68,14 @@ def _listen(lpcb, p, netif, addrs, alen):
     it, or it is dropped: the peer will send it again. Text that comes with the SYN is left to be
     sent again, too."""
     net = lpcb.net
-    pcb = _half_open(lpcb)
+    pcb = None
+    if net.cfg.TCP_SYN_COOKIES != _ALWAYS:
+        if lpcb.pending < lpcb.backlog:
+            pcb = pcbs.alloc(net)
+            if pcb is None:
+                reg_add(net.tcp_count, count.NO_PCB_FREE, 1)
+        else:
+            reg_add(net.tcp_count, count.BACKLOG_FULL, 1)
     kept = pcb is not None
     if not kept:
         if not cookie.wanted(net):
@@ -122,20 +130,6 @@ def hand_over(pcb, lpcb):
             end(pcb, ERR_MEM)
         return False
     return pcb.serial == serial
-
-
-def _half_open(lpcb):
-    """Return a pcb for one more connection that is half open, or None."""
-    net = lpcb.net
-    if net.cfg.TCP_SYN_COOKIES == cookie.ALWAYS:
-        return None
-    if lpcb.pending >= lpcb.backlog:
-        reg_add(net.tcp_count, count.BACKLOG_FULL, 1)
-        return None
-    pcb = pcbs.alloc(net)
-    if pcb is None:
-        reg_add(net.tcp_count, count.NO_PCB_FREE, 1)
-    return pcb
 
 
 def _adopt(pcb, lpcb, p, netif, addrs, alen):

@@ -53,7 +53,7 @@ def output(pcb):
             return OK
         regs[_ARMED] = 1
     seg = pcb.unsent
-    if seg is not None and pcb.unacked is None:
+    if seg is not None and seg.len and pcb.unacked is None:
         if ticks_diff(pcb.net.now, regs[_SENT_AT]) > pcb.rto:
             cc.on_idle(pcb)
     if pcb.lost and pcb.frto != 2:
@@ -80,7 +80,9 @@ def output(pcb):
 
 def _room(pcb, seg):
     """Return how much of the segment's sequence space the windows have room for."""
-    return min(pcb.snd_wnd, pcb.cwnd + pcb.gone) - reg_diff(seg.r, 0, pcb.regs, _SND_UNA)
+    most = pcb.cwnd + pcb.gone
+    wnd = pcb.snd_wnd
+    return (wnd if wnd < most else most) - reg_diff(seg.r, 0, pcb.regs, _SND_UNA)
 
 
 def _may_send(pcb, seg):

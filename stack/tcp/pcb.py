@@ -37,13 +37,14 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    52 SND_BUF    bytes that the send buffer has room for   53 QUEUED  segments in both queues
    54 SENT_AT    when a segment was sent last, ms   55 TIMING  1 while a round trip is timed,
    56 TIMED_AT   which began then   57 NTH  of the last sending (rack.py)
-   65 QUEUELEN   TCP_SND_QUEUELEN
+   65 QUEUELEN, 66 RTO_MIN, 67 RTO_MAX  limits of the stack
    58 ACKED_LEN  (mtu.py)   59 LAST_ACKED  (recovery.py)   64 PTO_DUE  1 if t_loss is to be started
 
 and while it is armed for sending, too (ARMED is 3):
 
    60 EDGE       bytes that may be under way     62 RTO   as pcb.rto   63 RACK  as pcb.rack
    61 CALM       with up to so many under way an ACK does not concern congestion control
+   68 FIRST, 69 SENT, 70 UNSENT, 71 LAST  numbers of segments (kernel.tcp_chain())
 
 `pcb.key` identifies the connection as its incoming segments carry it: the peer's address, our
 address (`alen` bytes each), and at 32 the peer's port and ours, all in network order.
@@ -69,7 +70,8 @@ _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
-NREGS = 66
+NREGS = 72
+SEG_REGS = 13
 _HNEXT = const(35)
 _ARMED = const(36)
 _ACK_BYTES = const(39)
@@ -82,12 +84,16 @@ _OWES = const(51)
 _SND_BUF = const(52)
 _QUEUED = const(53)
 _QUEUELEN = const(65)
+_RTO_MIN = const(66)
+_RTO_MAX = const(67)
 _HOT_SEED = const(5)
 _HOT_TABLE = const(6)
 _HOT_TABLE_MASK = const(7)
 _HOT_PCBS = const(8)
 _HOT_OUT = const(18)
 _HOT_KEPT = const(54)
+_HOT_SEGS = const(55)
+_HOT_KEPT_AT = const(56)
 _NCC = const(20)
 _NSB = const(16)
 _LISTEN = const(1)
@@ -100,11 +106,12 @@ _zeros = bytes(_KEY_LEN)
 
 class Seg:
     """A segment to be sent, until it is acknowledged: header pbuf `p`, its payload chained. `r`
-    are its registers (kernel/send_plain.py), the first its number; `q` is the payload of one that
-    a kernel sends or keeps."""
+    are its registers (kernel/send_plain.py), the first its sequence number; `q` is the payload of
+    one that a kernel sends or keeps."""
 
-    def __init__(self):
-        self.r = array("I", [0] * 12)
+    def __init__(self, number, regs):
+        self.number = number
+        self.r = regs
         self.p = self.q = self.next = None
         self.len = self.flags = 0
         self.marks = 0  # scoreboard.py
@@ -131,7 +138,7 @@ class Pcb:
         self.alen = 0
         self.serial = 0  # changes whenever the pcb changes hands
         self.in_use = False
-        self.kit = None  # what kernels work with: hot.gather()
+        self.kit = self.wire = None  # what kernels work with: hot.gather()
         # what release() leaves so
         self.state = 0
         self.listener = self.early = None
@@ -143,6 +150,7 @@ class Pcb:
         self.ws = self.sack = self.ts = False  # options in use (options.py)
         self.mss_top = 0
         self.prr_out = 0
+        self.cwnd = self.ssthresh = 0
         self.bytes_acked = 0  # towards the next step of cwnd
         self.cautious = self.cwnd_limited = self.marked = False
         self.reset()
@@ -178,7 +186,6 @@ class Pcb:
         self.mss = 536  # RFC 9293 section 3.7.1, until the peer says otherwise
         self.hole = 0  # mtu.py
         self.cc = ALGORITHMS[cfg.TCP_CC]
-        self.cwnd = self.ssthresh = 0
         self.ecn = self.ece = 0  # ecn.py
         self.ece_in = self.cwr_due = False
         self.dupacks = 0
@@ -236,14 +243,20 @@ class Tcp:
         p.len = p.tot_len = TRANSPORT + _HLEN - _FRAME
         self.segs_free = None
         self.segs_avail = 0
-        self.kept = [None] * cfg.NUM_TCP_SEG  # segments for the next text: the first KEPT of hot
         self.pieces = array("I", [0] * 4)  # what a driver's send2() is to send
         for pcb in self.pcbs:
             pcb.regs[_QUEUELEN] = cfg.TCP_SND_QUEUELEN
-        self.rto_min = cfg.TCP_RTO_MIN
-        self.rto_max = cfg.TCP_RTO_MAX
-        for _ in range(cfg.NUM_TCP_SEG):
-            seg_free(self, Seg())
+            pcb.regs[_RTO_MIN] = cfg.TCP_RTO_MIN
+            pcb.regs[_RTO_MAX] = cfg.TCP_RTO_MAX
+        n = cfg.NUM_TCP_SEG
+        i = hot.part(net, n * (SEG_REGS + 1))
+        self.segs = [None]  # by their numbers
+        for k in range(n):
+            seg = Seg(k + 1, hot.view(net, i + k * SEG_REGS, SEG_REGS))
+            self.segs.append(seg)
+            seg_free(self, seg)
+        self.hot[_HOT_SEGS] = i - SEG_REGS  # of number 0
+        self.hot[_HOT_KEPT_AT] = i + n * SEG_REGS
         self.clock = array("I", [0, 0])  # ms since then, of RFC 7323's timestamps; and scratch
         self.clock_at = net.now
         self.challenge_tokens = self.challenge_refill = 0  # blind.py
@@ -280,8 +293,6 @@ def release(pcb):
         pcb.listener = None
     if pcb.early is not None:
         leave_early(pcb)
-    regs = pcb.regs
-    regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
     if pcb.state == _TIME_WAIT:
         timewait.leave(pcb)
     if pcb.in_use:
@@ -308,8 +319,9 @@ def purge(pcb):
     """Drop what is queued in either direction, and stop the timers that serve it."""
     pcb.t_rexmit.running = pcb.t_fast.running = pcb.t_loss.running = False
     if pcb.regs[_QUEUED]:
-        _free_queue(pcb.net.tcp, pcb.unsent)
         _free_queue(pcb.net.tcp, pcb.unacked)
+        if pcb.unsent is not None:
+            _free_queue(pcb.net.tcp, pcb.unsent)
         pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
         pcb.sacked = pcb.lost = pcb.gone = pcb.regs[_QUEUED] = 0
     if pcb.net.hot[_HOT_KEPT]:
@@ -329,9 +341,9 @@ def give_back(net):
     n = net.hot[_HOT_KEPT]
     if not n:
         return False
+    at = net.hot[_HOT_KEPT_AT]
     for i in range(n):
-        seg_free(tcp, tcp.kept[i])
-        tcp.kept[i] = None
+        seg_free(tcp, tcp.segs[net.hot[at + i]])
     net.hot[_HOT_KEPT] = 0
     return True
 

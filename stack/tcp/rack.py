@@ -53,8 +53,8 @@ _PROBE = const(2)
 
 
 def start(pcb):
-    """The connection is open: nothing was delivered yet."""
-    if not pcb.sack or not pcb.net.cfg.TCP_RACK:
+    """The connection, which has SACK, is open: nothing was delivered yet."""
+    if not pcb.net.cfg.TCP_RACK:
         return
     pcb.rack = True
     sb = pcb.sb

@@ -23,10 +23,9 @@ _WAS = const(16)
 
 def start(pcb):
     """The connection is open: nothing is lost yet."""
-    pcb.dupacks = 0
-    pcb.recovering = False
     reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_UNA, -1)
-    rack.start(pcb)
+    if pcb.sack:
+        rack.start(pcb)
     cc.start(pcb)
 
 

@@ -1,20 +1,22 @@
 """lwpy goes onto a board that has MicroPython and an empty file system, and serves from there."""
 
+import importlib
 import pathlib
 import re
+import subprocess
 import urllib.request
 
 import pytest
 
 from emulator import Machine
 from emulator.qemu import FIRMWARE
-from tools import boards, deploy
+from tools import armv6m, boards, deploy
 
 pytestmark = pytest.mark.emulator
 
 BARE = pathlib.Path(FIRMWARE).with_name("bare.elf")
 BOARD = "MPS2_AN385"
-ALL = sorted(p.parent.name for p in boards.BOARDS.glob("*/board.toml"))
+ALL = boards.names()
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,23 @@ def test_leaves_a_main_py_of_the_user_alone(capsys, bare):
     status, _, err = run(capsys, bare, "--force")
     assert status == 0, err
     assert len(page(bare)) == 200
+
+
+def test_code_for_armv6m_serves_too(capsys, bare, monkeypatch):
+    """A Cortex-M3 runs what is compiled for the RP2040, where two kernels always decline."""
+    real = deploy.ask
+    monkeypatch.setattr(deploy, "ask", lambda console: real(console) | {"march": "armv6m"})
+    status, out, err = run(capsys, bare, "--force")
+    assert status == 0, err
+    assert "lib/stack/kernel/fast_viper.mpy" in out
+    assert len(page(bare)) == 200
+
+
+def test_what_may_be_replaced():
+    factory = "# boot.py -- run on boot to configure USB\n\nimport machine  # and pyb\n"
+    assert deploy.replaceable(factory) and deploy.replaceable("")
+    assert deploy.replaceable((boards.ROOT / "firmware" / "main.py").read_text())
+    assert not deploy.replaceable("import machine\nmachine.freq(10)\n")
 
 
 GOOD = {"version": (1, 25), "mpy": 6, "mpy_sub": 3, "march": "armv7m", "viper": True}
@@ -117,3 +136,31 @@ def test_dry_run_shows_every_step_of_each_board(capsys, name):
 def test_mistakes_are_told_with_the_remedy(capsys, args, error):
     assert deploy.main(args) == 1
     assert re.search(error, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if boards.board(n).get("micropython")])
+def test_a_users_firmware_freezes_what_deploy_copies(name, tmp_path, monkeypatch):
+    source = pathlib.Path(FIRMWARE).with_name("micropython-src")
+    monkeypatch.syspath_prepend(source / "tools")
+    monkeypatch.setenv("LWPY_BOARD", name)
+    monkeypatch.setenv("LWPY_BUILD", str(tmp_path))
+    manifestfile = importlib.import_module("manifestfile")
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards" / "manifest.py").write_text("")  # the user's port
+    manifest = manifestfile.ManifestFile(
+        manifestfile.MODE_FREEZE, {"PORT_DIR": str(tmp_path), "MPY_LIB_DIR": ""}
+    )
+    manifest.execute(str(boards.BOARDS / "manifest.py"))
+    table = boards.board(name)
+    wanted = {k: v for k, v in boards.files(table).items() if k not in boards.AT_START}
+    found = {f.target_path: pathlib.Path(f.full_path) for f in manifest.files()}
+    found = {f"lib/{k.removesuffix('.py')}.mpy": v for k, v in found.items()}
+    for place, source in wanted.items():
+        line = [deploy.MPY_CROSS, f"-march={table['march']}", "-o", "/dev/null"]
+        if place in found:
+            assert subprocess.run([*line, found[place]]).returncode == 0, place
+            same = found[place].read_text() == source.read_text()
+            assert same or found[place].read_text() == armv6m.shorten(source.read_text())
+        else:
+            assert subprocess.run([*line, source]).returncode, place
+    assert found.keys() <= wanted.keys()

@@ -12,7 +12,7 @@ from tests.packets import b16, b32
 from .test_kernels import EDGES, Random, call
 
 UNA, NXT, ISS, RCV_NXT, RCV_ADV = 0, 1, 4, 5, 6
-NREGS = 66
+NREGS = 72
 M32 = 0xFFFFFFFF
 
 
@@ -82,7 +82,7 @@ def test_a_segment_arrives():
                     found = module.tcp_arrive(net, p, seg, opt)
                     assert found is (pcb if c else None)
                     assert p.off == 36 and p.len == p.tot_len == 23 + len(opts)
-                    assert net.rx_group == 0 and net.rx_tos == 2
+                    assert net.rx_tos == 2
                     assert regs[47] == c and regs[24] == (hot[20] if c else 0)
                     seen.append((list(seg), list(opt)))
                 hlen = 20 + len(opts)
@@ -281,7 +281,7 @@ def sender(segs, number=0xFFFFFFFE):
     net.hot[20] = 0x3FFFFFF0
     net.tcp.segs_free, net.tcp.segs_avail = None, segs
     for _ in range(segs):
-        seg = Seg()
+        seg = Seg(0, array("I", [0] * 13))
         seg.next = net.tcp.segs_free
         net.tcp.segs_free = seg
     pcb.net, pcb.regs = net, array("I", [0] * NREGS)

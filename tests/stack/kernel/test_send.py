@@ -1,12 +1,12 @@
-"""The kernels that send text against send_plain.py: two connections that hear and write the same,
-one with each, send the same and have the same registers. Runs on every interpreter; on CPython
-only the known answers have something to say."""
+"""The kernels that queue and send text against queue_plain.py and send_plain.py: two connections
+that hear and write the same, one with each, send the same and have the same registers. Runs on
+every interpreter; on CPython only the known answers have something to say."""
 
 import sys
 
 from stack import kernel, tcp
 from stack.err import OK
-from stack.kernel import send_plain, tcp_plain
+from stack.kernel import queue_plain, send_plain, tcp_plain
 from tests.packets import Frame
 from tests.portable import Skip
 from tests.stack.tcp.conn import ACK, OURS, PSH, Conn
@@ -26,17 +26,18 @@ WIDE = {
     "PBUF_REF_SIZE": 14,
 }
 USED = (
-    ("stack.tcp.write", "tcp_queue"),
-    ("stack.tcp.write", "tcp_spare"),
-    ("stack.tcp.output", "tcp_push"),
-    ("stack.tcp.fastpath", "tcp_shape"),
+    ("stack.tcp.write", "tcp_queue", queue_plain),
+    ("stack.tcp.write", "tcp_spare", queue_plain),
+    ("stack.tcp.output", "tcp_push", send_plain),
+    ("stack.tcp.fastpath", "tcp_shape", queue_plain),
+    ("stack.tcp.fastpath", "tcp_chain", queue_plain),
 )
 
 
-def use(module):
-    """Let the readable path call the kernels of `module`."""
-    for path, name in USED:
-        setattr(sys.modules[path], name, getattr(module, name))
+def use(plain):
+    """Let the readable path call the kernels as they are specified, or those that were chosen."""
+    for path, name, module in USED:
+        setattr(sys.modules[path], name, getattr(module if plain else kernel, name))
 
 
 def bulk(loop, **more):
@@ -102,11 +103,11 @@ def act(c, rng):
     c.ranges()
 
 
-def told(module, loop, seed):
+def told(plain, seed):
     """Return what a connection went through that did 60 things."""
-    use(module)
+    use(plain)
     try:
-        c = bulk(loop, sack=seed & 1 > 0)
+        c = bulk(tcp_plain if plain else kernel, sack=seed & 1 > 0)
         log = [[f.data for f in c.frames]]
         rng = Random(seed)
         armed = 0
@@ -118,13 +119,13 @@ def told(module, loop, seed):
         c.end()
         return log, armed
     finally:
-        use(kernel)
+        use(False)
 
 
 def test_the_same_as_plain():
     for seed in range(20):
-        plain, armed = told(send_plain, tcp_plain, seed)
-        chosen, _ = told(kernel, kernel, seed)
+        plain, armed = told(True, seed)
+        chosen, _ = told(False, seed)
         assert armed > 8, armed
         for i in range(len(plain)):
             assert plain[i] == chosen[i], (seed, i)
@@ -149,7 +150,7 @@ def test_pieces_of_memory_are_the_frame():
         raise Skip("addresses are for 32-bit MicroPython")
     c = bulk(kernel)
     memory = Memory(c.lab.driver)
-    c.pcb.kit = c.pcb.kit[:6] + (memory.send2, c.net.tcp.pieces)
+    c.pcb.wire = c.pcb.wire[:6] + (memory.send2, c.net.tcp.pieces)
     for i in range(30):
         c.push(1000)
         assert c.out()[-1].data == OURS[9000 + i * 1000 : 10_000 + i * 1000]
@@ -186,7 +187,8 @@ def test_a_driver_may_keep_what_it_sends():
     assert held.ref == 2
     c.tell(10_000)
     assert held.ref == 1 and held.next.buf is OURS
-    kept = c.net.tcp.kept[: c.net.hot[54]]
+    hot = c.net.hot
+    kept = [c.net.tcp.segs[hot[hot[56] + i]] for i in range(hot[54])]
     assert len(kept) == 3 and not any([k.p is held for k in kept])
     c.end()
 
@@ -209,7 +211,7 @@ def test_sndbuf_is_what_write_takes():
     c = bulk(kernel)
     for n in (1000, 1000, 600, 400, 1000):
         room = tcp.sndbuf(c.pcb)
-        assert room == send_plain.tcp_sndbuf(c.pcb) == 12_000 - (c.written - c.ack)
+        assert room == queue_plain.tcp_sndbuf(c.pcb) == 12_000 - (c.written - c.ack)
         assert c.write(n) == OK
     c.end()
 

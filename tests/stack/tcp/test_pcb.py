@@ -8,7 +8,9 @@ from tests.packets import FAR, PEER, US, b16
 from tests.support import Lab, pools_full
 
 BUSY = 47
-PLACES = (35, 50, 51, 65)  # registers: its places in lists, and a limit
+PLACES = (35, 50, 51) + tuple(
+    range(65, 72)
+)  # registers: its places in lists, limits, lists of its own
 SET_LATER = ("mss_top", "prr_out")
 
 

@@ -1,0 +1,29 @@
+"""tools/armv6m.py: kernels that are too long for an RP2040 decline, and nothing else changes."""
+
+import pytest
+
+from tools.armv6m import DECLINES, shorten
+from tools.boards import ROOT
+
+KERNELS = sorted((ROOT / "stack" / "kernel").glob("*_viper.py"))
+
+
+@pytest.mark.parametrize("name", DECLINES)
+def test_each_is_there_once(name):
+    assert sum(p.read_text().count(f"def {name}(") for p in KERNELS) == 1
+
+
+def test_only_their_bodies_change():
+    for path in KERNELS:
+        text = path.read_text()
+        short = shorten(text)
+        assert len(short.splitlines()) == len(text.splitlines())
+        kept = set(short.splitlines()) - set(text.splitlines())
+        assert kept <= {f"    return {n}" for n in DECLINES.values()}
+
+
+def test_a_function_declines():
+    scope = {}
+    text = 'def frame_check(a,\n    b):\n    """x"""\n    return a\ndef f():\n    return 7\n'
+    exec(shorten(text), scope)
+    assert scope["frame_check"](5, 6) == 0 and scope["f"]() == 7
