@@ -140,6 +140,18 @@ def test_nonsense_length_empties_the_buffer():
         r.end()
 
 
+def test_a_frame_under_way_is_not_cut_off():
+    r = rig()
+    r.chip.slow = 50
+    r.chip.receive(frame(60))
+    r.chip.rx[r.chip.rx_rd & 0x3FFF] = 0xFF
+    assert r.tx(frame(61)) == OK
+    assert r.rx() is None and r.count("rx_desync") == 1
+    assert r.tx(frame(62)) == OK
+    assert r.chip.sent == [frame(61), frame(62)]
+    r.end()
+
+
 def test_chain_is_sent_from_where_it_lies():
     r = rig()
     rom = frame(1460)
