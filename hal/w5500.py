@@ -253,7 +253,7 @@ class W5500:
             before = n
             self.bus.exchange(_READ_RSR, found)
             n = found[3] << 8 | found[4]
-            if n == before:
+            if n == before or n == 0:  # 0 may be wrong: then the next look finds it
                 break
         return n
 

@@ -85,6 +85,17 @@ def test_size_that_changes_while_it_is_read():
     r.end()
 
 
+def test_size_that_seems_to_be_nothing():
+    """From 0x00c2 to 0x0100: a torn reading is 0."""
+    for irq in (True, False):
+        r = rig(irq)
+        r.chip.receive(frame(192))
+        r.chip.tear = frame(60)
+        r.chip.tear_in = 1
+        assert [r.rx() for _ in range(4)] == [None, frame(192), frame(60), None]
+        r.end()
+
+
 def test_without_an_interrupt_the_bus_is_left_alone():
     r = rig(irq=True)
     r.chip.receive(frame(60))
