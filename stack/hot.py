@@ -90,7 +90,9 @@ def gather(net):
         tcp = net.tcp
         for pcb in tcp.pcbs:
             pcb.kit = (pcb.regs, net.hot, None, tcp.segs, pcb.t_rexmit)
-            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, driver, dev, send2, tcp.pieces)
+            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, pcb.t_loss) + (
+                (driver, dev, send2, tcp.pieces)
+            )
 
 
 def part(net, n):

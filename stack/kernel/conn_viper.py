@@ -43,7 +43,7 @@ _TIMING = const(55)
 _TIMED_AT = const(56)
 _NTH = const(57)
 _PTO_DUE = const(64)
-_NREGS = const(72)
+_NREGS = const(75)
 
 
 @micropython.viper
