@@ -7,9 +7,10 @@ import micropython
 
 
 @micropython.viper
-def crc_bit(mac: ptr8) -> int:
-    """Return the bit, 0..63, that stands for an address: the upper six bits of the CRC-32 that the
-    FCS uses, before its complement is taken. Allocates nothing."""
+def crc_bit(mac: ptr8, last: int) -> int:
+    """Return the bit, 0..63, that stands for an address: of the CRC-32 that the FCS uses, before
+    its complement is taken, the six bits that are sent first, the first one uppermost; or with
+    last=1 the six sent last, the last one uppermost. Allocates nothing."""
     crc = -1
     for i in range(6):
         byte = mac[i]
@@ -17,7 +18,12 @@ def crc_bit(mac: ptr8) -> int:
             top = (crc >> 31 ^ byte) & 1
             crc = crc << 1 ^ (0x04C11DB7 if top else 0)
             byte >>= 1
-    return crc >> 26 & 0x3F
+    if last == 0:
+        return crc >> 26 & 0x3F
+    bit = 0
+    for i in range(6):
+        bit = bit << 1 | crc >> i & 1
+    return bit
 
 
 def half(groups, first):

@@ -205,7 +205,7 @@ class LAN9118:
     def multicast(self, mac, on):
         """Let frames to the group address `mac` pass, or no longer. The filter is a hash of 64
         bits, so others may pass as well."""
-        bit = crc_bit(mac)
+        bit = crc_bit(mac, 0)
         self._groups[bit] += 1 if on else -1
         first = bit & 0x20
         high, low = half(self._groups, first + 16), half(self._groups, first)

@@ -28,7 +28,8 @@ from stack.pbuf import alloc, free
 
 from . import CKSUM_RX, CKSUM_TX, GATHER, MULTICAST_FILTER
 from .groups import crc_bit, half
-from .stm32_eth_viper import NAMES, lost, offer, point, read, ring, wait_clear, withdraw, write
+from .mmio_viper import point, read, wait_clear, write
+from .stm32_eth_viper import NAMES, lost, offer, ring, withdraw
 from .stm32_phy import duplex, linked, negotiate
 from .stm32_soc import PINS, check_memory, power
 
@@ -278,7 +279,7 @@ class STM32Eth:
     def multicast(self, mac, on):
         """Let frames to the group address `mac` pass, or no longer. The filter is a hash of 64
         bits, so others may pass as well."""
-        bit = crc_bit(mac) ^ 0x3F  # of the CRC as it is sent (RM0090 section 33.5.3)
+        bit = crc_bit(mac, 0) ^ 0x3F  # of the CRC as it is sent (RM0090 section 33.5.3)
         self._groups[bit] += 1 if on else -1
         self._hash(bit & 0x20)
 

@@ -23,39 +23,7 @@ _RX_OVERRUN = const(6)  # the MAC's own count of frames lost for want of a descr
 _BASE = const(9)  # dev[_BASE] is the address that registers are counted from
 _TX_AT = const(14)  # dev[_TX_AT] is the address of the next free descriptor
 
-_SPINS = const(200_000)  # how often a wait looks: some 10 to 100 ms
-_SETTLE = const(200)
 _MFBOCR = const(0x19020 >> 2)
-
-
-@micropython.viper
-def read(dev: ptr32, reg: int, high: int) -> int:
-    """Return the upper (high=1) or lower 16 bits of a register."""
-    regs = ptr32(dev[_BASE])
-    return regs[reg] >> (high << 4) & 0xFFFF
-
-
-@micropython.viper
-def write(dev: ptr32, reg: int, high: int, low: int):
-    """Write a register, given as two halves of 16 bits, and wait some microseconds: the MAC loses
-    a write that follows another to the same register too soon (errata of the F4 and the F7)."""
-    regs = ptr32(dev[_BASE])
-    regs[reg] = high << 16 | low
-    i = int(_SETTLE)
-    while i:
-        i -= 1
-
-
-@micropython.viper
-def wait_clear(dev: ptr32, reg: int, bits: int) -> int:
-    """Wait until `bits` of a register are 0. Return 0, or 1 if they do not become so."""
-    regs = ptr32(dev[_BASE])
-    i = int(_SPINS)
-    while i:
-        if regs[reg] & bits == 0:
-            return 0
-        i -= 1
-    return 1
 
 
 @micropython.viper
@@ -64,13 +32,6 @@ def lost(dev: ptr32):
     regs = ptr32(dev[_BASE])
     n = regs[_MFBOCR]
     dev[_RX_OVERRUN] = dev[_RX_OVERRUN] + (n & 0xFFFF) + (n >> 17 & 0x7FF)
-
-
-@micropython.viper
-def point(dev: ptr32, reg: int, place: int):
-    """Write dev[place] into a register."""
-    regs = ptr32(dev[_BASE])
-    regs[reg] = dev[place]
 
 
 @micropython.viper

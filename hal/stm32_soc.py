@@ -6,7 +6,7 @@ import uctypes
 
 from stack.mpy import const
 
-from .stm32_eth_viper import read, write
+from .mmio_viper import read, write
 
 try:
     from .stm32_eth_thumb import uncache

@@ -33,10 +33,11 @@ AT = {offset: name for name, offset in NAMES.items()}
 
 class Memory:
     """32-bit addresses for Python's buffers, and loads and stores by address. `low` is where the
-    RAM begins."""
+    RAM begins, `gap` what lies between two buffers."""
 
-    def __init__(self, low=0x20000400):
+    def __init__(self, low=0x20000400, gap=0):
         self.next = low
+        self.gap = gap
         self.flash = 0x08004000
         self.bases = []
         self.objects = []
@@ -54,7 +55,7 @@ class Memory:
             if isinstance(obj, bytes):
                 at, self.flash = self.flash, self.flash + n + 16
             else:
-                at, self.next = self.next, self.next + n
+                at, self.next = self.next, self.next + n + self.gap
             i = bisect.bisect(self.bases, at)
             self.bases.insert(i, at)
             self.objects.insert(i, obj)
@@ -138,8 +139,11 @@ def pointer(memory, width):
     return Pointer
 
 
-def load_driver(memory, monkeypatch):
-    """Return hal/stm32_eth.py, run on `memory`."""
+NAMES_OF_STM32 = "groups mmio_viper stm32_eth_viper stm32_phy stm32_soc stm32_eth"
+
+
+def load_driver(memory, monkeypatch, names=NAMES_OF_STM32):
+    """Return the last of those modules of hal/, run on `memory`."""
     pointers = {f"ptr{8 * n}": pointer(memory, n) for n in (1, 2, 4)}
 
     def viper(fn):
@@ -159,7 +163,7 @@ def load_driver(memory, monkeypatch):
     monkeypatch.setitem(sys.modules, "uctypes", uctypes)
     monkeypatch.setitem(sys.modules, "hal.stm32_eth_thumb", thumb)
     folder = pathlib.Path(__file__).parents[2] / "hal"
-    for name in ("groups", "stm32_eth_viper", "stm32_phy", "stm32_soc", "stm32_eth"):
+    for name in names.split():
         spec = importlib.util.spec_from_file_location(f"hal.{name}", folder / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         module.__dict__.update(pointers)
@@ -443,9 +447,9 @@ def checked(frame):
         return None
     verdict = 0x40 | (0 if checksum(frame[14 : 14 + (frame[14] & 15) * 4]) == 0 else 0x08)
     found = _sums(frame)
+    verdict |= {1: 3, 6: 2, 17: 1}.get(frame[23], 0)
     if found is None:
         return verdict | 0x20
-    verdict |= {1: 3, 6: 2, 17: 1}[frame[23]]
     return verdict | (0 if checksum(found[1]) == 0 else 0x10)
 
 

@@ -1,0 +1,172 @@
+"""hal/imx_enet*.py against a model of the MAC and its DMA, by register (imx_enet_model.py)."""
+
+import pytest
+
+from stack import pbuf
+from stack.err import OK
+from tests.hal.imx_enet_model import Chip, Watched
+from tests.hal.mac_contract import *  # noqa: F403
+from tests.hal.mac_contract import MAC, PEER, RX, TX, Board, frame
+from tests.hal.stm32_model import Phy, load_driver
+
+DRIVER = "groups mmio_viper imx_enet_viper imx_enet"
+
+
+class Enet(Board):
+    """An ENET, not started."""
+
+    def __init__(self, monkeypatch, bufsize=1536, align=64, gap=16, **chip):
+        memory = Watched(gap=gap)
+        self.module = load_driver(memory, monkeypatch, DRIVER)
+        chip = Chip(memory, align=align, **chip)
+        driver = self.module.ENET(MAC, rx=RX, tx=TX, align=align)
+        super().__init__(chip, driver, 1518, bufsize=bufsize)
+
+
+@pytest.fixture(params=[64, 16])
+def board(request, monkeypatch):
+    b = Enet(monkeypatch, align=request.param).start()
+    yield b
+    b.check()
+
+
+# Set-up.
+
+
+@pytest.mark.parametrize("pins", ["RMII", "MII", "RGMII"])
+def test_pins_are_chosen(monkeypatch, pins):
+    b = Enet(monkeypatch)
+    b.driver = b.module.ENET(MAC, pins=pins)
+    b.start()
+    assert b.chip.regs["RCR"] & 0x140 == {"RMII": 0x100, "MII": 0, "RGMII": 0x40}[pins]
+
+
+def test_start_without_a_clock_names_the_remedy(monkeypatch):
+    b = Enet(monkeypatch, clock=False)
+    monkeypatch.setattr(b.module, "wait_clear", lambda *_: b.chip.resetting)
+    with pytest.raises(OSError, match="clock"):
+        b.start()
+
+
+def test_start_without_a_phy_names_the_remedy(monkeypatch):
+    b = Enet(monkeypatch, phy=Phy(ident=0xFFFF))
+    with pytest.raises(OSError, match="no PHY"):
+        b.start()
+    assert b.chip.in_reset()
+
+
+@pytest.mark.parametrize("mac", [b"\x01\0\0\0\0\1", b"\2\0\0\0\0"])
+def test_address_of_a_group_or_too_short_is_refused(monkeypatch, mac):
+    module = Enet(monkeypatch).module
+    with pytest.raises(ValueError, match="mac is 6 bytes"):
+        module.ENET(mac)
+
+
+@pytest.mark.parametrize("bufsize", [1534, 1520, 192])
+def test_buffer_of_a_size_that_the_mac_cannot_count_is_refused(monkeypatch, bufsize):
+    with pytest.raises(ValueError, match="multiple of 64"):
+        Enet(monkeypatch, bufsize=bufsize).start()
+
+
+def test_buffers_that_lie_right_are_kept(monkeypatch):
+    b = Enet(monkeypatch, gap=0)
+    b.memory.next = b.memory.next + 63 & ~63
+    before = [p.buf for p in b.pool.items]
+    addresses = [b.memory.address(buf) for buf in before]
+    b.start()
+    assert [a % 64 for a in addresses] == [0] * 4
+    assert [id(p.buf) for p in b.pool.items] == [id(buf) for buf in before]
+
+
+@pytest.mark.parametrize(
+    ("partner", "speed", "full"),
+    [(0x01E1, 1, 1), (0x0081, 1, 0), (0x0061, 0, 1), (0x0021, 0, 0), (0x0141, 1, 1)],
+)
+def test_speed_and_duplex_are_what_was_negotiated(monkeypatch, partner, speed, full):
+    b = Enet(monkeypatch, phy=Phy(partner)).start()
+    rcr, tcr = b.chip.regs["RCR"], b.chip.regs["TCR"]
+    assert (rcr >> 9 & 1, rcr >> 1 & 1, tcr >> 2 & 1) == (1 - speed, 1 - full, full)
+    assert b.chip.runs()
+
+
+def test_link_that_comes_back_is_negotiated_anew(board):
+    phy = board.chip.phys[0]
+    board.chip.eager = False
+    board.send(frame(60))
+    phy.up = False
+    assert not board.driver.link() and board.chip.runs()
+    phy.up, phy.partner = True, 0x0021
+    assert board.driver.link()
+    assert board.chip.regs["TCR"] & 4 == 0
+    board.chip.eager = True
+    board.chip.receive(frame(61))
+    assert board.take() == frame(61) and board.send(frame(62)) == OK
+    assert board.chip.frames == [frame(62)]
+
+
+# Receiving.
+
+
+def test_frame_longer_than_max_fl_is_counted_once(board):
+    for n in (1519, 1600):
+        board.chip.receive(frame(n))
+        board.chip.receive(frame(77))
+        assert [board.take() for _ in range(3)] == [None, frame(77), None]
+    assert (board.count("rx_long"), board.count("rx_error")) == (2, 0)
+
+
+def test_small_buffers_take_frames_that_fit(monkeypatch):
+    b = Enet(monkeypatch, bufsize=640).start()
+    b.chip.receive(frame(634))
+    b.chip.receive(frame(635))
+    assert [b.take() for _ in range(3)] == [frame(634), None, None]
+    assert b.count("rx_long") == 1
+    b.check()
+
+
+def test_interrupt_is_on_while_frames_wait(board):
+    assert board.chip.regs["EIMR"] == 1 << 25
+    board.chip.receive(frame(60))
+    board.chip.receive(frame(60))
+    for _ in range(2):
+        assert board.chip.regs["EIR"] >> 25 & 1
+        board.take()
+    assert board.take() is None
+    assert not board.chip.regs["EIR"] >> 25 & 1
+
+
+# Sending.
+
+
+def test_dma_that_is_still_looking_sends_whole_frames(board):
+    board.chip.racing = True
+    sent = [frame(70 + i, PEER) for i in range(2 * TX)]
+    for f in sent:
+        assert board.send(f[:14], f[14:40], f[40:]) == OK
+    assert board.chip.frames == sent
+
+
+def test_frame_that_the_mac_has_overlooked_goes_out_later(board):
+    board.chip.forgets = True
+    assert board.send(frame(60)) == OK
+    board.chip.forgets = False
+    assert board.chip.frames == [] and board.driver.rx() is None
+    assert board.chip.frames == [frame(60)]
+
+
+# When things go wrong.
+
+
+def test_second_start_begins_anew(board):
+    """As after a soft reset, which the MAC does not notice."""
+    board.chip.receive(frame(60))
+    old = [board.memory.address(b) for b in board.driver.bufs]
+    restarts = board.chip.restarts
+    board.driver = board.module.ENET(MAC, rx=RX, tx=TX)
+    board.driver.start(board.pool)
+    assert board.chip.restarts == restarts + 1
+    assert not set(old) & {board.memory.address(b) for b in board.driver.bufs}
+    board.chip.receive(frame(61))
+    p = board.driver.rx()
+    assert bytes(p.buf[2 : 2 + p.len]) == frame(61)
+    pbuf.free(p)
