@@ -354,8 +354,8 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
     i = int(u.fast)
     at = int(p.off) - 34 - 8
     n = int(p.len) + 28
-    net, registers, dev, send, add_up = u.kit
-    hot = ptr32(registers)
+    net, place, dev, send, add_up = u.way
+    hot = ptr32(int(place) << 2)
     a = ptr16(int(ptr8(addr)) + off)
     d0 = a[0]
     d1 = a[1]
