@@ -74,10 +74,6 @@ _ISS = const(4)
 NREGS = 75
 SEG_REGS = 13
 _HNEXT = const(35)
-_ARMED = const(36)
-_ACK_BYTES = const(39)
-_ACK_NOW = const(40)
-_BUSY = const(47)
 _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _NEXT_OUT = const(50)
@@ -149,7 +145,7 @@ class Pcb:
         self.oo_n = 0
         # what is set before it is used
         self.ws = self.sack = self.ts = False  # options in use (options.py)
-        self.mss_top = 0
+        self.mss_own = self.mss_top = 0  # what we offer; see mtu.py
         self.prr_out = 0
         self.cwnd = self.ssthresh = 0
         self.bytes_acked = 0  # towards the next step of cwnd
@@ -210,6 +206,7 @@ class Listener:
         self.in_use = False
         self.state = _LISTEN
         self.alen = 4
+        self.any = True  # is it bound to none of our addresses?
         self.port = self.backlog = self.pending = 0
         self.on_accept = self.arg = self.cc = None
         self.early = self.early_max = self.early_gone = self.gone_at = 0  # fastopen.py
@@ -394,7 +391,7 @@ def find_listener(tcp, buf, addrs, alen, port):
     best = None
     for lpcb in tcp.listeners:
         if lpcb.port == port and lpcb.in_use:
-            if same(lpcb.key, 0, _zeros, 0, 16):
+            if lpcb.any:
                 best = lpcb
             elif lpcb.alen == alen and same(lpcb.key, 0, buf, addrs + alen, alen):
                 return lpcb
