@@ -10,7 +10,7 @@
     8 PCBS    where the first connection's are        20 NOW     the stack's time
     9 ETH, 10 IP4, 11 TCP, 12 UDP, 13 ICMP:           21 AT      when the timers are to run
       where the counters of each begin                22 TTL     of what is answered at once
-   24 SUMMED  the driver leaves a frame's sum         23 BUDGET  frames taken from a driver in a
+   24 SUMMED  see kernel.frame_check()                23 BUDGET  frames taken from a driver in a
    26 TABLE of the ports of 27 PCBS of UDP                       poll
    52 PORT    the sender of what was found            25 MTU
    53 RAW_WND a segment's window                      28 ROUTES  8 of 3: address, MAC as in 0, 1
@@ -29,7 +29,7 @@ one elsewhere: learn() adds one, forget() ends them all.
 from array import array
 
 from . import stats
-from .kernel import cksum, frame_check, pbuf_free, reg_raw, reg_zero, tcp_acked, tcp_flush
+from .kernel import cksum, frame_check, pbuf_free, reg_raw, reg_zero, tcp_acked, tcp_flush, where
 from .mpy import const
 
 _IP = const(2)
@@ -43,7 +43,9 @@ _MTU = const(25)
 _ROUTES = const(28)
 _ROUTE_REGS = const(24)
 _FIXED = const(57)
-_FRAME_SUM = const(16)  # of a driver's caps (hal/__init__.py)
+_CHECKS = const(1)  # of a driver's caps (hal/__init__.py): CKSUM_RX, CKSUM_TX, FRAME_SUM, DIRECT
+_FILLS_IN = const(2)
+_FRAME_SUM = const(16)
 _CAN_FETCH = const(32)
 _shared = array("I", [0] * _FIXED)
 PLACES = {"eth": 9, "ip4": 10, "tcp": 11, "udp": 12, "icmp": 13}
@@ -71,26 +73,34 @@ def share(net):
 def gather(net):
     """Put what net_poll() and its like work with into one tuple: to unpack it costs less than two
     attributes do. After each change of the netifs. Allocates; for set-up."""
-    driver = dev = fetch = send = send2 = None
+    driver = handle = fetch = send = send2 = None
     if net.netifs:
         driver = net.netifs[0].driver
         if driver.caps & _CAN_FETCH:
-            dev, fetch, send = driver.dev, driver.fetch, driver.send
+            handle, fetch, send = driver.handle, driver.fetch, driver.send
             send2 = getattr(driver, "send2", None)
     regs = net.timers.regs
     regs[_DIRECT] = 1 if fetch else 0
     regs[_NETIFS] = len(net.netifs)
-    net.kit = (regs, dev, fetch, send, None, 0, net.pool.regs, net.pool.items) + (
-        (net.tcp.pcbs, net.udp_pcbs, frame_check, pbuf_free, tcp_flush, tcp_acked)
+    tcp = net.tcp
+    net.loop = (
+        (regs, where(regs), handle, fetch, send, None, tcp, tcp.pcbs, net.udp_pcbs)
+        + (where(net.pool.regs), net.pool.items)
+        + (frame_check, pbuf_free, tcp_flush, tcp_acked)
     )
-    kit = (net, net.hot, dev, send, cksum)
+    fills = _FILLS_IN if net.netifs else 0
+    for nif in net.netifs:
+        fills &= nif.driver.caps
+    net.add_up = leave if fills else cksum
+    way = (net, where(net.hot), handle, send, net.add_up)
     for u in net.udp_pcbs:
-        u.kit = kit
+        u.way = way
     if net.hot_used:
-        tcp = net.tcp
         for pcb in tcp.pcbs:
             pcb.kit = (pcb.regs, net.hot, None, tcp.segs, pcb.t_rexmit)
-            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, driver, dev, send2, tcp.pieces)
+            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, pcb.t_loss) + (
+                (driver, handle, send2, tcp.pieces)
+            )
 
 
 def part(net, n):
@@ -120,6 +130,11 @@ def counters(net, name, names):
     return counts
 
 
+def leave(buf, off, n, acc):
+    """Add up nothing: stands in for cksum() where every device fills in checksums itself."""
+    return acc
+
+
 def refresh(net):
     """The first netif, its address or its state has changed. Allocates nothing."""
     hot = net.hot
@@ -129,7 +144,8 @@ def refresh(net):
     hot[_ON] = 1 if net.cfg.FASTPATH and nif.up and nif.has_ip else 0
     net.driver = nif.driver
     hot[_MTU] = nif.mtu
-    hot[_SUMMED] = 1 if nif.driver.caps & _FRAME_SUM else 0
+    caps = nif.driver.caps
+    hot[_SUMMED] = 1 if caps & _FRAME_SUM else 2 if caps & _CHECKS else 0
     reg_raw(hot, _IP, nif.ip, 0)
     _take_mac(hot, 0, nif.mac, 0)
     forget(net)

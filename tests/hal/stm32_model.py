@@ -147,12 +147,13 @@ def load_driver(memory, monkeypatch, names=NAMES_OF_STM32):
     pointers = {f"ptr{8 * n}": pointer(memory, n) for n in (1, 2, 4)}
 
     def viper(fn):
-        kinds = [pointers.get(kind) for kind in fn.__annotations__.values()]
+        names = fn.__code__.co_varnames[: fn.__code__.co_argcount]
+        kinds = [pointers.get(fn.__annotations__.get(name)) for name in names]
         if not any(kinds):
             return fn
 
         def call(*args):
-            return fn(*(k(a) if k else a for k, a in zip(kinds, args, strict=False)))
+            return fn(*(k(a) if k else a for k, a in zip(kinds, args, strict=True)))
 
         return call
 
@@ -447,9 +448,9 @@ def checked(frame):
         return None
     verdict = 0x40 | (0 if checksum(frame[14 : 14 + (frame[14] & 15) * 4]) == 0 else 0x08)
     found = _sums(frame)
+    verdict |= {1: 3, 6: 2, 17: 1}.get(frame[23], 0)
     if found is None:
         return verdict | 0x20
-    verdict |= {1: 3, 6: 2, 17: 1}[frame[23]]
     return verdict | (0 if checksum(found[1]) == 0 else 0x10)
 
 

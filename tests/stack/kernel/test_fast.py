@@ -12,7 +12,7 @@ from .test_kernels import EDGES, Random
 PEER, US = b"\x0a\x00\x00\x02", b"\xc0\xa8\xff\x01"
 MAC = b"\x02\x00\x00\x00\x00\x01"
 PEER_MAC = b"\x02\xff\xee\x00\x00\x02"
-ETH, IP4, T, U, PING, TABLE, PORTS, PCBS, NREGS = 60, 70, 90, 140, 150, 170, 174, 180, 72
+ETH, IP4, T, U, PING, TABLE, PORTS, PCBS, NREGS = 60, 70, 90, 140, 150, 170, 174, 180, 75
 
 
 def raw(data):
@@ -104,6 +104,21 @@ def test_next_text_is_taken():
                 assert kind == 1 and h[15] == 2 and h[16] == n and b == bytes(buf)
                 assert h[r + 5] == seq + n and h[r + 37] == 5840 - n and h[r + 39] == n
                 assert h[ETH] == h[IP4] == h[T] == 1
+
+
+def test_what_the_device_has_found_right_is_not_added_up():
+    data = bytes(range(200))
+    wrong = frame(TCP, segment(5000, 9000, 500, data))
+    wrong[60] ^= 1
+    for mark in (0, 1):
+        wrong[0] = mark
+        assert checked(registers(5000, 9000, 500, 5840, summed=2), wrong)[0] == mark
+    right = frame(TCP, segment(5000, 9000, 500, data))
+    right[0] = 0
+    assert checked(registers(5000, 9000, 500, 5840, summed=2), right)[0] == 1
+    right[24] ^= 1  # of the IP header
+    right[0] = 1
+    assert checked(registers(5000, 9000, 500, 5840, summed=2), right)[0] == 0
 
 
 def test_second_full_segment_makes_an_ack_due():
@@ -270,7 +285,7 @@ def test_tcp_window_at_every_edge():
         for shown in (-1, 0, 1, 1459, 1460, 5840, 70000):
             for wnd in (0, 1, 1460, 5840, 100_000):
                 for step, scale in ((1460, 0), (1460, 2), (10_000, 7)):
-                    regs = array("I", [0] * 72)
+                    regs = array("I", [0] * 75)
                     regs[5] = nxt
                     regs[6] = (nxt + shown) & 0xFFFFFFFF
                     regs[37] = wnd
