@@ -98,7 +98,9 @@ def gather(net):
     if net.hot_used:
         for pcb in tcp.pcbs:
             pcb.kit = (pcb.regs, net.hot, None, tcp.segs, pcb.t_rexmit)
-            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, driver, handle, send2, tcp.pieces)
+            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, pcb.t_loss) + (
+                (driver, handle, send2, tcp.pieces)
+            )
 
 
 def part(net, n):
