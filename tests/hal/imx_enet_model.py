@@ -236,8 +236,8 @@ class Chip:
             # stm32_model's verdict: 0x08 IP wrong, 0x10 payload wrong, 0x20 not looked at.
             proto = data[len(lead) + 23]
             part = struct.unpack_from(">H", data, len(lead) + 20)[0] & 0x3FFF
-            what = INT | (0x20 if verdict & 8 else 0) | (0x10 if verdict & 0x30 else 0)
-            what |= 1 if part else 0  # FRAG
+            what = INT | (0x20 if verdict & 8 else 0) | (0x10 if verdict & 0x10 else 0)
+            what |= 1 if part else 0x10 if verdict & 0x20 else 0  # FRAG; PCR: not known
         self._put(at, 2, what)
         self._put(at, 3, proto << 16)
         self._put(at, 0, flags | d[0] & W | len(data))

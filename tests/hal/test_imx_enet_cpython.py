@@ -6,7 +6,7 @@ from stack import pbuf
 from stack.err import OK
 from tests.hal.imx_enet_model import Chip, Watched
 from tests.hal.mac_contract import *  # noqa: F403
-from tests.hal.mac_contract import MAC, PEER, RX, TX, Board, frame
+from tests.hal.mac_contract import MAC, PACKETS, PEER, RX, TX, Board, frame, layers
 from tests.hal.stm32_model import Phy, load_driver
 
 DRIVER = "groups mmio_viper imx_enet_viper imx_enet"
@@ -133,6 +133,16 @@ def test_interrupt_is_on_while_frames_wait(board):
         board.take()
     assert board.take() is None
     assert not board.chip.regs["EIR"] >> 25 & 1
+
+
+@pytest.mark.parametrize("at", [14 + 10, 34 + 16])
+def test_checksum_that_is_wrong_is_not_marked(board, at):
+    wrong = bytearray(layers(PACKETS["tcp"]))
+    wrong[at] ^= 1
+    board.chip.receive(bytes(wrong))
+    p = board.driver.rx()
+    assert p.buf[0] == 0
+    pbuf.free(p)
 
 
 # Sending.
