@@ -162,16 +162,17 @@ build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py
 	@install build/obj/$(BOARD)/firmware.elf $@
 
-# The board that Renode emulates; its makefile and its linker script are in its folder.
-RENODE := STM32F4_RENODE
-RENODE_DIR := $(CURDIR)/firmware/boards/$(RENODE)
-build/$(RENODE).elf: build/mpy-cross build/frozen.list $(FROZEN)
-	@$(STEP) $(RENODE) "building the firmware for $(RENODE)" \
+# Boards that other emulators have; a board's makefile is in its folder.
+HEAP_STM32F4_RENODE := 155648
+HEAP_SABRELITE_QEMU := 1048576
+EMULATED := $(patsubst HEAP_%,build/%.elf,$(filter HEAP_%,$(.VARIABLES)))
+$(EMULATED): build/%.elf: build/mpy-cross build/frozen.list $(FROZEN)
+	@$(STEP) $* "building the firmware for $*" \
 		'If the log names a Python file, correct that. $(CLEAN_LOG)' \
-		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(RENODE) BOARD_DIR=$(RENODE_DIR) \
-		USER_C_MODULES=$(RENODE_DIR) BUILD=$(CURDIR)/build/obj/$(RENODE) \
-		MICROPY_HEAP_SIZE=155648 FROZEN_MANIFEST=$(RENODE_DIR)/manifest.py
-	@install build/obj/$(RENODE)/firmware.elf $@
+		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$* BOARD_DIR=$(CURDIR)/firmware/boards/$* \
+		USER_C_MODULES=$(CURDIR)/firmware/boards/$* BUILD=$(CURDIR)/build/obj/$* \
+		MICROPY_HEAP_SIZE=$(HEAP_$*) FROZEN_MANIFEST=$(CURDIR)/firmware/boards/$*/manifest.py
+	@install build/obj/$*/firmware.elf $@
 
 # A board without lwpy, and with a heap as small as a real one's, to deploy to.
 build/bare.elf: build/mpy-cross $(wildcard $(BOARD_DIR)/bare/* $(BOARD_DIR)/glue/*)
