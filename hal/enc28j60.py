@@ -23,19 +23,16 @@ from stack import stats
 from stack.err import ERR_VAL, OK
 from stack.kernel import reg_add
 from stack.mpy import const
-from stack.pbuf import LEAD, alloc
+from stack.pbuf import LEAD
 
 from . import GATHER, MULTICAST_FILTER
-from .spi import Bus, sleep_ms
+from .spi import Bus, room, sleep_ms
 
 NAMES = (
     "rx tx rx_nobuf rx_error rx_long tx_error rx_desync rx_overrun tx_timeout tx_again reopened"
 ).split()
-_RX = const(0)
 _TX = const(1)
-_RX_NOBUF = const(2)
 _RX_ERROR = const(3)
-_RX_LONG = const(4)
 _TX_ERROR = const(5)
 _RX_DESYNC = const(6)  # a pointer or length without sense in the receive buffer, which was emptied
 _RX_OVERRUN = const(7)  # link() found that frames had been lost because the buffer was full
@@ -129,7 +126,8 @@ class ENC28J60:
         self.pool = None
         self.revision = 0
         self._groups = bytearray(64)  # how many groups joined stand for each bit of the hash
-        self._head = bytearray(7)
+        self._head = bytearray(6)
+        self._status = bytearray(7)
         self._out2 = bytearray(2)
         self._in2 = bytearray(2)
         self._out3 = bytearray(3)
@@ -178,17 +176,27 @@ class ENC28J60:
             if not self._left:
                 return None
         self._left -= 1
+        bus = self.bus
         head = self._head
         self._set2(_ERDPT, self._next)
-        self.bus.read(_RBM, head, 0, 6)
+        bus.begin(_RBM)
+        bus.read_all(head)
         after = head[0] | head[1] << 8
         size = head[2] | head[3] << 8
         end = self._next + 6 + size + (size & 1)
         if size < 18 or after != (end - _RX_END - 1 if end > _RX_END else end):
+            bus.end()
             reg_add(self.counters, _RX_DESYNC, 1)
             self._open()
             return None
-        p = self._take(size - 4, head[4])
+        p = None
+        if not head[4] & _RECEIVED_OK:
+            reg_add(self.counters, _RX_ERROR, 1)
+        else:
+            p = room(self.pool, size - 4, self.counters)
+            if p is not None:
+                bus.read(p.buf, LEAD, size - 4)
+        bus.end()
         self._next = after
         self._set2(_ERXRDPT, after - 1 if after else _RX_END)  # odd (erratum 14)
         self._do(_BFS, _ECON2, _PKTDEC)
@@ -283,22 +291,6 @@ class ENC28J60:
             self._do(_BFS, _ECON2, _PKTDEC)
         self._next = self._left = 0
 
-    def _take(self, n, status):
-        """Read a frame of `n` bytes, which begins at ERDPT, into a pbuf. Return that, or None."""
-        if not status & _RECEIVED_OK:
-            why = _RX_ERROR
-        elif LEAD + n > self.pool.bufsize:
-            why = _RX_LONG
-        else:
-            p = alloc(self.pool, LEAD, n)
-            if p is not None:
-                reg_add(self.counters, _RX, 1)
-                self.bus.read(_RBM, p.buf, LEAD, n)
-                return p
-            why = _RX_NOBUF
-        reg_add(self.counters, why, 1)
-        return None
-
     def _wait(self):
         """Wait until the frame under way has been sent, or give it up."""
         for _ in range(_SPINS):
@@ -316,9 +308,12 @@ class ENC28J60:
         if not self._get(_EIR) & _TXERIF:
             return True
         self._set2(_ERDPT, self._tx_end + 1)
-        self.bus.read(_RBM, self._head, 0, 7)
+        status = self._status
+        self.bus.begin(_RBM)
+        self.bus.read_all(status)
+        self.bus.end()
         self._reset_tx()
-        if self._head[3] & _LATE_COLLISION and self._again:
+        if status[3] & _LATE_COLLISION and self._again:
             reg_add(self.counters, _TX_AGAIN, 1)
             self._again -= 1
             self._busy = True
@@ -360,9 +355,10 @@ class ENC28J60:
 
     def _do(self, instruction, address, value):
         """Write, or set or clear bits, in the bank that is selected."""
-        self._out2[0] = instruction | address
-        self._out2[1] = value
-        self.bus.send(self._out2)
+        out = self._out2
+        out[0] = instruction | address
+        out[1] = value
+        self.bus.send(out)
 
     def _get(self, reg):
         address = self._select(reg)

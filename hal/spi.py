@@ -10,61 +10,97 @@ which is moved to the bytes that are wanted (spi_viper.py), in the application's
 
 import sys
 
+from stack.kernel import reg_add
+from stack.mpy import const
+from stack.pbuf import LEAD, alloc
+
+_RX = const(0)
+_RX_NOBUF = const(2)
+_RX_LONG = const(4)
+
 _ZEROS = bytes(46)
 
 if sys.implementation.name == "micropython" and not sys.maxsize >> 31:
-    from .spi_viper import Window
+    from .spi_viper import new_window, window
 else:
 
-    class Window:
-        """Call it with (buf, off, n) for a memoryview of these bytes, good until the next call."""
+    def window(state, buf, off, n):
+        """Return a memoryview of the `n` bytes at buf[off], good until the next call."""
+        return memoryview(buf)[off : off + n]
 
-        def __call__(self, buf, off, n):
-            return memoryview(buf)[off : off + n]
+    def new_window():
+        """Return what window() works on."""
 
 
 class Bus:
     """The chip that `cs` selects on `spi`. Allocates only when made.
 
-    Raises NotImplementedError where the window is not possible (spi_viper.py)."""
+    Raises NotImplementedError where there can be no window (spi_viper.py)."""
 
     def __init__(self, spi, cs):
-        self.spi = spi
         self.cs = cs
-        self.window = Window()
+        self.spi_write = spi.write
+        self.spi_readinto = spi.readinto
+        self.spi_exchange = spi.write_readinto
+        self.window = new_window()
         cs(1)
 
     def exchange(self, out, buf):
         """Send `out` and fill `buf`, of the same length, with what comes back meanwhile."""
         self.cs(0)
-        self.spi.write_readinto(out, buf)
+        self.spi_exchange(out, buf)
         self.cs(1)
 
     def send(self, out):
         """Send `out`."""
         self.cs(0)
-        self.spi.write(out)
+        self.spi_write(out)
         self.cs(1)
 
-    def read(self, head, buf, off, n):
-        """Send `head`, then read `n` bytes to buf[off]."""
+    # A longer transaction: begin(), any of read_all() and read(), end().
+
+    def begin(self, head):
+        """Select the chip, and send `head`."""
         self.cs(0)
-        self.spi.write(head)
-        self.spi.readinto(self.window(buf, off, n))
+        self.spi_write(head)
+
+    def read(self, buf, off, n):
+        """Read `n` bytes to buf[off]."""
+        self.spi_readinto(window(self.window, buf, off, n))
+
+    def read_all(self, buf):
+        """Fill `buf`."""
+        self.spi_readinto(buf)
+
+    def end(self):
+        """Let the chip go."""
         self.cs(1)
 
     def write(self, head, p, pad):
         """Send `head`, then chain `p`, from where it lies, then `pad` zeros (up to 46)."""
-        spi = self.spi
+        write = self.spi_write
         self.cs(0)
-        spi.write(head)
+        write(head)
         while p is not None:
             if p.len:
-                spi.write(self.window(p.buf, p.off, p.len))
+                write(window(self.window, p.buf, p.off, p.len))
             p = p.next
         if pad:
-            spi.write(self.window(_ZEROS, 0, pad))
+            write(window(self.window, _ZEROS, 0, pad))
         self.cs(1)
+
+
+def room(pool, n, counters):
+    """Return a pbuf for a received frame of `n` bytes, or None. Counted, either way, under the
+    names that all drivers have. Allocates nothing."""
+    if LEAD + n > pool.bufsize:
+        why = _RX_LONG
+        p = None
+    else:
+        p = alloc(pool, LEAD, n)
+        why = _RX_NOBUF if p is None else _RX
+    reg_add(counters, why, 1)
+    return p
 
 
 def sleep_ms(ms):

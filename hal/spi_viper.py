@@ -25,27 +25,23 @@ def _is_view(at: ptr32, buf: ptr8, n: int) -> int:
 
 
 @micropython.viper
-def _move(at: ptr32, buf: ptr8, off: int, n: int):
-    view = ptr32(at[0])
+def window(state, buf: ptr8, off: int, n: int):
+    """Return a memoryview of the `n` bytes at buf[off], good until the next call."""
+    view = ptr32(ptr32(state[0])[0])
     view[_LEN] = n
     view[_ITEMS] = int(buf) + off
+    return state[1]
 
 
-class Window:
-    """Call it with (buf, off, n) for a memoryview of these bytes, good until the next call.
+def new_window():
+    """Return what window() works on. Allocates; for set-up.
 
-    Raises NotImplementedError if this interpreter has another idea of a memoryview. Allocates
-    only when made."""
-
-    def __init__(self):
-        buf = bytearray(7)
-        self.view = memoryview(buf)
-        self.at = array("I", [id(self.view)])
-        if not _is_view(self.at, buf, 7):
-            raise NotImplementedError(
-                "hal.spi: memoryviews of this MicroPython are laid out anew; see spi_viper.py"
-            )
-
-    def __call__(self, buf, off, n):
-        _move(self.at, buf, off, n)
-        return self.view
+    Raises NotImplementedError if this interpreter has another idea of a memoryview."""
+    buf = bytearray(7)
+    view = memoryview(buf)
+    at = array("I", [id(view)])
+    if not _is_view(at, buf, 7):
+        raise NotImplementedError(
+            "hal.spi: memoryviews of this MicroPython are laid out anew; see spi_viper.py"
+        )
+    return at, view

@@ -22,16 +22,13 @@ from stack import stats
 from stack.err import ERR_IF, ERR_VAL, OK
 from stack.kernel import reg_add
 from stack.mpy import const
-from stack.pbuf import LEAD, alloc
+from stack.pbuf import LEAD
 
 from . import GATHER, MULTICAST_FILTER
-from .spi import Bus, sleep_ms
+from .spi import Bus, room, sleep_ms
 
 NAMES = "rx tx rx_nobuf rx_error rx_long tx_error rx_desync tx_timeout reopened".split()
-_RX = const(0)
 _TX = const(1)
-_RX_NOBUF = const(2)
-_RX_LONG = const(4)
 _TX_ERROR = const(5)
 _RX_DESYNC = const(6)  # a length without sense in the receive buffer, which was emptied
 _TX_TIMEOUT = const(7)  # a frame that the chip did not send in time: no link, or a power dip
@@ -51,9 +48,11 @@ _S0_SR = const(0x000308)
 _SN_RXBUF_SIZE = const(0x001E08)
 _SN_TXBUF_SIZE = const(0x001F08)
 _S0_TX_WR = const(0x002408)
-_S0_RX_RSR = const(0x002608)
 _S0_RX_RD = const(0x002808)
 _S0_IMR = const(0x002C08)
+_READ_RSR = b"\x00\x26\x08\x00\x00"  # transactions that frames need, whole
+_READ_CR = b"\x00\x01\x08\x00"
+_READ_IR = b"\x00\x02\x08\x00"
 _TX_BUF = const(0x10)
 _RX_BUF = const(0x18)
 
@@ -144,23 +143,21 @@ class W5500:
             self._left = self._waiting()
             if not self._left:
                 return None
-        self._read(self._rd, self._len, 0, 2)
-        size = self._len[0] << 8 | self._len[1]
+        bus = self.bus
+        head = self._len
+        bus.begin(_begin(self._head, self._rd << 8 | _RX_BUF))
+        bus.read_all(head)
+        size = head[0] << 8 | head[1]
         n = size - 2
         if n < 14 or n > _MAX_RX or size > self._left:
+            bus.end()
             reg_add(self.counters, _RX_DESYNC, 1)
             self._open()
             return None
-        p = None
-        if LEAD + n > self.pool.bufsize:
-            reg_add(self.counters, _RX_LONG, 1)
-        else:
-            p = alloc(self.pool, LEAD, n)
-            if p is None:
-                reg_add(self.counters, _RX_NOBUF, 1)
-            else:
-                reg_add(self.counters, _RX, 1)
-                self._read(self._rd + 2, p.buf, LEAD, n)
+        p = room(self.pool, n, self.counters)
+        if p is not None:
+            bus.read(p.buf, LEAD, n)
+        bus.end()
         self._rd = (self._rd + size) & 0xFFFF
         self._left -= size
         self._taken += size
@@ -246,10 +243,12 @@ class W5500:
             if self.irq():
                 return 0
             self._set1(_S0_IR, _RECEIVED)  # forget the interrupt, and only then look
-        n = self._get2(_S0_RX_RSR)
+        found = self._in2
+        n = -1
         for _ in range(8):
             before = n
-            n = self._get2(_S0_RX_RSR)
+            self.bus.exchange(_READ_RSR, found)
+            n = found[3] << 8 | found[4]
             if n == before:
                 break
         return n
@@ -257,7 +256,8 @@ class W5500:
     def _sent(self):
         """Wait until the frame under way has been sent, and return whether it has."""
         for _ in range(_SPINS):
-            if self._get1(_S0_IR) & _SENDOK:
+            self.bus.exchange(_READ_IR, self._in1)
+            if self._in1[3] & _SENDOK:
                 self._set1(_S0_IR, _SENDOK)
                 return True
         return False
@@ -266,12 +266,9 @@ class W5500:
         """Give socket 0 a command, and wait until the chip has taken it."""
         self._set1(_S0_CR, command)
         for _ in range(_SPINS):
-            if not self._get1(_S0_CR):
+            self.bus.exchange(_READ_CR, self._in1)
+            if not self._in1[3]:
                 break
-
-    def _read(self, address, buf, off, n):
-        """Read `n` bytes of the receive buffer to buf[off]."""
-        self.bus.read(_begin(self._head, address << 8 | _RX_BUF), buf, off, n)
 
     def _get1(self, reg):
         self.bus.exchange(_begin(self._out1, reg), self._in1)

@@ -9,7 +9,7 @@ Nothing here allocates after set-up. Times are 30-bit milliseconds (kernel.ticks
 
 from array import array
 
-from .kernel import ticks_add, ticks_diff
+from .kernel import ticks_add, ticks_diff, timer_start
 from .mpy import const
 
 MAX_MS = 0x1FFFFFFF  # the longest delay: 6 days; also what poll() returns if no timer is running
@@ -54,15 +54,9 @@ class Timers:
     def at(self):
         return self.regs[_AT]
 
-    def start(self, t, delay):
-        """Let `t` fire `delay` ms (1..MAX_MS) from now, wherever it stood before."""
-        t.due = due = ticks_add(self.regs[_NOW], delay)
-        t.running = True
-        if t.rank:
-            if not (due - t.place) & _BEFORE:
-                return
-            self._take(t)
-        self._put(t, due)
+    # start(t, delay) lets `t` fire `delay` ms (1..MAX_MS) from now, wherever it stood before: a
+    # kernel.
+    start = timer_start
 
     def stop(self, t):
         """Let `t` not fire. Harmless if it is not running."""
@@ -82,15 +76,15 @@ class Timers:
             if t is _nil:
                 regs[_AT] = ticks_add(now, _MAX_MS)
                 return
-            self._take(t)
+            self.take(t)
             if t.running:
                 if (now - t.due) & _BEFORE:
-                    self._put(t, t.due)
+                    self.put(t, t.due)
                 else:
                     t.running = False
                     t.callback(t.arg)
 
-    def _put(self, t, due):
+    def put(self, t, due):
         """Put `t` into the heap."""
         t.place = due
         t.rank = 1
@@ -98,7 +92,7 @@ class Timers:
         self.root = root = _meld(self.root, t)
         self.regs[_AT] = root.place
 
-    def _take(self, t):
+    def take(self, t):
         """Take `t` out of the heap: what was below it takes its place. Where that has changed a
         rank, the nodes above follow, of which there are at most as many as ranks."""
         nil = _nil

@@ -46,6 +46,7 @@ class Resource:
         self.fill = fill
         self.path = ""
         self.match = b""
+        self.match_len = 0
 
 
 def static(kind, body, headers=""):
@@ -92,7 +93,8 @@ class Server:
         for path, resource in routes.items():
             resource.path = path
             resource.match = path.encode()
-            if len(resource.match) > _MAX_PATH:
+            resource.match_len = len(resource.match)
+            if resource.match_len > _MAX_PATH:
                 raise ValueError("http: path longer than %d: %s" % (_MAX_PATH, path))
             self.routes.append(resource)
         self.bad_request = _error("400 Bad Request")
@@ -256,7 +258,7 @@ def _decide(slot):
     if slot.newlines < 2:
         return server.too_long if slot.got > _MAX_REQUEST else None
     for resource in server.routes:
-        n = len(resource.match)
+        n = resource.match_len
         if same(line, start, resource.match, 0, n) and line[start + n] in b" ?\r\n":
             return resource
     return server.not_found if line[start] == 0x2F else server.bad_request

@@ -4,7 +4,7 @@ named, on registers: SEG and OPT (tcp/seg.py), and those of a connection (tcp/pc
 """
 
 from ..mpy import const
-from .fast_plain import pbuf_alloc
+from .fast_plain import pbuf_alloc, tcp_seg_free
 from .plain import (
     reg_add,
     reg_diff,
@@ -13,6 +13,7 @@ from .plain import (
     reg_set,
     tcp_parse,
     ticks_add,
+    ticks_diff,
     tuple_hash,
 )
 
@@ -60,11 +61,13 @@ _ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _BUSY = const(47)
+_SND_BUF = const(52)
 _QUEUED = const(53)
 _SENT_AT = const(54)
 _TIMING = const(55)
 _TIMED_AT = const(56)
 _NTH = const(57)
+_ACKED_LEN = const(58)
 _PTO_DUE = const(64)
 _NREGS = const(72)
 
@@ -356,9 +359,40 @@ def tcp_advance(regs, r, n):
         reg_set(regs, _SND_NXT, r, 0, n)
 
 
+def tcp_free_acked(pcb):
+    """Free the segments that are acknowledged as far as nothing is marked: the first of `unacked`.
+    Return how many bytes of text they had, whose room in the send buffer they give back."""
+    regs = pcb.regs
+    n = 0
+    seg = pcb.unacked
+    while seg is not None:
+        size = seg.len
+        end = size + 1 if seg.flags & 3 else size
+        if seg.marks or reg_diff(regs, _SND_UNA, seg.r, 0) < end:
+            break
+        rest = seg.next
+        n += size
+        regs[_ACKED_LEN] = max(regs[_ACKED_LEN], size)
+        regs[_QUEUED] -= 1
+        tcp_seg_free(pcb.net.tcp, seg)
+        seg = rest
+    pcb.unacked = seg
+    if seg is None:
+        pcb.unacked_last = None
+    regs[_SND_BUF] += n
+    return n
+
+
 def tcp_rtt(pcb, r, least, most):
-    """A round trip took `r` ms: the next timeout of retransmission (RFC 6298 section 2). srtt is
-    kept times 8 and rttvar times 4; an echoed timestamp may have made `r` any number."""
+    """If what is timed is acknowledged: its round trip took `r` ms, or if that is below 0 as many
+    as have passed. That gives the next timeout of retransmission (RFC 6298 section 2); srtt is
+    kept times 8 and rttvar times 4."""
+    regs = pcb.regs
+    if reg_diff(regs, _SND_UNA, regs, _RTT_SEQ) <= 0:
+        return
+    regs[_TIMING] = pcb.backoff = 0
+    if r < 0:
+        r = ticks_diff(pcb.net.hot[_NOW], regs[_TIMED_AT])
     r = min(max(r, 0), most)
     if pcb.srtt == 0:
         pcb.srtt = max(r << 3, 1)

@@ -5,7 +5,7 @@ function means: conn_plain.py; how they are written: viper.py.
 import micropython
 
 from ..mpy import const
-from .fast_viper import pbuf_alloc
+from .fast_viper import pbuf_alloc, tcp_seg_free
 
 _NONE = None  # as an object, which viper's own is not
 
@@ -37,11 +37,13 @@ _ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _BUSY = const(47)
+_SND_BUF = const(52)
 _QUEUED = const(53)
 _SENT_AT = const(54)
 _TIMING = const(55)
 _TIMED_AT = const(56)
 _NTH = const(57)
+_ACKED_LEN = const(58)
 _PTO_DUE = const(64)
 _NREGS = const(72)
 
@@ -390,9 +392,49 @@ def tcp_advance(regs: ptr32, r: ptr32, n: int):
 
 
 @micropython.viper
+def tcp_free_acked(pcb) -> int:
+    top = 1
+    top <<= 31  # see tcp_check()
+    regs = ptr32(pcb.regs)
+    tcp = pcb.net.tcp
+    n = 0
+    seg = pcb.unacked
+    while seg is not _NONE:
+        size = int(seg.len)
+        end = size
+        if int(seg.flags) & 3:
+            end += 1
+        acked = ((regs[_SND_UNA] - ptr32(seg.r)[0] + top) & (top + top - 1)) - top
+        if acked < end or int(seg.marks):
+            break
+        rest = seg.next
+        n += size
+        if size > regs[_ACKED_LEN]:
+            regs[_ACKED_LEN] = size
+        regs[_QUEUED] = regs[_QUEUED] - 1
+        tcp_seg_free(tcp, seg)
+        seg = rest
+    pcb.unacked = seg
+    if seg is _NONE:
+        pcb.unacked_last = _NONE
+    regs[_SND_BUF] = regs[_SND_BUF] + n
+    return n
+
+
+@micropython.viper
 def tcp_rtt(pcb, r: int, least: int, most: int):
+    regs = ptr32(pcb.regs)
+    top = 1
+    top <<= 31  # see tcp_check()
+    if ((regs[_SND_UNA] - regs[_RTT_SEQ] + top) & (top + top - 1)) - top <= 0:
+        return
+    regs[_TIMING] = 0
+    pcb.backoff = 0
     if r < 0:
-        r = 0
+        r = ptr32(pcb.net.hot)[_NOW] - regs[_TIMED_AT]
+        r = ((r + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+        if r < 0:
+            r = 0
     if r > most:
         r = most
     srtt = int(pcb.srtt)

@@ -103,8 +103,9 @@ def frame_check(hot, buf, n):
     6  the same, and it is armed for sending; hot[RAW_WND] is its window. What else is in the
        frame need not be known.
 
-    Checksums are right then, it is for us, and it is counted in all layers. If hot[SUMMED], the
-    driver has left the ones'-complement sum of the frame's bytes in buf[0] and buf[1].
+    Checksums are right then, it is for us, and it is counted in all layers. If
+    hot[SUMMED] is 1, the driver has left the ones'-complement sum of the frame's bytes in buf[0]
+    and buf[1]; if it is 2, buf[0] is not 0 where the device has found them right itself.
     """
     if n < 42 or not hot[_ON] or _half(buf, 2) != hot[0] or _word(buf, 4) != hot[1]:
         return 0
@@ -116,7 +117,9 @@ def frame_check(hot, buf, n):
     proto = buf[25]
     m = tlen - 20
     acc = 0 if proto == 1 else cksum(buf, 28, 8, proto + m)
-    if hot[_SUMMED] and n == tlen + 14:
+    if hot[_SUMMED] == 2 and buf[0]:
+        acc = 0xFFFF
+    elif hot[_SUMMED] == 1 and n == tlen + 14:
         acc = cksum(buf, 0, 2, acc + 0xFFFF - cksum(buf, 2, 14, 0))
     else:
         acc = cksum(buf, 36, m, acc)
@@ -349,7 +352,8 @@ def udp_sendto(u, p, addr, off, port):
         return net.udp_send(u, p, addr, off, port)
     own = hot[u.fast].to_bytes(2, "little")
     buf[at : at + 8] = own + bytes((port >> 8, port & 0xFF, n >> 8, n & 0xFF, 0, 0))
-    c = cksum(buf, at, n, cksum(pair, 0, 8, n + 17)) ^ 0xFFFF or 0xFFFF
+    c = cksum(buf, at, 8, cksum(pair, 0, 8, n + 17))
+    c = net.add_up(buf, at + 8, n - 8, c) ^ 0xFFFF or 0xFFFF
     buf[at + 6] = c >> 8
     buf[at + 7] = c & 0xFF
     p.off = at - 34
@@ -392,15 +396,15 @@ def tcp_seg_free(tcp, seg):
 
 def rom_sum(net, q):
     """Return the sum of REF pbuf `q`'s bytes; of an object of type bytes, which nobody can change,
-    it is only made once as long as it is remembered."""
+    it is only made once as long as it is remembered. None is made where the device does it."""
     buf = q.buf
     if type(buf) is not bytes:
-        return cksum(buf, q.off, q.len, 0)
+        return net.add_up(buf, q.off, q.len, 0)
     i = ((q.off >> 2) + q.len) & 15
     at = net.sums_at
     if net.sums[i] is not buf or at[3 * i] != q.off or at[3 * i + 1] != q.len:
         net.sums[i] = buf
         at[3 * i] = q.off
         at[3 * i + 1] = q.len
-        at[3 * i + 2] = cksum(buf, q.off, q.len, 0)
+        at[3 * i + 2] = net.add_up(buf, q.off, q.len, 0)
     return at[3 * i + 2]

@@ -11,11 +11,6 @@ import micropython
 
 from ..mpy import const
 
-try:
-    from .thumb import cksum
-except (ImportError, SyntaxError, ValueError):  # as in __init__.py
-    from .viper import cksum
-
 _NONE = None  # as an object, which viper's own is not
 _BYTES = bytes
 
@@ -88,7 +83,10 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
     s = 0
     if proto != 1:
         s = h[14] + h[15] + h[16] + h[17] + (proto << 8) + ((m & 0xFF) << 8 | m >> 8)
-    if hot[_SUMMED] and n == tlen + 14:
+    i = hot[_SUMMED]
+    if i == 2 and b[0]:
+        s = 0xFFFF
+    elif i == 1 and n == tlen + 14:
         # of the whole frame, less the Ethernet header; the IP header's own sum is nought
         s += h[0] + 0x6FFF9 - (h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7])
     else:
@@ -468,7 +466,7 @@ def rom_sum(net, q) -> int:
     off = int(q.off)
     n = int(q.len)
     if type(buf) is not _BYTES:
-        return int(cksum(buf, off, n, 0))
+        return int(net.add_up(buf, off, n, 0))
     i = ((off >> 2) + n) & 15
     at = ptr32(int(ptr8(net.sums_at)) + 12 * i)
     known = net.sums
@@ -476,5 +474,5 @@ def rom_sum(net, q) -> int:
         known[i] = buf
         at[0] = off
         at[1] = n
-        at[2] = int(cksum(buf, off, n, 0))
+        at[2] = int(net.add_up(buf, off, n, 0))
     return at[2]

@@ -15,7 +15,7 @@ from .fast_plain import (
     rom_sum,
     tcp_window,
 )
-from .plain import cksum, reg_diff, reg_set, reg_store, tcp_header
+from .plain import cksum, reg_diff, reg_set, reg_store, tcp_header, ticks_add
 from .send_plain import tcp_acked
 
 _ON = const(4)
@@ -45,6 +45,7 @@ _ACK_NOW = const(40)
 _STEP = const(42)
 _SCALE = const(46)
 _BUSY = const(47)
+_UTO_DUE = const(49)
 _NEXT_OUT = const(50)
 _OWES = const(51)
 _NREGS = const(72)
@@ -112,8 +113,8 @@ def tcp_emit(pcb, p, seq, i, flags, hlen, up):
 
 
 def ack_frame(hot, c, buf, what):
-    """Write the frame <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> of connection `c`, which is armed, to
-    buf[22]: 54 bytes. `what` as in ip4_fast(). No ACK is due then, and it is counted as sent.
+    """Write the frame <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> of connection `c`, which is armed or
+    was, to buf[22]: 54 bytes. `what` as in ip4_fast(). No ACK is due then; it is counted as sent.
 
     Return 1, or 0 with nothing changed if there is no route to the peer.
     """
@@ -141,6 +142,25 @@ def ack_frame(hot, c, buf, what):
     return 1
 
 
+def tcp_plain_ack(pcb):
+    """Has an ACK of the connection, which is not armed, nothing unusual? It was armed before, with
+    the same MSS, and has nothing to tell of but what has come in order. Returns 1 or 0."""
+    regs = pcb.regs
+    usual = regs[_STEP] == pcb.mss and pcb.state >= 4 and pcb.refused is None
+    return 1 if usual and not (regs[_UTO_DUE] or pcb.oo_n or pcb.dup_len or pcb.ece) else 0
+
+
+def timer_start(timers, t, ms):
+    """See timer.py, where it is Timers.start()."""
+    t.due = due = ticks_add(timers.regs[_NOW], ms)
+    t.running = True
+    if t.rank:
+        if not (due - t.place) & _BEFORE:
+            return
+        timers.take(t)
+    timers.put(t, due)
+
+
 def tcp_flush(net):
     """Let each connection that has received something send its ACK, or begin to delay it."""
     hot = net.hot
@@ -154,7 +174,7 @@ def tcp_flush(net):
         if not regs[_ACK_NOW]:
             if regs[_ACK_BYTES] and not pcb.t_fast.running:
                 tcp.delay(pcb)
-        elif not regs[_ARMED] or not _send_ack(net, pcb, tcp.ack):
+        elif not (regs[_ARMED] or tcp_plain_ack(pcb)) or not _send_ack(net, pcb, tcp.ack):
             tcp.acknowledge(pcb)
         c = regs[_NEXT_OUT]
 

@@ -5,7 +5,12 @@ each function means: tcp_plain.py; how they are written: viper.py and fast_viper
 import micropython
 
 from ..mpy import const
-from .fast_viper import cksum, ip4_fast, ip4_send, rom_sum, tcp_window
+from .fast_viper import ip4_fast, ip4_send, rom_sum, tcp_window
+
+try:
+    from .thumb import cksum
+except (ImportError, SyntaxError, ValueError):  # as in __init__.py
+    from .viper import cksum
 
 _NONE = None  # as an object, which viper's own is not
 
@@ -40,6 +45,7 @@ _ACK_NOW = const(40)
 _STEP = const(42)
 _SCALE = const(46)
 _BUSY = const(47)
+_UTO_DUE = const(49)
 _NEXT_OUT = const(50)
 _OWES = const(51)
 _NREGS = const(72)
@@ -123,7 +129,19 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
     n = int(p.len)
     tot = int(p.tot_len)
     alen = int(pcb.alen)
-    acc = int(cksum(buf, off, n, int(cksum(key, 0, 2 * alen, tot + 6))))
+    if alen == 4 and n & 1 == 0:
+        h = ptr16(key)
+        acc = h[0] + h[1] + h[2] + h[3] + 0x600 + ((tot & 0xFF) << 8 | tot >> 8)
+        h = ptr16(b)
+        k = n >> 1
+        while k > 0:
+            k -= 1
+            acc += h[k]
+        acc = (acc & 0xFFFF) + (acc >> 16)
+        acc = (acc & 0xFFFF) + (acc >> 16)
+        acc = (acc & 0xFF) << 8 | acc >> 8
+    else:
+        acc = int(cksum(buf, off, n, int(cksum(key, 0, 2 * alen, tot + 6))))
     q = _NONE
     if n < tot:
         q = p.next
@@ -147,7 +165,13 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
     hot = ptr32(registers)
     i = hot[_TCP] + 1
     hot[i] = hot[i] + 1
-    if alen == 4 and pcb.netif is net.netifs[0]:
+    k = 0
+    if alen == 4:
+        k = 1
+        if hot[_NETIFS] != 1:
+            if pcb.netif is not net.netifs[0]:
+                k = 0
+    if k:
         i = int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6
         if (
             n == tot
@@ -250,6 +274,30 @@ def ack_frame(hot: ptr32, c: int, buf: ptr8, what: int) -> int:
 
 
 @micropython.viper
+def tcp_plain_ack(pcb) -> int:
+    regs = ptr32(pcb.regs)
+    if regs[_STEP] != int(pcb.mss) or regs[_UTO_DUE] or int(pcb.oo_n):
+        return 0
+    if int(pcb.dup_len) or int(pcb.ece) or int(pcb.state) < 4:
+        return 0
+    if pcb.refused is _NONE:
+        return 1
+    return 0
+
+
+@micropython.viper
+def timer_start(timers, t, ms: int):
+    due = (ptr32(timers.regs)[_NOW] + ms) & _WRAP
+    t.due = due
+    t.running = True
+    if int(t.rank):
+        if (due - int(t.place)) & _BEFORE == 0:
+            return
+        timers.take(t)
+    timers.put(t, due)
+
+
+@micropython.viper
 def tcp_flush(net):
     registers, dev, _, send, none, _, _, _, pcbs, _, _, _, _, _ = net.kit
     hot = ptr32(registers)
@@ -267,6 +315,8 @@ def tcp_flush(net):
         else:
             pcb = pcbs[c - 1]
             k = regs[_ARMED]
+            if k == 0:
+                k = int(tcp_plain_ack(pcb))
             if k:
                 p = tcp.ack
                 k = 0

@@ -2,7 +2,7 @@
 measured, window updated, congestion control moved on."""
 
 from ..err import ERR_CLSD
-from ..kernel import reg_add, reg_diff, reg_set, tcp_take_ack
+from ..kernel import reg_add, reg_diff, reg_set, tcp_free_acked, tcp_take_ack
 from ..mpy import const
 from ..pbuf import free, header
 from . import ecn, frto, mtu, rack, recovery, sack_recovery, scoreboard
@@ -123,8 +123,13 @@ def release(pcb):
     """Free the segments below SND.UNA, and the front of one it has moved into. Returns how many
     bytes of the application's memory are free again."""
     n = 0
-    tcp = pcb.net.tcp
     regs = pcb.regs
+    if not pcb.rack:
+        n = tcp_free_acked(pcb)
+        if pcb.unacked is None and pcb.unsent is None:
+            return n
+    tcp = pcb.net.tcp
+    freed = 0
     for queue in (0, 1):
         seg = pcb.unsent if queue else pcb.unacked
         while seg is not None:
@@ -134,10 +139,10 @@ def release(pcb):
                 if 0 < done and seg.p.ref == 1:
                     done = min(done, size)
                     scoreboard.drop(pcb, seg, done)
-                    n += _cut(seg, done)
+                    freed += _cut(seg, done)
                 break
             rest = seg.next
-            n += size
+            freed += size
             if pcb.rack and not queue and not seg.marks & scoreboard.SACKED:
                 rack.delivered(pcb, seg)
             if seg.marks:
@@ -157,8 +162,8 @@ def release(pcb):
                 pcb.unacked_last = None
             else:
                 break
-    regs[_SND_BUF] += n
-    return n
+    regs[_SND_BUF] += freed
+    return n + freed
 
 
 def _cut(seg, n):

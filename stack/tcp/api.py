@@ -303,7 +303,7 @@ def shutdown(pcb, rx, tx):
 
     What comes after rx is closed resets the connection. Returns OK, ERR_CONN if there is no
     connection, or ERR_MEM (try again later)."""
-    if not state.SYN_RCVD <= pcb.state <= state.CLOSE_WAIT:
+    if not _SYN_RCVD <= pcb.state <= _CLOSE_WAIT:
         return ERR_CONN
     if rx and tx:
         return close(pcb)

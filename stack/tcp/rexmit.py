@@ -9,7 +9,7 @@ TIME_WAIT, the application's poll.
 """
 
 from ..err import ERR_CLSD, ERR_TIMEOUT
-from ..kernel import reg_add, reg_diff, tcp_rtt, ticks_diff
+from ..kernel import reg_add, tcp_rtt
 from ..mpy import const
 from . import keep, mtu, options, recovery, sack_recovery, uto
 from .count import GAVE_UP, TIMEOUT
@@ -36,12 +36,12 @@ def measure(pcb):
     may be for the first time. For the same reason only this ends the backing off of the timer
     (section 5).
     """
-    if reg_diff(pcb.regs, _SND_UNA, pcb.regs, _RTT_SEQ) <= 0:
-        return
     cfg = pcb.net.cfg
-    pcb.regs[_TIMING] = 0
-    pcb.backoff = 0
-    r = options.round_trip(pcb) if pcb.ts else ticks_diff(pcb.net.now, pcb.regs[_TIMED_AT])
+    r = -1
+    if pcb.ts:  # whose echo may be any number
+        r = options.round_trip(pcb)
+        if r < 0:
+            r = 0
     tcp_rtt(pcb, r, cfg.TCP_RTO_MIN, cfg.TCP_RTO_MAX)
 
 

@@ -272,9 +272,8 @@ def test_done_may_send_again(board):
 
 def test_full_ring_refuses_and_leaves_nothing_behind(board):
     board.chip.eager = False
-    assert [board.send(frame(60, fill=i)[:20], frame(60, fill=i)[20:]) for i in range(4)] == [
-        OK
-    ] * 4
+    for i in range(4):
+        assert board.send(frame(60, fill=i)[:20], frame(60, fill=i)[20:]) == OK
     assert board.send(frame(60)) == ERR_MEM
     board.chip.transmit(2)
     assert board.send(frame(66)[:14], frame(66)[14:30], frame(66)[30:]) == ERR_MEM
@@ -306,6 +305,8 @@ def test_failed_frame_is_counted(board):
 
 
 def test_stop_gives_back_what_is_being_sent(board):
+    board.send(frame(60))
+    assert board.driver.rx() is None
     board.chip.eager = False
     for _ in range(3):
         board.send(frame(60)[:30], frame(60)[30:])

@@ -447,9 +447,9 @@ def checked(frame):
         return None
     verdict = 0x40 | (0 if checksum(frame[14 : 14 + (frame[14] & 15) * 4]) == 0 else 0x08)
     found = _sums(frame)
+    verdict |= {1: 3, 6: 2, 17: 1}.get(frame[23], 0)
     if found is None:
         return verdict | 0x20
-    verdict |= {1: 3, 6: 2, 17: 1}[frame[23]]
     return verdict | (0 if checksum(found[1]) == 0 else 0x10)
 
 

@@ -123,6 +123,17 @@ def test_interrupt_is_on_while_frames_wait(board):
 # Sending.
 
 
+def test_memory_is_sent_as_it_is_now(board):
+    board.memory.next += 0x10000  # where it is cached
+    data = bytearray(frame(60))
+    for fill in (1, 2):
+        data[20:40] = bytes([fill]) * 20
+        p = pbuf.reference(board.refs, data, 0, 60)
+        assert board.driver.tx(p) == OK
+        pbuf.free(p)
+        assert board.chip.frames[-1] == bytes(data)
+
+
 def test_memory_that_the_dma_cannot_read_is_refused(monkeypatch):
     b = Stm32(monkeypatch).start()
     ccm = bytearray(64)

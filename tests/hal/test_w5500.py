@@ -91,7 +91,7 @@ def test_without_an_interrupt_the_bus_is_left_alone():
     r.chip.receive(frame(61))
     assert [r.rx(), r.rx(), r.rx()] == [frame(60), frame(61), None]
     assert r.chip.irq() == 1
-    r.chip.write_readinto = None  # nothing can be read now
+    r.driver.bus.cs = None  # nothing can be read now
     assert r.rx() is None
     r.end()
 

@@ -62,5 +62,5 @@ def test_no_operation_grows_with_more_than_the_logarithm():
             costs.append(lines(net.timers.start, timers[i * 31 % n], 1000 - i))
             costs.append(lines(net.timers.stop, spare))
             net.timers.stop(timers[i * 31 % n])
-            costs.append(lines(net.timers._take, net.timers.root))
+            costs.append(lines(net.timers.take, net.timers.root))
         assert max(costs) <= 30 * n.bit_length()

@@ -5,7 +5,7 @@ from array import array
 
 from stack import kernel
 from stack.kernel import conn_plain
-from stack.pbuf import RAM, Pool
+from stack.pbuf import RAM, Pool, alloc
 from stack.tcp.pcb import Seg
 from tests.packets import b16, b32
 
@@ -198,17 +198,21 @@ def test_keys_and_the_table():
         assert seen[:8] == seen[8:]
 
 
-def rtt(samples, least=300, most=60_000):
-    """Return (srtt, rttvar, rto) after the samples."""
-    results = []
-    for module in (conn_plain, kernel):
-        pcb = Thing()
+def rtt(samples, least=300, most=60_000, passed=0):
+    """Return (srtt, rttvar, rto) after the samples; what was timed was sent `passed` ms ago."""
+
+    def run(module):
+        pcb = sender(0)
         pcb.srtt = pcb.rttvar = pcb.rto = 0
+        pcb.regs[UNA] = pcb.regs[9] + 1
+        pcb.regs[56] = (pcb.net.hot[20] - passed) & 0x3FFFFFFF
         for r in samples:
+            pcb.regs[55] = pcb.backoff = 1
             module.tcp_rtt(pcb, r, least, most)
-        results.append((pcb.srtt, pcb.rttvar, pcb.rto))
-    assert results[0] == results[1], samples
-    return results[0]
+            assert pcb.regs[55] == pcb.backoff == 0
+        return pcb.srtt, pcb.rttvar, pcb.rto
+
+    return both(run)
 
 
 def test_round_trips():
@@ -217,11 +221,59 @@ def test_round_trips():
     assert rtt([100, 100], 10) == (800, 150, 250)
     assert rtt([100, 180], 10) == (880, 230, 340)
     assert rtt([100, 20], 10) == (720, 230, 320)
-    assert rtt([0])[2] == 300 and rtt([-1 << 28]) == rtt([0]) and rtt([0])[0] == 1
+    assert rtt([0])[2] == 300 and rtt([0])[0] == 1
     assert rtt([0x3FFFFFFF]) == rtt([60_000]) and rtt([60_000])[2] == 60_000
     rng = Random(5)
     for _ in range(200):
-        rtt([rng.below(1 << rng.below(18)) - 3 for _ in range(4)])
+        rtt([rng.below(1 << rng.below(18)) for _ in range(4)])
+    for ms in (0, 1, 100, 0x3FFFFFFF):
+        assert rtt([-1], passed=ms) == rtt([ms if ms < 1 << 29 else 0])
+
+
+def test_what_is_not_acknowledged_has_no_round_trip():
+    def run(module, una, timed):
+        pcb = sender(0)
+        pcb.srtt, pcb.rttvar, pcb.rto, pcb.backoff = 1, 2, 3, 4
+        pcb.regs[UNA], pcb.regs[9], pcb.regs[55] = una, timed, 1
+        module.tcp_rtt(pcb, 100, 300, 60_000)
+        return fields(pcb, "srtt rttvar rto backoff"), pcb.regs[55]
+
+    for k in EDGES:
+        for ahead in (0, 1, 1 << 30):
+            assert both(run, k, k + ahead & M32) == ([1, 2, 3, 4], 1)
+
+
+def test_acknowledged_segments_are_freed():
+    """As far as none is marked, and each is acknowledged as a whole."""
+
+    def run(module, una, marked):
+        pcb = sender(4)
+        pcb.regs[58] = 5
+        for i, (n, flags) in enumerate(((0, 2), (10, 0), (20, 0), (7, 1))):
+            module.tcp_queue_control(pcb, flags)
+            seg = pcb.unsent_last
+            seg.len = n
+            seg.r[0] = (pcb.regs[NXT] + (0, 1, 11, 31)[i]) & M32
+            seg.marks = 1 if i == marked else 0
+        pcb.unacked, pcb.unacked_last = pcb.unsent, pcb.unsent_last
+        pcb.regs[UNA] = (pcb.regs[NXT] + una) & M32
+        n = module.tcp_free_acked(pcb)
+        assert (pcb.unacked is None) == (pcb.unacked_last is None)
+        left = [seg[0] for seg in chain(pcb.unacked)]
+        return n, left, pcb.net.tcp.segs_avail, list(pcb.regs)
+
+    for una, marked, freed, left, longest in (
+        (0, 9, 0, [0, 10, 20, 7], 5),
+        (1, 9, 0, [10, 20, 7], 5),
+        (30, 9, 10, [20, 7], 10),
+        (31, 9, 30, [7], 20),
+        (38, 9, 30, [7], 20),
+        (39, 9, 37, [], 20),
+        (39, 2, 10, [20, 7], 10),
+    ):
+        n, rest, segs, regs = both(run, una, marked)
+        assert (n, rest, segs) == (freed, left, 4 - len(left)), (una, marked)
+        assert regs[52] == n and regs[53] == len(left) and regs[58] == longest
 
 
 def test_the_clock_of_sequence_numbers():
@@ -277,7 +329,7 @@ def test_acks_are_taken():
 def sender(segs, number=0xFFFFFFFE):
     """Return a pcb that has so many segments left to queue, and its net."""
     net, pcb = Thing(), Thing()
-    net.tcp, net.ram, net.hot = Thing(), Pool(3, 128, RAM), array("I", [0] * 30)
+    net.tcp, net.ram, net.hot = Thing(), Pool(5, 128, RAM), array("I", [0] * 30)
     net.hot[20] = 0x3FFFFFF0
     net.tcp.segs_free, net.tcp.segs_avail = None, segs
     for _ in range(segs):
@@ -321,7 +373,7 @@ def test_syn_and_fin_are_queued_and_sent():
 
     log = both(run)
     queued, sent = log[2], log[-2:]
-    assert log[:2] == [0, 0] and log[3:5] == [0, 1]
+    assert log[:2] == [0, 0] and log[3:5] == [0, 3]
     assert [s[:3] for s in queued] == [(0, 2, 0), (0, 1, 0)]
     assert [s[3][0] for s in queued] == [0xFFFFFFFE, 0xFFFFFFFF]
     assert log[9][NXT] == 4, "the SYN carried 5 bytes"
@@ -331,7 +383,8 @@ def test_syn_and_fin_are_queued_and_sent():
 def test_nothing_is_queued_without_room():
     def run(module, segs, pbufs):
         pcb = sender(segs)
-        pcb.net.ram.avail = pbufs
+        while pcb.net.ram.avail > pbufs:
+            alloc(pcb.net.ram, 0, 0)
         result = module.tcp_queue_control(pcb, 1)
         return result, pcb.unsent is None, pcb.net.tcp.segs_avail, list(pcb.regs)
 

@@ -106,6 +106,21 @@ def test_next_text_is_taken():
                 assert h[ETH] == h[IP4] == h[T] == 1
 
 
+def test_what_the_device_has_found_right_is_not_added_up():
+    data = bytes(range(200))
+    wrong = frame(TCP, segment(5000, 9000, 500, data))
+    wrong[60] ^= 1
+    for mark in (0, 1):
+        wrong[0] = mark
+        assert checked(registers(5000, 9000, 500, 5840, summed=2), wrong)[0] == mark
+    right = frame(TCP, segment(5000, 9000, 500, data))
+    right[0] = 0
+    assert checked(registers(5000, 9000, 500, 5840, summed=2), right)[0] == 1
+    right[24] ^= 1  # of the IP header
+    right[0] = 1
+    assert checked(registers(5000, 9000, 500, 5840, summed=2), right)[0] == 0
+
+
 def test_second_full_segment_makes_an_ack_due():
     hot = registers(5000, 9000, 500, 5840)
     data = bytes(1460)
