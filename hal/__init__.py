@@ -39,21 +39,21 @@ writes on some ports excepted; see there). Its contract:
 A driver whose processor moves the bytes itself may have three more, and DIRECT in its caps; what
 is answered at once then needs no pbuf. They are functions, not methods: calling one costs less.
 
-    dev         array('I'), the driver's registers, their first argument
+    handle      their first argument, whatever they need: a number is taken soonest
 
-    fetch(dev, buf)
+    fetch(handle, buf)
                 Put the next received frame into `buf`, from buf[2] on. Returns its length, plus
                 65536 if more are known to wait; 0 if there was none; or less than 0 if it could
                 not be delivered, and was dropped and counted. `buf` is that of a pbuf of the
                 pool; or 0 if there is none: then the frame is dropped.
 
-    send(dev, buf, off, n)
+    send(handle, buf, off, n)
                 Send the frame of `n` bytes at buf[off], of a good length, as tx() does. It is
                 copied out when this returns OK. With GATHER, a frame may come in two pieces: `n`
                 of the first is the frame's length << 16 | 0x1000 | its own, and if that was OK,
                 of the second the frame's length << 16 | 0x2000 | its own.
 
-    send2(dev, pieces)
+    send2(handle, pieces)
                 The same for a frame of two pieces of memory: `pieces` is an array('I') of the
                 first one's address and length, and the second one's. Text is sent with this, or
                 else, if the driver has none, with tx().
@@ -74,5 +74,5 @@ CKSUM_RX = 1  # buf[0] of what rx() returns is 1 if its IP and TCP, UDP or ICMP 
 CKSUM_TX = 2  # those of IP, TCP and UDP are filled in; a fragment's, and ICMP's, are left alone
 GATHER = 4  # a chain is sent from where it lies, nothing is copied to make it one buffer
 FRAME_SUM = 16  # buf[0] and buf[1] of what rx() returns are the sum of the frame's bytes
-DIRECT = 32  # the driver has dev, fetch() and send()
+DIRECT = 32  # the driver has handle, fetch() and send()
 MULTICAST_FILTER = 8  # groups not joined with multicast() are kept out by the device

@@ -17,7 +17,7 @@ from array import array
 import micropython
 
 from stack.err import ERR_MEM, ERR_VAL, OK
-from stack.kernel import reg_add
+from stack.kernel import reg_add, where
 from stack.mpy import const
 from stack.pbuf import LEAD, alloc, copy_partial, free
 
@@ -96,6 +96,7 @@ class LAN9118:
         self.dev = array("I", [0] * len(NAMES) + [base, 0])
         self.stats = (NAMES, self.dev)
         self.frames = None
+        self.handle = where(self.dev)
         self.fetch = fetch
         self.send = push
         self.send2 = send2
@@ -153,8 +154,8 @@ class LAN9118:
     @micropython.viper
     def rx(self):
         """Return the next received frame as a pbuf the caller owns, or None."""
-        dev = self.dev
-        if ptr32(ptr32(dev)[_BASE])[_RX_FIFO_INF] & 0xFF0000 == 0:
+        dev = self.handle
+        if ptr32(ptr32(int(dev) << 2)[_BASE])[_RX_FIFO_INF] & 0xFF0000 == 0:
             return _NONE
         p = alloc(self.frames, 2, 0)
         if p is _NONE:
@@ -177,7 +178,7 @@ class LAN9118:
         if n < 14 or n > _MAX_FRAME or k == 0:
             return int(self._tx_unusual(p))
         send = self.send
-        dev = self.dev
+        dev = self.handle
         if k == n:
             return int(send(dev, p.buf, p.off, n))
         q = p.next
@@ -226,7 +227,7 @@ class LAN9118:
             k = p.len
             if k:
                 n -= k
-                err = push(dev, p.buf, p.off, piece | (_MORE if n else 0) | k)
+                err = push(self.handle, p.buf, p.off, piece | (_MORE if n else 0) | k)
                 if err:
                     return err
                 piece |= _NEXT
@@ -240,7 +241,7 @@ class LAN9118:
             reg_add(self.dev, _TX_FULL, 1)
             return ERR_MEM
         copy_partial(p, q.buf, 0, n)
-        err = push(self.dev, q.buf, 0, n)
+        err = push(self.handle, q.buf, 0, n)
         free(q)
         return err
 

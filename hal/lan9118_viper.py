@@ -69,11 +69,12 @@ def wait_clear(dev: ptr32, reg: int, high: int, bits: int) -> int:
 
 
 @micropython.viper
-def fetch(dev: ptr32, buf: ptr32) -> int:
+def fetch(handle: int, buf: ptr32) -> int:
     """See hal/__init__.py. With the frame, its lead, its FCS and what fills the last word are read
     from the RX data FIFO into `buf`, which is aligned; then the frame's sum is written over the
     lead (FRAME_SUM). The interrupt is forgotten when nothing waits, and only then is looked for
     the last time."""
+    dev = ptr32(handle << 2)
     regs = ptr32(dev[_BASE])
     if regs[_RX_FIFO_INF] & 0xFF0000 == 0:
         return 0
@@ -116,10 +117,11 @@ def fetch(dev: ptr32, buf: ptr32) -> int:
 
 
 @micropython.viper
-def push(dev: ptr32, buf: ptr8, off: int, piece: int) -> int:
+def push(handle: int, buf: ptr8, off: int, piece: int) -> int:
     """Send one piece of a frame: buf[off:]. `piece` is its length, which is all for a whole frame;
     else also the frame's << 16, 0x2000 if it is not the first, 0x1000 if it is not the last.
     Return 0; or ERR_MEM (counted), of the first piece, if the frame has no room."""
+    dev = ptr32(handle << 2)
     regs = ptr32(dev[_BASE])
     k = piece & 0x7FF
     n = piece >> 16
@@ -150,10 +152,10 @@ def push(dev: ptr32, buf: ptr8, off: int, piece: int) -> int:
 
 
 @micropython.viper
-def send2(dev: ptr32, pieces: ptr32) -> int:
+def send2(handle: int, pieces: ptr32) -> int:
     """See hal/__init__.py."""
     n = (pieces[1] + pieces[3]) << 16
-    err = int(push(dev, ptr8(pieces[0]), 0, n | _MORE | pieces[1]))
+    err = int(push(handle, ptr8(pieces[0]), 0, n | _MORE | pieces[1]))
     if err == 0:
-        push(dev, ptr8(pieces[2]), 0, n | _NEXT | pieces[3])
+        push(handle, ptr8(pieces[2]), 0, n | _NEXT | pieces[3])
     return err

@@ -80,7 +80,8 @@ class Stack:
                 layer.init(self)
         eth.register(self, 0x0800, ipv4.receive)
         hot.gather(self)
-        self.poll = self.poll  # looked for here first, and among so many names in vain takes long
+        if not cfg.TCP_TINY:  # a name is looked for here first, and in vain among many takes long
+            self.poll = self.poll
 
     def link_attach(self, nif):
         """Join a new netif to the layers. Called by netif.add()."""

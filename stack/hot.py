@@ -29,7 +29,7 @@ one elsewhere: learn() adds one, forget() ends them all.
 from array import array
 
 from . import stats
-from .kernel import cksum, frame_check, pbuf_free, reg_raw, reg_zero, tcp_acked, tcp_flush
+from .kernel import cksum, frame_check, pbuf_free, reg_raw, reg_zero, tcp_acked, tcp_flush, where
 from .mpy import const
 
 _IP = const(2)
@@ -73,30 +73,34 @@ def share(net):
 def gather(net):
     """Put what net_poll() and its like work with into one tuple: to unpack it costs less than two
     attributes do. After each change of the netifs. Allocates; for set-up."""
-    driver = dev = fetch = send = send2 = None
+    driver = handle = fetch = send = send2 = None
     if net.netifs:
         driver = net.netifs[0].driver
         if driver.caps & _CAN_FETCH:
-            dev, fetch, send = driver.dev, driver.fetch, driver.send
+            handle, fetch, send = driver.handle, driver.fetch, driver.send
             send2 = getattr(driver, "send2", None)
     regs = net.timers.regs
     regs[_DIRECT] = 1 if fetch else 0
     regs[_NETIFS] = len(net.netifs)
-    net.kit = (regs, dev, fetch, send, None, 0, net.pool.regs, net.pool.items) + (
-        (net.tcp.pcbs, net.udp_pcbs, frame_check, pbuf_free, tcp_flush, tcp_acked)
+    tcp = net.tcp
+    net.loop = (
+        (regs, where(regs), handle, fetch, send, None, tcp, tcp.pcbs, net.udp_pcbs)
+        + (where(net.pool.regs), net.pool.items)
+        + (frame_check, pbuf_free, tcp_flush, tcp_acked)
     )
     fills = _FILLS_IN if net.netifs else 0
     for nif in net.netifs:
         fills &= nif.driver.caps
     net.add_up = leave if fills else cksum
-    kit = (net, net.hot, dev, send, net.add_up)
+    way = (net, where(net.hot), handle, send, net.add_up)
     for u in net.udp_pcbs:
-        u.kit = kit
+        u.way = way
     if net.hot_used:
-        tcp = net.tcp
         for pcb in tcp.pcbs:
             pcb.kit = (pcb.regs, net.hot, None, tcp.segs, pcb.t_rexmit)
-            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, driver, dev, send2, tcp.pieces)
+            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, pcb.t_loss) + (
+                (driver, handle, send2, tcp.pieces)
+            )
 
 
 def part(net, n):

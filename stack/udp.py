@@ -50,7 +50,7 @@ class UdpPcb:
     def __init__(self, net, place):
         self.net = net
         self.place = place
-        self.kit = None  # for sendto()
+        self.way = None  # what sendto() needs: hot.gather()
         self.key = bytearray(32)
         self.pair = bytearray(32)  # the addresses of the packet being sent, peer's first
         self.in_use = False

@@ -42,6 +42,7 @@ class Resource:
         self.body = body
         if fill is None and self.head_len + size <= _SMALL:
             self.head += body
+        self.first = len(self.head)
         self.size = size
         self.fill = fill
         self.path = ""
@@ -79,6 +80,7 @@ class _Slot:
         self.pcb = pcb
         self.got = self.newlines = self.idle = 0
         self.head = self.body = None
+        self.first = 0  # bytes that are sent from `head`
         self.off = self.acked = self.total = 0
         self.fin = self.peer_done = self.stalled = False
 
@@ -277,6 +279,7 @@ def _respond(slot, resource):
     server.requests = (server.requests + 1) & 0xFFFFFFF
     slot.idle = 0
     slot.head = resource.head
+    slot.first = resource.first
     slot.body = resource.body
     slot.total = resource.head_len + resource.size
     if resource.fill is not None:
@@ -294,7 +297,7 @@ def _pump(slot):
     tcp = slot.tcp
     pcb = slot.pcb
     total = slot.total
-    first = len(slot.head)
+    first = slot.first
     mss = pcb.mss
     off = slot.off
     while off < total:

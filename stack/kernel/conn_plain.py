@@ -50,9 +50,11 @@ _RCV_ADV = const(6)
 _IRS = const(7)
 _SND_END = const(8)
 _RTT_SEQ = const(9)
+_RECOVER = const(10)
 _SND_UP = const(11)
 _RCV_UP = const(12)
 _HEARD = const(24)
+_QUICK = const(30)
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
@@ -60,6 +62,10 @@ _HNEXT = const(35)
 _ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
+_WINDOW = const(41)
+_STEP = const(42)
+_TWICE = const(43)
+_RCV_SCALE = const(46)
 _BUSY = const(47)
 _SND_BUF = const(52)
 _QUEUED = const(53)
@@ -69,7 +75,7 @@ _TIMED_AT = const(56)
 _NTH = const(57)
 _ACKED_LEN = const(58)
 _PTO_DUE = const(64)
-_NREGS = const(72)
+_NREGS = const(75)
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
@@ -230,10 +236,22 @@ def tcp_unhash(pcb):
     regs[_ARMED] = regs[_BUSY] = regs[_ACK_NOW] = regs[_ACK_BYTES] = 0
 
 
+def tcp_arm(pcb):
+    """Let the next text of the connection go the fast way (tcp/fastpath.py)."""
+    regs = pcb.regs
+    wnd = pcb.snd_wnd >> pcb.snd_scale
+    regs[_WINDOW] = (wnd & 0xFF) << 8 | wnd >> 8
+    regs[_STEP] = pcb.mss
+    regs[_TWICE] = 1 if regs[_QUICK] else 2 * pcb.mss
+    regs[_RCV_SCALE] = pcb.rcv_scale
+    regs[_ARMED] = 1
+
+
 def tcp_begin(regs):
-    """ISS is chosen: nothing is sent yet, or queued."""
+    """ISS is chosen: nothing is sent yet, or queued, or lost."""
     for i in (_SND_UNA, _SND_NXT, _SND_END, _SND_UP):
         reg_set(regs, i, regs, _ISS, 0)
+    reg_set(regs, _RECOVER, regs, _ISS, -1)
 
 
 def tcp_take_syn(regs, seg):

@@ -26,9 +26,11 @@ _RCV_ADV = const(6)
 _IRS = const(7)
 _SND_END = const(8)
 _RTT_SEQ = const(9)
+_RECOVER = const(10)
 _SND_UP = const(11)
 _RCV_UP = const(12)
 _HEARD = const(24)
+_QUICK = const(30)
 _KEY_PEER = const(32)
 _KEY_OWN = const(33)
 _KEY_PORTS = const(34)
@@ -36,6 +38,10 @@ _HNEXT = const(35)
 _ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
+_WINDOW = const(41)
+_STEP = const(42)
+_TWICE = const(43)
+_SCALE = const(46)
 _BUSY = const(47)
 _SND_BUF = const(52)
 _QUEUED = const(53)
@@ -45,7 +51,7 @@ _TIMED_AT = const(56)
 _NTH = const(57)
 _ACKED_LEN = const(58)
 _PTO_DUE = const(64)
-_NREGS = const(72)
+_NREGS = const(75)
 
 
 @micropython.viper
@@ -235,12 +241,28 @@ def tcp_unhash(pcb):
 
 
 @micropython.viper
+def tcp_arm(pcb):
+    regs = ptr32(pcb.regs)
+    n = int(pcb.snd_wnd) >> int(pcb.snd_scale)
+    regs[_WINDOW] = (n & 0xFF) << 8 | n >> 8
+    n = int(pcb.mss)
+    regs[_STEP] = n
+    n += n
+    if regs[_QUICK]:
+        n = 1
+    regs[_TWICE] = n
+    regs[_SCALE] = int(pcb.rcv_scale)
+    regs[_ARMED] = 1
+
+
+@micropython.viper
 def tcp_begin(regs: ptr32):
     k = regs[_ISS]
     regs[_SND_UNA] = k
     regs[_SND_NXT] = k
     regs[_SND_END] = k
     regs[_SND_UP] = k
+    regs[_RECOVER] = k - 1
 
 
 @micropython.viper

@@ -86,6 +86,12 @@ def reg_zero(regs, i, n):
         regs[k] = 0
 
 
+def where(buf):
+    """Return what kernels may know the memory of `buf` by, as long as that lives and keeps its
+    length: a number or, here, itself."""
+    return buf
+
+
 def reg_sum(dst, i, a, j, b, k):
     """dst[i] = a[j] + b[k], modulo 2^32. They may all be the same."""
     dst[i] = (a[j] + b[k]) & 0xFFFFFFFF

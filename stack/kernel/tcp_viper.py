@@ -48,7 +48,7 @@ _BUSY = const(47)
 _UTO_DUE = const(49)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(72)
+_NREGS = const(75)
 _AVAIL = const(0)  # of a pool, as in pbuf.py
 _LOW = const(1)
 _FREE = const(4)
@@ -161,8 +161,8 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
     acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
     b[16] = acc >> 8
     b[17] = acc
-    registers, dev, _, send, _, _, _, _, _, _, _, _, _, _ = net.kit
-    hot = ptr32(registers)
+    registers, place, dev, _, send, _, _, _, _, _, _, _, _, _, _ = net.loop
+    hot = ptr32(int(place) << 2)
     i = hot[_TCP] + 1
     hot[i] = hot[i] + 1
     k = 0
@@ -299,9 +299,8 @@ def timer_start(timers, t, ms: int):
 
 @micropython.viper
 def tcp_flush(net):
-    registers, dev, _, send, none, _, _, _, pcbs, _, _, _, _, _ = net.kit
-    hot = ptr32(registers)
-    tcp = net.tcp
+    registers, place, dev, _, send, _, tcp, pcbs, _, _, _, _, _, _, _ = net.loop
+    hot = ptr32(int(place) << 2)
     c = hot[_OUT]
     hot[_OUT] = 0
     while c:
@@ -341,11 +340,9 @@ def tcp_flush(net):
 
 @micropython.viper
 def net_poll(net, now: int) -> int:
-    registers, dev, fetch, send, none, ok, pool, items, pcbs, udps, check, free, flush, acked = (
-        net.kit
-    )
-    hot = ptr32(registers)
-    store = ptr32(pool)
+    own, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, look, free, flush, ack = net.loop
+    hot = ptr32(int(at) << 2)
+    store = ptr32(int(pool) << 2)
     if hot[_NOW] != now:
         hot[_NOW] = now
         net.now = now
@@ -377,13 +374,13 @@ def net_poll(net, now: int) -> int:
                     continue
                 n &= 0xFFFF
                 if k and fast:
-                    i = int(check(registers, buf, n))
+                    i = int(look(own, buf, n))
                     if i == 4:
                         if int(send(dev, buf, 2, hot[_LEN])):
                             net.echo_failed(net)
                         continue
                     if i == 6:
-                        acked(pcbs[hot[_CUR] - 1])
+                        ack(pcbs[hot[_CUR] - 1])
                         continue
                 else:
                     i = 0
@@ -393,13 +390,13 @@ def net_poll(net, now: int) -> int:
                 k = i
             else:
                 p = driver.rx()
-                if p is none:
+                if p is nil:
                     break
                 buf = p.buf
                 n = int(p.len)
                 k = 0
                 if fast and store[_AVAIL]:
-                    k = int(check(registers, buf, n))
+                    k = int(look(own, buf, n))
             i = 2
             if k == 1:
                 i = 56
@@ -423,24 +420,24 @@ def net_poll(net, now: int) -> int:
                 err = pcb.on_recv(pcb.arg, pcb, p, 0)
                 if regs[_BUSY]:
                     regs[_BUSY] = 0
-                    if err is not ok:
-                        net.tcp.hold(pcb, p)
-                    if pcb.unsent is not none:
-                        net.tcp.output(pcb)
+                    if err is not (0,)[0]:  # as an object
+                        tcp.hold(pcb, p)
+                    if pcb.unsent is not nil:
+                        tcp.output(pcb)
                     if regs[_OWES] == 0:
                         regs[_OWES] = 1
                         regs[_NEXT_OUT] = hot[_OUT]
                         hot[_OUT] = c
             elif k == 5:
-                net.tcp.acknowledged(net, p)
+                tcp.acknowledged(net, p)
             elif k == 6:
                 free(p)
-                acked(pcbs[hot[_CUR] - 1])
+                ack(pcbs[hot[_CUR] - 1])
             elif k == 3:
                 u = udps[hot[_CUR] - 1]
                 u.on_recv(u.arg, u, p, buf, 28, hot[_PORT])
             elif k == 2:
-                net.tcp.found(net, p, net.netifs[j])
+                tcp.found(net, p, net.netifs[j])
             else:
                 if int(driver.tx(p)):
                     net.echo_failed(net)

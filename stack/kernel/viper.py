@@ -168,6 +168,11 @@ def reg_zero(regs: ptr32, i: int, n: int):
 
 
 @micropython.viper
+def where(buf: ptr8) -> int:
+    return int(buf) >> 2
+
+
+@micropython.viper
 def reg_sum(dst: ptr32, i: int, a: ptr32, j: int, b: ptr32, k: int):
     dst[i] = a[j] + b[k]
 

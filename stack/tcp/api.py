@@ -221,6 +221,7 @@ def listen(pcb, backlog=None):
             lpcb.port = local_port(pcb)
             copy(lpcb.key, 0, _any, 0, 16)
             copy(lpcb.key, 0, pcb.key, pcb.alen, pcb.alen)
+            lpcb.any = same(lpcb.key, 0, _any, 0, 16) == 1
             pcbs_.release(pcb)
             return lpcb
     return None
@@ -256,7 +257,7 @@ def connect(pcb, ip, port, fn):
     if not _choose_port(pcb):
         return ERR_USE
     pcb.netif = netif
-    pcb.mss = options.own_mss(pcb)
+    pcb.mss = pcb.mss_own = options.own_mss(pcb)
     later = pcb.tfo
     if later:
         fast_open.prepare(pcb)

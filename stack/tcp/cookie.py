@@ -19,7 +19,7 @@ What is done to a pcb for every SYN is done to `tcp.ghost`, a pcb that no segmen
 
 from array import array
 
-from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum
+from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum, tcp_begin
 from ..mpy import const
 from . import ecn, isn, options
 from .count import COOKIES_BAD, COOKIES_OK, COOKIES_SENT, EVICTED
@@ -39,14 +39,12 @@ _HAS_MSS = const(1)
 _HAS_SCALE = const(2)
 _HAS_SACK = const(4)
 _HAS_TS = const(8)
-_SND_UNA = const(0)
 _SND_NXT = const(1)
 _ISS = const(4)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
 _IRS = const(7)
 _SND_END = const(8)
-_SND_UP = const(11)
 _TS_OFF = const(14)
 _RCV_WND = const(37)
 _KEY_LEN = const(36)
@@ -201,7 +199,6 @@ def resume(pcb, marks):
         pcb.ecn = _ECN_ON
     reg_set(regs, _RCV_ADV, regs, _RCV_NXT, min(regs[_RCV_WND], 0xFFFF))
     reg_set(regs, _ISS, SEG, _SEG_ACK, -1)
-    for i in (_SND_UNA, _SND_UP):
-        reg_set(regs, i, regs, _ISS, 0)
+    tcp_begin(regs)
     for i in (_SND_NXT, _SND_END):
         reg_set(regs, i, SEG, _SEG_ACK, 0)

@@ -13,28 +13,28 @@ whatever could change that makes it 1 or 0, and output() arms it again.
 For each connection, one ACK answers all that one poll brought it: on both paths.
 """
 
-from ..kernel import reg_diff, tcp_chain, tcp_shape
+from ..kernel import reg_diff, tcp_arm, tcp_chain, tcp_shape
 from ..mpy import const
 from ..pbuf import REF
-from . import cc
+from . import cc, rack
 from .header import ACK, PSH, send_control
-from .state import ESTABLISHED, FIN_WAIT_2
+from .state import ESTABLISHED
 
 _ON = const(4)
+_ESTABLISHED = const(4)
+_FIN_WAIT_2 = const(6)
 
-_QUICK = const(30)
 _ARMED = const(36)
 _UTO_DUE = const(49)
-_WINDOW = const(41)
-_STEP = const(42)
-_TWICE = const(43)
-_SCALE = const(46)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _EDGE = const(60)
 _CALM = const(61)
 _RTO = const(62)
 _RACK = const(63)
+_PTO = const(72)
+_RTX_DUE = const(73)
+_LOSS_DUE = const(74)
 _FIRST = const(68)
 _SENT = const(69)
 _UNSENT = const(70)
@@ -52,7 +52,7 @@ def arm(pcb):
     """Let the next text of the connection go the fast way, if nothing is unusual about it."""
     net = pcb.net
     if (
-        not ESTABLISHED <= pcb.state <= FIN_WAIT_2
+        not _ESTABLISHED <= pcb.state <= _FIN_WAIT_2
         or not net.hot[_ON]
         or pcb.alen != 4
         or pcb.netif is not net.netifs[0]
@@ -69,13 +69,7 @@ def arm(pcb):
         or pcb.regs[_UTO_DUE]
     ):
         return
-    regs = pcb.regs
-    wnd = pcb.snd_wnd >> pcb.snd_scale
-    regs[_WINDOW] = (wnd & 0xFF) << 8 | wnd >> 8
-    regs[_STEP] = mss = pcb.mss
-    regs[_TWICE] = 1 if regs[_QUICK] else 2 * mss
-    regs[_SCALE] = pcb.rcv_scale
-    regs[_ARMED] = 1
+    tcp_arm(pcb)
 
 
 def arm_sending(pcb):
@@ -106,6 +100,9 @@ def arm_sending(pcb):
     _limits(pcb)
     regs[_RTO] = pcb.rto
     regs[_RACK] = pcb.rack
+    regs[_PTO] = rack.probe_after(pcb)
+    regs[_RTX_DUE] = pcb.t_rexmit.due
+    regs[_LOSS_DUE] = 0
     regs[_ARMED] = 3
 
 

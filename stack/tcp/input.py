@@ -35,7 +35,7 @@ from . import (
     uto,
 )
 from . import pcb as pcbs
-from .header import ACK, FIN, RST, SEG, SYN, URG, refuse, send_control, verify
+from .header import ACK, FIN, RST, SEG, SYN, refuse, send_control, verify
 from .output import output, retransmit_first
 from .seg import OPT
 from .state import EV_SYN, EV_SYN_ACKED, end, happen, linger
@@ -69,6 +69,7 @@ _NOT_ACCEPTABLE = const(1)  # tcp_check() says so
 _HAS_RST = const(2)
 _HAS_SYN = const(3)
 _BRINGS_UTO = const(5)
+_FIN = const(0x01)
 _URG = const(0x20)
 _SYN_SENT = const(2)
 _SYN_RCVD = const(3)
@@ -101,7 +102,13 @@ def receive(p, netif, addrs, alen):
 def found(net, p, netif):
     """frame_check() has found a segment for us. Takes ownership of `p`."""
     pcb = tcp_arrive(net, p, SEG, OPT)
-    if pcb is None or not _SYN_SENT < pcb.state < _TIME_WAIT:
+    if pcb is None:
+        pcb = opening.no_connection(net, p, netif, _ADDRS, ALEN)
+        if pcb is None:
+            free(p)
+            return
+        _busy(pcb)
+    elif not _SYN_SENT < pcb.state < _TIME_WAIT:
         return _arrived(net, pcb, p, netif, _ADDRS, ALEN)
     serial = pcb.serial
     if not _synchronized(pcb, p, netif, _ADDRS):
@@ -344,12 +351,12 @@ def _text(pcb, p):
         if SEG[_SEG_LEN]:
             reg_add(pcb.net.tcp_count, count.IGNORED, 1)
         return False
-    if flags & URG:
+    if flags & _URG:
         serial = pcb.serial
         _urgent(pcb)
         if pcb.serial != serial:
             return False
-    fin = flags & FIN
+    fin = flags & _FIN
     if p.tot_len == hlen and not fin:
         return False
     if pcb.ecn >= _ECN_ON:

@@ -32,7 +32,7 @@ _MSS = const(1)  # of OPT
 def start(pcb):
     """The peer's SYN and its options are here: set the MSS, from what is known of the path."""
     mss = OPT[_MSS]
-    own = own_mss(pcb)
+    pcb.mss_own = own = own_mss(pcb)
     if own < mss:
         mss = own
     if pcb.ts:  # each segment has them (RFC 6691)

@@ -21,7 +21,7 @@ from ..mpy import const
 from ..pbuf import header, ref
 from . import cookie, count, ecn, fastopen, mtu, options, recovery, text, write
 from . import pcb as pcbs
-from .header import ACK, RST, SEG, SYN, refuse, send_control
+from .header import ACK, RST, SEG, refuse, send_control
 from .output import output
 from .seg import OPT
 from .state import EV_SYN, end, happen
@@ -38,6 +38,10 @@ _RCV_ADV = const(6)
 _RCV_WND = const(37)
 _BUSY = const(47)
 _TS_RECENT = const(13)
+_SYN = const(0x02)
+_SYN_RST = const(0x06)
+_ACK = const(0x10)
+_SYN_RST_ACK = const(0x16)
 _ECE_CWR = const(0xC0)
 _ALWAYS = const(2)  # TCP_SYN_COOKIES
 _PRESENT = const(0)  # of OPT
@@ -51,12 +55,12 @@ def no_connection(net, p, netif, addrs, alen):
     at = p.off + 2
     lpcb = pcbs.find_listener(net.tcp, p.buf, addrs, alen, p.buf[at] << 8 | p.buf[at + 1])
     flags = SEG[_SEG_FLAGS]
-    if lpcb is not None and flags & (SYN | RST | ACK) == ACK and cookie.expected(net):
+    if lpcb is not None and flags & _SYN_RST_ACK == _ACK and cookie.expected(net):
         return _take_cookie(lpcb, p, netif, addrs, alen)
-    if lpcb is None or flags & ACK:
+    if lpcb is None or flags & _ACK:
         reg_add(net.tcp_count, count.NO_PCB, 1)
         refuse(p, netif, addrs, alen)
-    elif flags & SYN and not flags & RST:
+    elif flags & _SYN_RST == _SYN:
         _listen(lpcb, p, netif, addrs, alen)
     else:
         reg_add(net.tcp_count, count.IGNORED, 1)
@@ -196,7 +200,7 @@ def reopens(pcb, p, addrs):
     must listen, and what is left of the old one in the network must not pass for the new one's:
     a later timestamp tells them apart (RFC 6191 section 2), or both sides' numbers move on (RFC
     9293 section 3.10.7.4, RFC 1122 section 4.2.2.13)."""
-    if SEG[_SEG_FLAGS] & (SYN | ACK | RST) != SYN:
+    if SEG[_SEG_FLAGS] & _SYN_RST_ACK != _SYN:
         return False
     net = pcb.net
     regs = pcb.regs

@@ -182,7 +182,7 @@ def put(pcb, buf, at, flags, room=_MOST):
 
 def _put_syn(pcb, buf, at):
     """Write the options that only a SYN has. Returns where they end."""
-    mss = own_mss(pcb)
+    mss = pcb.mss_own
     buf[at] = 2
     buf[at + 1] = 4
     buf[at + 2] = mss >> 8

@@ -44,6 +44,7 @@ and while it is armed for sending, too (ARMED is 3):
 
    60 EDGE       bytes that may be under way     62 RTO   as pcb.rto   63 RACK  as pcb.rack
    61 CALM       with up to so many under way an ACK does not concern congestion control
+   72 PTO, 73 RTX_DUE, 74 LOSS_DUE  when t_loss is to be started, t_rexmit is due, t_loss was
    68 FIRST, 69 SENT, 70 UNSENT, 71 LAST  numbers of segments (kernel.tcp_chain())
 
 `pcb.key` identifies the connection as its incoming segments carry it: the peer's address, our
@@ -70,13 +71,9 @@ _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
-NREGS = 72
+NREGS = 75
 SEG_REGS = 13
 _HNEXT = const(35)
-_ARMED = const(36)
-_ACK_BYTES = const(39)
-_ACK_NOW = const(40)
-_BUSY = const(47)
 _RCV_WND = const(37)
 _RCV_MAX = const(38)
 _NEXT_OUT = const(50)
@@ -148,7 +145,7 @@ class Pcb:
         self.oo_n = 0
         # what is set before it is used
         self.ws = self.sack = self.ts = False  # options in use (options.py)
-        self.mss_top = 0
+        self.mss_own = self.mss_top = 0  # what we offer; see mtu.py
         self.prr_out = 0
         self.cwnd = self.ssthresh = 0
         self.bytes_acked = 0  # towards the next step of cwnd
@@ -209,6 +206,7 @@ class Listener:
         self.in_use = False
         self.state = _LISTEN
         self.alen = 4
+        self.any = True  # is it bound to none of our addresses?
         self.port = self.backlog = self.pending = 0
         self.on_accept = self.arg = self.cc = None
         self.early = self.early_max = self.early_gone = self.gone_at = 0  # fastopen.py
@@ -393,7 +391,7 @@ def find_listener(tcp, buf, addrs, alen, port):
     best = None
     for lpcb in tcp.listeners:
         if lpcb.port == port and lpcb.in_use:
-            if same(lpcb.key, 0, _zeros, 0, 16):
+            if lpcb.any:
                 best = lpcb
             elif lpcb.alen == alen and same(lpcb.key, 0, buf, addrs + alen, alen):
                 return lpcb

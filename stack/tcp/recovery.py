@@ -22,8 +22,7 @@ _WAS = const(16)
 
 
 def start(pcb):
-    """The connection is open: nothing is lost yet."""
-    reg_set(pcb.regs, _RECOVER, pcb.regs, _SND_UNA, -1)
+    """The connection opens: nothing is lost yet."""
     if pcb.sack:
         rack.start(pcb)
     cc.start(pcb)

@@ -17,14 +17,11 @@ from .output import output, probe_tail, push_or_probe, requeue, retransmit_first
 from .state import SYN_RCVD, SYN_SENT, dying, end
 from .text import offer_again
 
-_SND_UNA = const(0)
-_RTT_SEQ = const(9)
 _USER_MS = const(17)
 _ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _TIMING = const(55)
-_TIMED_AT = const(56)
 _MAX_BACKOFF = const(8)
 _REORDER = const(1)  # pcb.loss_for
 

@@ -82,7 +82,7 @@ def end(pcb, err):
     """Free the connection and tell the application why. The pcb is gone when it hears of it."""
     fn = pcb.on_err
     arg = pcb.arg
-    happen(pcb, EV_END)
+    _pcb.release(pcb)  # from any state
     if fn is not None:
         fn(arg, err)
 

@@ -98,9 +98,8 @@ def queue_fin(pcb):
     pcb.regs[_ARMED] &= 1
     last = pcb.unsent_last
     if last is None or last.flags & SYN:
-        err = _queue_control(pcb, FIN)
-        if err:
-            return err
+        if tcp_queue_control(pcb, FIN) and _queue_anyway(pcb, FIN):
+            return ERR_MEM
     else:
         last.flags |= FIN
         reg_add(pcb.regs, _SND_END, 1)
@@ -110,15 +109,16 @@ def queue_fin(pcb):
 
 def queue_syn(pcb):
     """Queue a SYN. Returns OK or ERR_MEM."""
-    return _queue_control(pcb, SYN)
+    return tcp_queue_control(pcb, SYN) and _queue_anyway(pcb, SYN)
 
 
-def _queue_control(pcb, flags):
+def _queue_anyway(pcb, flags):
+    """There was no room for a SYN or a FIN. Queue it if something can be given back for it."""
     net = pcb.net
-    if tcp_queue_control(pcb, flags) and (not give_back(net) or tcp_queue_control(pcb, flags)):
-        reg_add(net.tcp_count, NO_MEM, 1)
-        return ERR_MEM
-    return OK
+    if give_back(net) and tcp_queue_control(pcb, flags) == OK:
+        return OK
+    reg_add(net.tcp_count, NO_MEM, 1)
+    return ERR_MEM
 
 
 def _room(pcb, n, copies, parts=1):

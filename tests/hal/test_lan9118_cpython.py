@@ -78,7 +78,7 @@ def chain(offs, lens):
 def two(offs, lens):
     at = uctypes.addressof(ROM)
     pieces = array("I", (at + offs[0], lens[0], at + offs[1], lens[1]))
-    print(d.send2(d.dev, pieces))
+    print(d.send2(d.handle, pieces))
 
 def send(offs, lens):
     p = chain(offs, lens)
@@ -299,7 +299,7 @@ def work():
     for i in range(6): pbuf.free(kept[i])
     e = d.tx(tx2)
     e |= d.tx(tx3)
-    e |= d.send2(d.dev, pieces)
+    e |= d.send2(d.handle, pieces)
     d.link()
     d.multicast(d.mac, True)
     d.multicast(d.mac, False)

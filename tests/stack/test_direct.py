@@ -41,7 +41,7 @@ class Direct(Plain):
 
     def __init__(self, lab):
         Driver.__init__(self, lab)
-        self.dev = self
+        self.handle = self
         self.fetch = fetch
         self.send = send
         self.fetched = self.sent = 0

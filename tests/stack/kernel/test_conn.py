@@ -12,7 +12,7 @@ from tests.packets import b16, b32
 from .test_kernels import EDGES, Random, call
 
 UNA, NXT, ISS, RCV_NXT, RCV_ADV = 0, 1, 4, 5, 6
-NREGS = 72
+NREGS = 75
 M32 = 0xFFFFFFFF
 
 
@@ -147,6 +147,7 @@ def test_numbers_at_the_beginning():
         regs[ISS] = k
         _, (after,) = same("tcp_begin", regs)
         assert list(after[i] for i in (0, 1, 8, 11)) == [k] * 4 and after[2] == 9
+        assert after[10] == (k - 1) & M32
         for shown in (0, 5840):
             regs[RCV_NXT], regs[RCV_ADV] = 5, 5 + shown
             seg = array("I", [k, k ^ 0xFF, 0, 0, 2, 20, 0, 1])
@@ -324,6 +325,21 @@ def test_acks_are_taken():
         assert result == 0 and wnds == [600, 600, 0] and regs[36] == 0
         assert take_ack(una, 100, 0, -1, 500, 300)[:2] == (0, [500, 500, 7]), "an older segment's"
         assert take_ack(una, 100, 50, 1, 500, 0)[:2] == (100, [0, 500, 7])
+
+
+def test_a_connection_is_armed():
+    def run(module, wnd, quick):
+        pcb = Thing()
+        pcb.regs = array("I", [9] * NREGS)
+        pcb.regs[30] = quick
+        pcb.snd_wnd, pcb.snd_scale, pcb.rcv_scale, pcb.mss = wnd << 2, 2, 3, 1460
+        module.tcp_arm(pcb)
+        return [pcb.regs[i] for i in (36, 41, 42, 43, 46)]
+
+    for wnd in (1, 0x1234, 0xFFFF):
+        swapped = (wnd & 0xFF) << 8 | wnd >> 8
+        assert both(run, wnd, 0) == [1, swapped, 1460, 2920, 3]
+        assert both(run, wnd, 1) == [1, swapped, 1460, 1, 3]
 
 
 def sender(segs, number=0xFFFFFFFE):
