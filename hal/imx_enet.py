@@ -10,7 +10,8 @@ The MAC checks the checksums of IP, TCP, UDP and ICMP, and fills in those of the
 there are zeros: tx() puts them there, so the header of what is sent must not be in a REF pbuf.
 The steps are those of the i.MX RT1060 RM chapter 41 (K64F: chapter 45; i.MX 6: chapter 23). The
 clocks and the pins are the board's to turn on. Sending needs an ENET that reads from any address,
-as the i.MX RT's and those since the i.MX 6SX do; a data cache must be off.
+as the i.MX RT's and those since the i.MX 6SX do; a data cache must be off, and start() refuses a
+Cortex-M7's that is on.
 
 imx_enet_viper.py, mmio_viper.py are the rest of the machine code.
 """
@@ -93,6 +94,8 @@ _FAILED = const(0xFF00)  # word 2 of one sent
 _UNSURE = const(0x37)  # word 2 received: ICE, PCR, VLAN, IPV6, FRAG
 _MAX_FRAME = const(1514)
 _REF = const(2)  # stack.pbuf.REF
+_CORTEX_M = 0x40000000  # peripherals of an ARMv7-M are from here on
+_CCR = 0xE000ED14
 _NONE = None  # as an object, which viper's own is not
 
 
@@ -133,6 +136,8 @@ class ENET:
         OSError if one of them does not answer."""
         if pool.bufsize & self.align - 1 or pool.bufsize < 256:
             raise ValueError("ENET: make PBUF_POOL_BUFSIZE a multiple of %d" % self.align)
+        if self._cached():
+            raise OSError("ENET: this driver does not know caches: turn the data cache off")
         self.frames = pool
         for p in pool.items:
             p.buf = self._aligned(p.buf)
@@ -341,6 +346,11 @@ class ENET:
         write(dev, _ECR, 0, 0x0112)  # DBSWP, EN1588: enhanced descriptors; ETHEREN
         write(dev, _RDAR, _ACTIVE >> 16, 0)
         return ""
+
+    def _cached(self):
+        """Return True on a Cortex-M7 whose data cache is on (SCB's CCR, bit 16). Allocates."""
+        base = self.dev[_BASE]
+        return base >= _CORTEX_M and read(self.dev, _CCR - base >> 2, 1) & 1 != 0
 
     def _aligned(self, buf):
         """Return `buf`, or one as large that lies at a multiple of `align`. Allocates."""
