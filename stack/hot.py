@@ -94,11 +94,13 @@ def gather(net):
     net.add_up = leave if fills else cksum
     way = (net, where(net.hot), handle, send, net.add_up)
     for u in net.udp_pcbs:
-        u.way = way
+        u.way = way + (u.place,)
     if net.hot_used:
         for pcb in tcp.pcbs:
             pcb.kit = (pcb.regs, net.hot, None, tcp.segs, pcb.t_rexmit)
-            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, driver, handle, send2, tcp.pieces)
+            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, pcb.t_loss) + (
+                (driver, handle, send2, tcp.pieces)
+            )
 
 
 def part(net, n):

@@ -51,7 +51,7 @@ _TIMED_AT = const(56)
 _NTH = const(57)
 _ACKED_LEN = const(58)
 _PTO_DUE = const(64)
-_NREGS = const(72)
+_NREGS = const(75)
 
 
 @micropython.viper

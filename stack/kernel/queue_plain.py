@@ -38,26 +38,40 @@ def tcp_spare(pcb):
 
 
 def tcp_queue(pcb, buf, off, n):
-    """Queue `n` bytes at buf[off] as a segment of their own, as write() would. Return 0; or 1,
-    with nothing changed, if it is not that simple or there is no room."""
+    """Queue `n` bytes at buf[off] as a segment of their own, as write() would; or as several, if
+    they are whole ones and were kept. Return 0; or 1, with nothing changed, if it is not that
+    simple or there is no room."""
     regs = pcb.regs
+    hot = pcb.net.hot
     if off < 0 or not 0 < n <= regs[_SND_BUF] or off + n > len(buf):
         return 1
-    net = pcb.net
-    k = net.hot[_KEPT]
-    if regs[_ARMED] & 2 and n != regs[_STEP]:
-        regs[_ARMED] = 1
-    if not regs[_ARMED] & 2 or not k:
+    step = regs[_STEP]
+    count = 0
+    if regs[_ARMED] & 2:
+        count = n // step
+        if n % step or 1 < count > hot[_KEPT]:
+            regs[_ARMED] = 1
+            count = 0
+    if not count or hot[_KEPT] < count:
         why = _queue_new(pcb, buf, off, n)
-        if not why and regs[_ARMED] & 2:
-            tcp_shape(net, pcb.unsent_last)
-            tcp_chain(regs, net.hot, pcb.unsent_last.number)
+        if count and not why:
+            tcp_shape(pcb.net, pcb.unsent_last)
+            tcp_chain(regs, hot, pcb.unsent_last.number)
         return why
-    if regs[_QUEUED] >= regs[_QUEUELEN]:
+    if regs[_QUEUED] + count > regs[_QUEUELEN]:
         return 1
-    k -= 1
-    net.hot[_KEPT] = k
-    seg = net.tcp.segs[net.hot[net.hot[_KEPT_AT] + k]]
+    for k in range(count):
+        _queue_kept(pcb, buf, off + k * step, step, 0 if k < count - 1 else 8)
+    return 0
+
+
+def _queue_kept(pcb, buf, off, n, flags):
+    """Queue `n` bytes at buf[off] as a segment that was kept: a whole one."""
+    regs = pcb.regs
+    net = pcb.net
+    hot = net.hot
+    hot[_KEPT] -= 1
+    seg = net.tcp.segs[hot[hot[_KEPT_AT] + hot[_KEPT]]]
     seg.next = None
     r = seg.r
     q = seg.q
@@ -67,17 +81,17 @@ def tcp_queue(pcb, buf, off, n):
         q.buf = buf
         q.off = off
         _sum(net, seg)
+    seg.flags = r[_SEG_FLAGS] = flags
     reg_set(r, 0, regs, _SND_END, 0)
     if pcb.unsent is None:
         pcb.unsent = seg
     else:
         pcb.unsent_last.next = seg
     pcb.unsent_last = seg
-    tcp_chain(regs, net.hot, seg.number)
+    tcp_chain(regs, hot, seg.number)
     regs[_QUEUED] += 1
     regs[_SND_BUF] -= n
     reg_add(regs, _SND_END, n)
-    return 0
 
 
 def tcp_chain(regs, hot, c):
@@ -154,7 +168,7 @@ def tcp_shape(net, seg):
     p.tot_len = _HEADERS + n
     r[_SEG_LEN] = n
     r[_SEG_FLAGS] = seg.flags
-    r[_SEG_KEEP] = q.done is None and seg.flags == 8
+    r[_SEG_KEEP] = q.done is None
     _sum(net, seg)
 
 

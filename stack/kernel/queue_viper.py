@@ -53,61 +53,78 @@ def tcp_spare(pcb) -> int:
 def tcp_queue(pcb, buf, off: int, n: int) -> int:
     registers, stack, none, segs, _ = pcb.kit
     regs = ptr32(registers)
+    hot = ptr32(stack)
     if off < 0 or n <= 0 or n > regs[_SND_BUF]:
         return 1
-    armed = regs[_ARMED] & 2
-    if armed and n != regs[_STEP]:
-        regs[_ARMED] = 1
-        armed = 0
-    hot = ptr32(stack)
-    if armed == 0 or hot[_KEPT] == 0:
+    step = regs[_STEP]
+    left = n
+    count = 0
+    if regs[_ARMED] & 2:
+        while left > 0:
+            left -= step
+            count += 1
+        if left or count > 1 and hot[_KEPT] < count:
+            regs[_ARMED] = 1
+            count = 0
+    if hot[_KEPT] < count or count == 0:
         if off + n > int(len(buf)) or int(_queue_new(pcb, buf, off, n)):
             return 1
-        if armed:
+        if count:
             seg = pcb.unsent_last
             tcp_shape(pcb.net, seg)
             tcp_chain(registers, stack, int(seg.number))
         return 0
-    if regs[_QUEUED] >= regs[_QUEUELEN]:
+    if regs[_QUEUED] + count > regs[_QUEUELEN]:
         return 1
-    k = hot[_KEPT] - 1
-    c = hot[hot[_KEPT_AT] + k]
-    r = ptr32(int(hot) + ((hot[_SEGS] + c * _SEG_REGS) << 2))
-    seg = segs[c]
+    if count > 1 and off + n > int(len(buf)):
+        return 1
     at = int(ptr8(buf)) + off
-    if r[_SEG_ROM] == 0 or r[_SEG_TEXT] != at or r[_SEG_LEN] != n:
-        if off + n > int(len(buf)):
-            return 1
-        q = seg.q
-        q.buf = buf
-        q.off = off
-        if r[_SEG_LEN] != n:
-            seg.len = n
-            q.len = n
-            q.tot_len = n
-            seg.p.tot_len = _HEADERS + n
-            r[_SEG_LEN] = n
-        _sum(pcb.net, seg)
-    hot[_KEPT] = k
-    seg.next = none
-    k = regs[_SND_END]
-    r[0] = k
-    regs[_SND_END] = k + n
-    k = regs[_LAST]
-    if regs[_UNSENT]:
-        segs[k].next = seg
-    else:
-        pcb.unsent = seg
-        regs[_UNSENT] = c
+    while count:
+        count -= 1
+        k = hot[_KEPT] - 1
+        c = hot[hot[_KEPT_AT] + k]
+        r = ptr32(int(hot) + ((hot[_SEGS] + c * _SEG_REGS) << 2))
+        seg = segs[c]
+        if r[_SEG_ROM] == 0 or r[_SEG_TEXT] != at or r[_SEG_LEN] != step:
+            if off + n > int(len(buf)):
+                return 1
+            q = seg.q
+            q.buf = buf
+            q.off = off
+            if r[_SEG_LEN] != step:
+                seg.len = step
+                q.len = step
+                q.tot_len = step
+                seg.p.tot_len = _HEADERS + step
+                r[_SEG_LEN] = step
+            _sum(pcb.net, seg)
+        flags = 0 if count else 8
+        if r[_SEG_FLAGS] != flags:
+            seg.flags = flags
+            r[_SEG_FLAGS] = flags
+        hot[_KEPT] = k
+        seg.next = none
+        k = regs[_SND_END]
+        r[0] = k
+        regs[_SND_END] = k + step
+        k = regs[_LAST]
+        if regs[_UNSENT]:
+            segs[k].next = seg
+        else:
+            pcb.unsent = seg
+            regs[_UNSENT] = c
+        r[_SEG_NEXT] = 0
+        if k:
+            hot[hot[_SEGS] + k * _SEG_REGS + _SEG_NEXT] = c
+        else:
+            regs[_FIRST] = c
+        regs[_LAST] = c
+        regs[_QUEUED] = regs[_QUEUED] + 1
+        off += step
+        n -= step
+        at += step
+        regs[_SND_BUF] = regs[_SND_BUF] - step
     pcb.unsent_last = seg
-    r[_SEG_NEXT] = 0
-    if k:
-        hot[hot[_SEGS] + k * _SEG_REGS + _SEG_NEXT] = c
-    else:
-        regs[_FIRST] = c
-    regs[_LAST] = c
-    regs[_QUEUED] = regs[_QUEUED] + 1
-    regs[_SND_BUF] = regs[_SND_BUF] - n
     return 0
 
 
@@ -191,10 +208,7 @@ def tcp_shape(net, seg):
     r[_SEG_LEN] = n
     flags = int(seg.flags)
     r[_SEG_FLAGS] = flags
-    keep = 0
-    if flags == 8 and q.done is _NONE:
-        keep = 1
-    r[_SEG_KEEP] = keep
+    r[_SEG_KEEP] = 1 if q.done is _NONE else 0
     k = int(ptr8(p.buf)) + 20
     r[_SEG_FRAME] = k
     r[_SEG_FRAME + 1] = k >> 31 >> 1  # the upper half, where addresses have 64 bits

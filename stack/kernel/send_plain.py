@@ -71,6 +71,10 @@ _RACK = const(63)
 _PTO_DUE = const(64)
 _RTO_MIN = const(66)
 _RTO_MAX = const(67)
+_PTO = const(72)
+_RTX_DUE = const(73)
+_LOSS_DUE = const(74)
+_PROBE = const(2)  # what t_loss is for
 _FIRST = const(68)
 _SENT = const(69)
 _UNSENT = const(70)
@@ -118,6 +122,7 @@ def tcp_push(pcb):
         t = pcb.t_rexmit
         if had is None and not t.running:
             net.timers.start(t, regs[_RTO])
+            regs[_RTX_DUE] = t.due
     if why:
         return 1
     if regs[_ACK_NOW]:
@@ -128,8 +133,29 @@ def tcp_push(pcb):
             regs[_NEXT_OUT] = hot[_OUT]
             hot[_OUT] = pcb.number
     if regs[_PTO_DUE]:
-        net.tcp.schedule(pcb)
+        _schedule(net, hot, pcb, regs)
     return 0
+
+
+def _schedule(net, hot, pcb, regs):
+    """As rack.schedule(). LOSS_DUE: for when t_loss was started last, in vain up to now; its place
+    among the timers need not change if it is only moved later."""
+    if pcb.unacked is None:
+        regs[_LOSS_DUE] = 0
+        return net.tcp.schedule(pcb)
+    regs[_PTO_DUE] = 0
+    now = hot[_NOW]
+    ms = regs[_PTO] + (200 if regs[_FIRST] == regs[_SENT] else 0)
+    ms = min(ms, ticks_diff(regs[_RTX_DUE], now) - 1)
+    if ms <= 0:
+        return
+    due = ticks_add(now, ms)
+    if regs[_LOSS_DUE] and ticks_diff(due, regs[_LOSS_DUE]) >= 0:
+        pcb.t_loss.due = due
+    else:
+        pcb.loss_for = _PROBE
+        net.timers.start(pcb.t_loss, ms)
+    regs[_LOSS_DUE] = due
 
 
 def _idle(regs, hot):
@@ -209,8 +235,9 @@ def tcp_acked(pcb):
         took = ticks_diff(hot[_NOW], regs[_TIMED_AT])
         tcp_rtt(pcb, took, regs[_RTO_MIN], regs[_RTO_MAX])
         regs[_RTO] = pcb.rto
+        regs[_PTO] = max(pcb.srtt >> 2, 50)
         net.timers.start(t, pcb.rto)
-    t.due = ticks_add(hot[_NOW], regs[_RTO])
+    t.due = regs[_RTX_DUE] = ticks_add(hot[_NOW], regs[_RTO])
     n = _release(tcp, hot, pcb, regs)
     regs[_LAST_ACKED] = acked
     if used > regs[_CALM]:

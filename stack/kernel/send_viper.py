@@ -53,6 +53,10 @@ _RACK = const(63)
 _PTO_DUE = const(64)
 _RTO_MIN = const(66)
 _RTO_MAX = const(67)
+_PTO = const(72)
+_RTX_DUE = const(73)
+_LOSS_DUE = const(74)
+_PROBE = const(2)  # what t_loss is for
 _FIRST = const(68)
 _SENT = const(69)
 _UNSENT = const(70)
@@ -81,7 +85,7 @@ _BEFORE = const(0x20000000)
 
 @micropython.viper
 def tcp_push(pcb) -> int:
-    registers, stack, none, segs, driver, dev, send2, pieces = pcb.wire
+    registers, stack, none, segs, loss, driver, dev, send2, pieces = pcb.wire
     regs = ptr32(registers)
     hot = ptr32(stack)
     c = regs[_UNSENT]
@@ -239,6 +243,7 @@ def tcp_push(pcb) -> int:
                 t = pcb.t_rexmit
                 if not t.running:
                     pcb.net.timers.start(t, regs[_RTO])
+                    regs[_RTX_DUE] = (now + regs[_RTO]) & _WRAP
     if why:
         return 1
     if regs[_ACK_NOW]:
@@ -249,7 +254,29 @@ def tcp_push(pcb) -> int:
             regs[_NEXT_OUT] = hot[_OUT]
             hot[_OUT] = int(pcb.number)
     if regs[_PTO_DUE]:
-        pcb.net.tcp.schedule(pcb)
+        k = regs[_FIRST]
+        if k == regs[_UNSENT]:
+            regs[_LOSS_DUE] = 0
+            pcb.net.tcp.schedule(pcb)
+            return 0
+        regs[_PTO_DUE] = 0
+        ms = regs[_PTO]
+        if k == regs[_SENT]:
+            ms += 200
+        k = (regs[_RTX_DUE] - now) & _WRAP
+        if k & _BEFORE:
+            return 0
+        if k <= ms:
+            ms = k - 1
+        if ms > 0:
+            due = (now + ms) & _WRAP
+            k = regs[_LOSS_DUE]
+            if k and (due - k) & _BEFORE == 0:
+                loss.due = due
+            else:
+                pcb.loss_for = _PROBE
+                pcb.net.timers.start(loss, ms)
+            regs[_LOSS_DUE] = due
     return 0
 
 
@@ -286,7 +313,13 @@ def tcp_acked(pcb):
         if k != regs[_RTO]:
             regs[_RTO] = k
             pcb.net.timers.start(t, k)
-    t.due = (now + regs[_RTO]) & _WRAP
+        k = int(pcb.srtt) >> 2
+        if k < 50:
+            k = 50
+        regs[_PTO] = k
+    k = (now + regs[_RTO]) & _WRAP
+    t.due = k
+    regs[_RTX_DUE] = k
     c = regs[_FIRST]
     unsent = regs[_UNSENT]
     done = 0

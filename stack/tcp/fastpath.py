@@ -16,7 +16,7 @@ For each connection, one ACK answers all that one poll brought it: on both paths
 from ..kernel import reg_diff, tcp_arm, tcp_chain, tcp_shape
 from ..mpy import const
 from ..pbuf import REF
-from . import cc
+from . import cc, rack
 from .header import ACK, PSH, send_control
 from .state import ESTABLISHED
 
@@ -32,6 +32,9 @@ _EDGE = const(60)
 _CALM = const(61)
 _RTO = const(62)
 _RACK = const(63)
+_PTO = const(72)
+_RTX_DUE = const(73)
+_LOSS_DUE = const(74)
 _FIRST = const(68)
 _SENT = const(69)
 _UNSENT = const(70)
@@ -97,6 +100,9 @@ def arm_sending(pcb):
     _limits(pcb)
     regs[_RTO] = pcb.rto
     regs[_RACK] = pcb.rack
+    regs[_PTO] = rack.probe_after(pcb)
+    regs[_RTX_DUE] = pcb.t_rexmit.due
+    regs[_LOSS_DUE] = 0
     regs[_ARMED] = 3
 
 

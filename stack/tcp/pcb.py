@@ -44,6 +44,7 @@ and while it is armed for sending, too (ARMED is 3):
 
    60 EDGE       bytes that may be under way     62 RTO   as pcb.rto   63 RACK  as pcb.rack
    61 CALM       with up to so many under way an ACK does not concern congestion control
+   72 PTO, 73 RTX_DUE, 74 LOSS_DUE  when t_loss is to be started, t_rexmit is due, t_loss was
    68 FIRST, 69 SENT, 70 UNSENT, 71 LAST  numbers of segments (kernel.tcp_chain())
 
 `pcb.key` identifies the connection as its incoming segments carry it: the peer's address, our
@@ -70,7 +71,7 @@ _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
-NREGS = 72
+NREGS = 75
 SEG_REGS = 13
 _HNEXT = const(35)
 _RCV_WND = const(37)

@@ -169,16 +169,19 @@ def schedule(pcb):
         return
     if pcb.unacked is None or pcb.state < _ESTABLISHED:
         return quiet(pcb)
-    ms = _PTO_MS
-    if pcb.srtt:
-        ms = max(pcb.srtt >> 2, _PTO_LEAST_MS)
-        if pcb.unacked.next is None:
-            ms += _MAX_ACK_DELAY_MS
+    ms = probe_after(pcb)
+    if pcb.srtt and pcb.unacked.next is None:
+        ms += _MAX_ACK_DELAY_MS
     timers = pcb.net.timers
     ms = min(ms, timers.left(pcb.t_rexmit) - 1)
     if ms > 0:
         pcb.loss_for = _PROBE
         timers.start(pcb.t_loss, ms)
+
+
+def probe_after(pcb):
+    """Return how many ms are two round trips; more than one segment being under way."""
+    return max(pcb.srtt >> 2, _PTO_LEAST_MS) if pcb.srtt else _PTO_MS
 
 
 def probed(pcb):

@@ -1,12 +1,13 @@
 """hal/imx_enet*.py against a model of the MAC and its DMA, by register (imx_enet_model.py)."""
 
 import pytest
+from scapy.layers.inet import IP, UDP
 
 from stack import pbuf
 from stack.err import OK
 from tests.hal.imx_enet_model import Chip, Watched
 from tests.hal.mac_contract import *  # noqa: F403
-from tests.hal.mac_contract import MAC, PEER, RX, TX, Board, frame
+from tests.hal.mac_contract import MAC, PACKETS, PEER, RX, TX, Board, frame, layers
 from tests.hal.stm32_model import Phy, load_driver
 
 DRIVER = "groups mmio_viper imx_enet_viper imx_enet"
@@ -135,6 +136,16 @@ def test_interrupt_is_on_while_frames_wait(board):
     assert not board.chip.regs["EIR"] >> 25 & 1
 
 
+@pytest.mark.parametrize("at", [14 + 10, 34 + 16])
+def test_checksum_that_is_wrong_is_not_marked(board, at):
+    wrong = bytearray(layers(PACKETS["tcp"]))
+    wrong[at] ^= 1
+    board.chip.receive(bytes(wrong))
+    p = board.driver.rx()
+    assert p.buf[0] == 0
+    pbuf.free(p)
+
+
 # Sending.
 
 
@@ -152,6 +163,45 @@ def test_frame_that_the_mac_has_overlooked_goes_out_later(board):
     board.chip.forgets = False
     assert board.chip.frames == [] and board.driver.rx() is None
     assert board.chip.frames == [frame(60)]
+
+
+def send_with_header(board, text, n):
+    """Send `text`, of which the first `n` bytes are in a RAM pbuf."""
+    p = pbuf.alloc(board.ram, 2, n)
+    pbuf.take(p, text, 0, n)
+    if n < len(text):
+        pbuf.cat(p, pbuf.reference(board.refs, text, n, len(text) - n))
+    assert board.driver.tx(p) == OK
+    pbuf.free(p)
+
+
+@pytest.mark.parametrize("name", PACKETS)
+@pytest.mark.parametrize("n", [54, 60])
+def test_checksums_are_right_on_the_wire(board, name, n):
+    right = layers(PACKETS[name], PEER).ljust(60, b"\0")
+    wrong = bytearray(right)
+    if name != "icmp":
+        at = 14 + (right[14] & 15) * 4 + {6: 16, 17: 6}[right[23]]
+        wrong[at : at + 2] = wrong[24:26] = b"\x12\x34"
+    send_with_header(board, wrong, n)
+    assert board.chip.frames == [right]
+
+
+@pytest.mark.parametrize("n", [33, 45, 54])
+def test_header_that_cannot_be_cleared_is_left_alone(board, n):
+    right = layers(PACKETS["tcp"], PEER).ljust(60, b"\0")
+    if n == 54:
+        board.send(right[:n], right[n:])
+    else:
+        send_with_header(board, right, n)
+    assert board.chip.frames == [right]
+
+
+@pytest.mark.parametrize("flags", [{"flags": "MF"}, {"frag": 1}, {"frag": 512}])
+def test_fragment_is_left_alone(board, flags):
+    piece = layers(IP(**flags) / UDP(chksum=0x1234) / b"12345678", PEER).ljust(60, b"\0")
+    send_with_header(board, piece, 60)
+    assert board.chip.frames == [piece]
 
 
 # When things go wrong.

@@ -12,7 +12,7 @@ from tests.packets import b16, b32
 from .test_kernels import EDGES, Random, call
 
 UNA, NXT, ISS, RCV_NXT, RCV_ADV = 0, 1, 4, 5, 6
-NREGS = 72
+NREGS = 75
 M32 = 0xFFFFFFFF
 
 

@@ -5,7 +5,7 @@ every interpreter; on CPython only the known answers have something to say."""
 import sys
 
 from stack import kernel, tcp
-from stack.err import OK
+from stack.err import ERR_ARG, OK
 from stack.kernel import queue_plain, send_plain, tcp_plain
 from tests.packets import Frame
 from tests.portable import Skip
@@ -78,7 +78,7 @@ def state(c):
         queue(pcb.unacked),
         queue(pcb.unsent),
         [pcb.snd_wnd, pcb.snd_wnd_max, pcb.cwnd],
-        [t.running, t.due, pcb.t_loss.running, pcb.t_loss.due, pcb.t_fast.running],
+        [t.running, t.due, pcb.t_loss.running, pcb.t_loss.due, pcb.loss_for, pcb.t_fast.running],
         [c.net.ram.avail, c.net.refs.avail, c.net.tcp.segs_avail, list(pcb.sb), c.told[:]],
     ]
 
@@ -87,9 +87,9 @@ def act(c, rng):
     """Do something, chosen by `rng`."""
     what = rng.below(12)
     if what < 4:
-        n = (1000, 1000, 1000, 700)[what]
-        if rng.below(3) or c.pcb.regs[36] != 3:
-            n = 1000
+        n = (1000, 1000, 2000, 3000)[what]
+        if rng.below(9) == 0 and c.pcb.regs[36] == 3:
+            n = 700
         if c.write(n) == OK and rng.below(2):
             tcp.output(c.pcb)
     elif what < 9:
@@ -150,7 +150,7 @@ def test_pieces_of_memory_are_the_frame():
         raise Skip("addresses are for 32-bit MicroPython")
     c = bulk(kernel)
     memory = Memory(c.lab.driver)
-    c.pcb.wire = c.pcb.wire[:6] + (memory.send2, c.net.tcp.pieces)
+    c.pcb.wire = c.pcb.wire[:7] + (memory.send2, c.net.tcp.pieces)
     for i in range(30):
         c.push(1000)
         assert c.out()[-1].data == OURS[9000 + i * 1000 : 10_000 + i * 1000]
@@ -204,6 +204,28 @@ def test_the_memory_of_a_changed_buffer_is_summed_again():
         seg = c.out()[-1]  # whose text and checksum are right
         assert seg.seq == first
         c.tell(first + 1000)
+    c.end()
+
+
+def test_several_segments_are_queued_at_once_or_none():
+    c = bulk(kernel)
+    c.tell(8000)
+    c.out()
+    assert c.net.hot[54] == 3
+    short = OURS[9000:10_000]
+    assert tcp.write(c.pcb, short, 0, 2000) == ERR_ARG
+    assert c.net.hot[54] == 3 and c.pcb.unsent is None
+    c.push(3000)
+    segs = c.out()
+    assert [s.seq for s in segs] == [9000, 10_000, 11_000]
+    assert [s.flags for s in segs] == [ACK, ACK, ACK | PSH]
+    assert c.net.hot[54] == 0 and c.pcb.regs[36] == 3, "not by the kernel"
+    c.tell(11_000)
+    assert c.net.hot[54] == 3
+    c.push(2500)
+    assert [s.end - s.seq for s in c.out()] == [1000, 1000]  # Nagle: the rest waits
+    c.tell(14_000)
+    assert [s.end - s.seq for s in c.out()] == [500]
     c.end()
 
 

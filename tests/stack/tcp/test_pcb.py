@@ -9,7 +9,7 @@ from tests.support import Lab, pools_full
 
 BUSY = 47
 PLACES = (35, 50, 51) + tuple(
-    range(65, 72)
+    range(65, 75)
 )  # registers: its places in lists, limits, lists of its own
 SET_LATER = ("mss_own", "mss_top", "prr_out")
 
