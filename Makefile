@@ -35,6 +35,7 @@ FROZEN := $(sort $(shell find stack hal firmware \
 
 .PHONY: help setup firmware board-firmware flash demo repl deploy emulate test test-board bench lint format clean distclean FORCE
 .DELETE_ON_ERROR:
+.SECONDEXPANSION:
 
 help: ## Show this list.
 	@echo "lwpy: a TCP/IP stack in Python for microcontrollers"
@@ -43,7 +44,7 @@ help: ## Show this list.
 		while IFS='|' read -r t h; do printf '%-17s %s\n' "$$t" "$$h"; done
 	@echo
 	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
-	@echo "  BOARD=<board>     A folder of firmware/boards/; MPS2_AN385 is the emulated one."
+	@echo "  BOARD=<board>     A folder of firmware/boards/. Emulated: $(notdir $(basename $(EMULATED))), MPS2_AN385."
 	@echo "  EMULATOR=renode   Where there is a renode: its board (STM32F4_RENODE), for emulate."
 	@echo "  IP=<address/bits> GW=<address>  The board's own address, and its gateway's: for deploy."
 	@echo "  PORT=<port>       A serial port: /dev/ttyACM0, socket://host:port, rfc2217://host:port."
@@ -78,10 +79,10 @@ deploy: build/mpy-cross .venv/lwpy.stamp ## Copy lwpy to the BOARD at PORT, whic
 	@$(PYTHON) -m tools.deploy $(BOARD) $(if $(PORT),--port $(PORT)) $(if $(IP),--ip $(IP)) \
 		$(if $(GW),--gw $(GW)) $(if $(FORCE),--force) $(if $(DRY),--dry-run)
 
-emulate: $(if $(filter renode,$(EMULATOR)),build/$(BOARD).elf .venv/lwpy.stamp,setup) ## Boot the emulated microcontroller; its console is at the PORT it prints.
-	@$(PYTHON) -m emulator serve $(if $(EMULATOR),--emulator $(EMULATOR)) $(ARGS)
+emulate: $$(or $$(filter build/$(BOARD).elf,$$(EMULATED)),setup) .venv/lwpy.stamp ## Boot the emulated BOARD; its console is at the PORT it prints.
+	@$(PYTHON) -m emulator serve --board $(BOARD) $(ARGS)
 
-test: setup lint ## Run every test that can run here.
+test: setup build/SABRELITE_QEMU.elf lint ## Run every test that can run here.
 	@$(PYTHON) -m pytest $(ARGS)
 
 test-board: .venv/lwpy.stamp ## Test the board at PORT, which has lwpy (deploy or firmware).
@@ -153,31 +154,34 @@ build/micropython32: build/mpy-cross tools/unix_manifest.py
 		$(UNIX) BUILD=$(CURDIR)/build/obj/unix32 MICROPY_FORCE_32BIT=1
 	@install build/obj/unix32/micropython $@
 
-QEMU_PORT = $(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(BOARD) USER_C_MODULES=$(CURDIR)/$(BOARD_DIR)
+MPS2 := MPS2_AN385
+MPS2_DIR := firmware/boards/$(MPS2)
+QEMU_PORT = $(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(MPS2) USER_C_MODULES=$(CURDIR)/$(MPS2_DIR)
 
 build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
-	@$(STEP) firmware "building the firmware for $(BOARD)" \
+	@$(STEP) firmware "building the firmware for $(MPS2)" \
 		'If the log names a Python file, correct that. $(CLEAN_LOG)' \
-		$(QEMU_PORT) BUILD=$(CURDIR)/build/obj/$(BOARD) MICROPY_HEAP_SIZE=1048576 \
-		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/manifest.py
-	@install build/obj/$(BOARD)/firmware.elf $@
+		$(QEMU_PORT) BUILD=$(CURDIR)/build/obj/$(MPS2) MICROPY_HEAP_SIZE=1048576 \
+		FROZEN_MANIFEST=$(CURDIR)/$(MPS2_DIR)/manifest.py
+	@install build/obj/$(MPS2)/firmware.elf $@
 
-# The board that Renode emulates; its makefile and its linker script are in its folder.
-RENODE := STM32F4_RENODE
-RENODE_DIR := $(CURDIR)/firmware/boards/$(RENODE)
-build/$(RENODE).elf: build/mpy-cross build/frozen.list $(FROZEN)
-	@$(STEP) $(RENODE) "building the firmware for $(RENODE)" \
+# Emulated boards whose makefiles are in their folders, and the heap of each.
+HEAP_STM32F4_RENODE := 155648
+HEAP_SABRELITE_QEMU := 1048576
+EMULATED := $(patsubst HEAP_%,build/%.elf,$(filter HEAP_%,$(.VARIABLES)))
+$(EMULATED): build/%.elf: build/mpy-cross build/frozen.list $(FROZEN)
+	@$(STEP) $* "building the firmware for $*" \
 		'If the log names a Python file, correct that. $(CLEAN_LOG)' \
-		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$(RENODE) BOARD_DIR=$(RENODE_DIR) \
-		USER_C_MODULES=$(RENODE_DIR) BUILD=$(CURDIR)/build/obj/$(RENODE) \
-		MICROPY_HEAP_SIZE=155648 FROZEN_MANIFEST=$(RENODE_DIR)/manifest.py
-	@install build/obj/$(RENODE)/firmware.elf $@
+		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$* BOARD_DIR=$(CURDIR)/firmware/boards/$* \
+		USER_C_MODULES=$(CURDIR)/firmware/boards/$* BUILD=$(CURDIR)/build/obj/$* \
+		MICROPY_HEAP_SIZE=$(HEAP_$*) FROZEN_MANIFEST=$(CURDIR)/firmware/boards/$*/manifest.py
+	@install build/obj/$*/firmware.elf $@
 
 # A board without lwpy, and with a heap as small as a real one's, to deploy to.
-build/bare.elf: build/mpy-cross $(wildcard $(BOARD_DIR)/bare/* $(BOARD_DIR)/glue/*)
-	@$(STEP) bare "building MicroPython without lwpy for $(BOARD)" '$(CLEAN_LOG)' \
+build/bare.elf: build/mpy-cross $(wildcard $(MPS2_DIR)/bare/* $(MPS2_DIR)/glue/*)
+	@$(STEP) bare "building MicroPython without lwpy for $(MPS2)" '$(CLEAN_LOG)' \
 		$(QEMU_PORT) BUILD=$(CURDIR)/build/obj/bare MICROPY_HEAP_SIZE=327680 MICROPY_VFS_LFS2=1 \
-		FROZEN_MANIFEST=$(CURDIR)/$(BOARD_DIR)/bare/manifest.py
+		FROZEN_MANIFEST=$(CURDIR)/$(MPS2_DIR)/bare/manifest.py
 	@install build/obj/bare/firmware.elf $@
 
 include tests/bench/peers/peers.mk

@@ -14,7 +14,7 @@ import urllib.request
 
 from . import renode
 from .console import Console, ConsoleError, DeviceError
-from .qemu import FIRMWARE, HTTP, EmulatorError, Machine, free_port
+from .qemu import BOARD, BOARDS, HTTP, EmulatorError, Machine, free_port
 
 _PAGE_S = 15
 _FOREVER = float("inf")
@@ -43,8 +43,11 @@ def _arguments(argv):
     top = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="demo|repl|run|serve")
     emulated = argparse.ArgumentParser(add_help=False)
-    emulated.add_argument("--emulator", choices=("qemu", "renode"), default="qemu")
-    emulated.add_argument("--elf", help="the firmware (build/firmware.elf, or the Renode board's)")
+    boards = (*BOARDS, renode.BOARD)
+    emulated.add_argument(
+        "--board", choices=boards, default=BOARD, metavar="BOARD", help=" ".join(boards)
+    )
+    emulated.add_argument("--elf", help="the firmware, if it is not the board's own in build/")
     emulated.add_argument(
         "--net", default="user", help="user (default), tap:NAME, stream:..., none"
     )
@@ -91,7 +94,7 @@ def _board(args):
         with Console(args.port) as console:
             yield console, None
         return
-    if args.emulator == "renode":
+    if args.board == renode.BOARD:
         with _renode(args) as machine:
             args.machine = machine
             yield machine.console, None
@@ -99,7 +102,7 @@ def _board(args):
     forward = list(args.forward)
     if not any(guest == HTTP for _, guest, _ in forward):
         forward.append((free_port(8080), HTTP, "tcp"))
-    options = {"elf": args.elf or FIRMWARE, "net": args.net, "netns": args.netns}
+    options = {"elf": args.elf, "board": args.board, "net": args.net, "netns": args.netns}
     with Machine(hostfwd=forward, icount=args.icount, pcap=args.pcap, **options) as machine:
         args.machine = machine
         yield machine.console, machine.url if args.net == "user" else None

@@ -1,4 +1,5 @@
-"""The firmware in QEMU: an Arm MPS2-AN385 (Cortex-M3, 25 MHz, LAN9118 Ethernet).
+"""The firmware in QEMU: an Arm MPS2-AN385 (Cortex-M3, 25 MHz, LAN9118 Ethernet), or another of
+BOARDS.
 
     with Machine() as machine:                     # user-mode networking, no root needed
         machine.console.expect("http://")
@@ -22,19 +23,33 @@ import time
 from .console import Console, ConsoleError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FIRMWARE = pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"), "firmware.elf")
+BUILD = pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"))
+FIRMWARE = BUILD / "firmware.elf"
 QEMU = "qemu-system-arm"
 HTTP = 80
 
 _START_S = 10  # until the firmware's first word
 _STOP_S = 3
-_RANDOM = 0x21FFFFE0  # 32 bytes that the firmware finds random
 _PR_SET_PDEATHSIG = 1
 _NOISE = ("QEMU waiting for connection", "module ui-")
 _REMEDIES = (
     ("host forwarding rule", "That port is in use: choose another one, or 0 for any."),
     ("Could not open '/dev/net/tun'", 'A TAP needs root: use net="user", or run it as root.'),
 )
+
+
+BOARD = "MPS2_AN385"
+# The firmware of each board, QEMU's names for it and for its Ethernet, and where 32 bytes are that
+# the firmware finds random.
+BOARDS = {
+    BOARD: (FIRMWARE, ["mps2-an385"], "lan9118", 0x21FFFFE0),
+    "SABRELITE_QEMU": (
+        BUILD / "SABRELITE_QEMU.elf",
+        ["sabrelite", "-m", "128M"],
+        "imx.enet",
+        0x00900000,
+    ),
+}
 
 
 class EmulatorError(Exception):
@@ -59,7 +74,7 @@ def free_port(first=0, kind=socket.SOCK_STREAM):
 class Machine:
     """One emulated microcontroller, from `with` to the end of it.
 
-    elf       the firmware
+    elf       the firmware, if it is not the board's own
     net       "user"              QEMU's own network behind 127.0.0.1 (hostfwd applies)
               "tap:NAME"          a TAP interface of this host, or of the namespace `netns`
               "stream:HOST:PORT"  Ethernet frames over TCP or a Unix socket, length-prefixed
@@ -73,13 +88,14 @@ class Machine:
     netns     run QEMU inside this network namespace
     mac       the machine's Ethernet address, "52:54:00:12:34:56" unless told
     extra     further arguments for QEMU
+    board     one of BOARDS
 
     It ends with the thread that started it, however that ends. Raises EmulatorError.
     """
 
     def __init__(
         self,
-        elf=FIRMWARE,
+        elf=None,
         net="user",
         hostfwd=((0, HTTP),),
         icount=False,
@@ -87,8 +103,11 @@ class Machine:
         netns=None,
         mac="52:54:00:12:34:56",
         extra=(),
+        board=BOARD,
     ):
-        self.elf = pathlib.Path(elf)
+        self.board = board
+        own, self.machine, self.nic, self.random = BOARDS[board]
+        self.elf = pathlib.Path(elf or own)
         self.net = net
         self.ports = {}  # (guest port, protocol) -> host port
         for host, guest, *proto in hostfwd if net == "user" else ():
@@ -116,7 +135,7 @@ class Machine:
     def command(self, serial_fd):
         """Return QEMU's command line, with the console on listening socket `serial_fd`."""
         line = ["ip", "netns", "exec", self.netns] if self.netns else []
-        line += [QEMU, "-machine", "mps2-an385", "-display", "none", "-monitor", "none"]
+        line += [QEMU, "-machine", *self.machine, "-display", "none", "-monitor", "none"]
         line += ["-kernel", str(self.elf)]
         line += ["-chardev", f"socket,id=console,fd={serial_fd},server=on,wait=on"]
         line += ["-serial", "chardev:console"]
@@ -126,7 +145,7 @@ class Machine:
         else:  # see entropy() in the board's board.py
             for i in range(0, 32, 8):
                 word = int.from_bytes(os.urandom(8))
-                line += ["-device", f"loader,addr={_RANDOM + i:#x},data={word:#x},data-len=8"]
+                line += ["-device", f"loader,addr={self.random + i:#x},data={word:#x},data-len=8"]
         if self.pcap:
             # A comma in a file name is doubled in QEMU's options.
             file = str(self.pcap).replace(",", ",,")
@@ -147,7 +166,8 @@ class Machine:
             netdev = f"stream,id=net0,server=off,addr.type=fd,addr.str={self._wire.fileno()}"
         else:
             raise EmulatorError(f"net={self.net!r} is none of those that Machine knows")
-        return ["-netdev", netdev, "-net", f"nic,netdev=net0,model=lan9118,macaddr={self.mac}"]
+        nic = f"nic,netdev=net0,model={self.nic},macaddr={self.mac}"
+        return ["-netdev", netdev, "-net", nic]
 
     def __enter__(self):
         for need, remedy in (
@@ -193,7 +213,7 @@ class Machine:
             except ConsoleError:
                 self.process.wait(_STOP_S)
         self.check()
-        raise EmulatorError(f"{self.elf} prints nothing. Is it a firmware for the MPS2-AN385?")
+        raise EmulatorError(f"{self.elf} prints nothing. Is it for the {self.board}?")
 
     def check(self):
         """Raise EmulatorError, with QEMU's last words, if QEMU is no longer running."""

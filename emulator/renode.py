@@ -118,19 +118,38 @@ class Renode:
         self.tell(f"emulation SetSeed {seed}")
         self.tell(f"$elf=@{self.elf.resolve()}")
         self.tell(f"include @{self.script}")
-        self.tell(f'emulation CreateUartPtyTerminal "terminal" "{terminal}"')
-        self.tell("connector Connect sysbus.usart1 terminal")
+        self._attach(terminal)
         if self.tap:
             self.tell(f'emulation CreateTap "{self.tap}" "tap"')
             self.tell("connector Connect host.tap switch")
+        self.console = self._open(terminal)
+        self.tell("start")
+
+    def _attach(self, terminal):
+        self.tell(f'emulation CreateUartPtyTerminal "{terminal.name}" "{terminal}"')
+        self.tell(f"connector Connect sysbus.usart1 {terminal.name}")
+
+    def _open(self, terminal):
         end = time.monotonic() + _START_S
         while not terminal.exists():
             self.check()
             if time.monotonic() > end:
                 raise EmulatorError(f"Renode made no console in {_START_S} s: {self.messages()}")
             time.sleep(0.05)
-        self.console = Console(str(terminal))
+        return Console(str(terminal))
+
+    def add(self):
+        """Put another machine like the first on the switch, and return its console, which is the
+        caller's to close."""
+        terminal = pathlib.Path(self._folder.name, "console2")
+        self.tell('mach create "other"')
+        self.tell(f"machine LoadPlatformDescription @{self.script.with_suffix('.repl')}")
+        self.tell("connector Connect sysbus.ethernet switch")
+        self._attach(terminal)
+        self.tell(f"sysbus LoadELF @{self.elf.resolve()}")
+        console = self._open(terminal)
         self.tell("start")
+        return console
 
     def tell(self, command):
         """Give Renode's monitor a command."""

@@ -253,10 +253,12 @@ class ENC28J60:
         self._set(_EHT0 + i, bits)
 
     def _open(self):
-        """Write all settings (chapter 6) and receive. Return what ERXND reads then."""
+        """Write all settings (chapter 6) and receive. Return what ERXND reads then. Waits for the
+        frame under way."""
+        if self._busy:
+            self._wait()
         self._do(_BFC, _ECON1, 3)
         self._bank = 0
-        self._busy = False
         self._set2(_ETXST, _TX_START)
         self._empty()
         end = self._get(_ERXND) | self._get(_ERXND + 1) << 8

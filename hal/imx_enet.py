@@ -6,10 +6,12 @@ only.
     send      a descriptor for each pbuf of the chain; the DMA gathers them from where they lie,
               flash included. The driver owns the chain until it has gone out
 
-The MAC checks checksums. It can fill them in only where there are zeros, so it does not.
+The MAC checks the checksums of IP, TCP, UDP and ICMP, and fills in those of the first three where
+there are zeros: tx() puts them there, so the header of what is sent must not be in a REF pbuf.
 The steps are those of the i.MX RT1060 RM chapter 41 (K64F: chapter 45; i.MX 6: chapter 23). The
 clocks and the pins are the board's to turn on. Sending needs an ENET that reads from any address,
-as the i.MX RT's and those since the i.MX 6SX do; a data cache must be off.
+as the i.MX RT's and those since the i.MX 6SX do; a data cache must be off, and start() refuses a
+Cortex-M7's that is on.
 
 imx_enet_viper.py, mmio_viper.py are the rest of the machine code.
 """
@@ -24,9 +26,9 @@ from stack.kernel import reg_add
 from stack.mpy import const
 from stack.pbuf import alloc, free
 
-from . import CKSUM_RX, GATHER, MULTICAST_FILTER
+from . import CKSUM_RX, CKSUM_TX, GATHER, MULTICAST_FILTER
 from .groups import crc_bit, half
-from .imx_enet_viper import keep, offer, ring, withdraw
+from .imx_enet_viper import clear_sums, keep, offer, ring, withdraw
 from .mmio_viper import point, read, wait_clear, wait_set, write
 from .phy import FAST, FULL, linked, mode, negotiate
 
@@ -91,6 +93,9 @@ _DAMAGED = const(0x00170000)  # NO, CR, OV, TR: half a byte, FCS, overrun, cut o
 _FAILED = const(0xFF00)  # word 2 of one sent
 _UNSURE = const(0x37)  # word 2 received: ICE, PCR, VLAN, IPV6, FRAG
 _MAX_FRAME = const(1514)
+_REF = const(2)  # stack.pbuf.REF
+_CORTEX_M = 0x40000000  # peripherals of an ARMv7-M are from here on
+_CCR = 0xE000ED14
 _NONE = None  # as an object, which viper's own is not
 
 
@@ -103,7 +108,7 @@ class ENET:
     Making it allocates, as start() does, and touches nothing.
     """
 
-    caps = GATHER | MULTICAST_FILTER | CKSUM_RX
+    caps = GATHER | MULTICAST_FILTER | CKSUM_RX | CKSUM_TX
     mtu = 1500
 
     def __init__(self, mac, base=0x402D8000, phy=0, pins="RMII", rx=6, tx=36, align=64):
@@ -131,6 +136,8 @@ class ENET:
         OSError if one of them does not answer."""
         if pool.bufsize & self.align - 1 or pool.bufsize < 256:
             raise ValueError("ENET: make PBUF_POOL_BUFSIZE a multiple of %d" % self.align)
+        if self._cached():
+            raise OSError("ENET: this driver does not know caches: turn the data cache off")
         self.frames = pool
         for p in pool.items:
             p.buf = self._aligned(p.buf)
@@ -210,6 +217,7 @@ class ENET:
         n = int(p.tot_len)
         if n < 14 or n > _MAX_FRAME:
             return int(self._refuse(0, ERR_VAL))
+        fill = int(clear_sums(p.buf, p.off, p.len)) if int(p.kind) != _REF else 0
         room = dev[_TX_SIZE] - dev[_TX_USED]
         first = ptr32(dev[_TX_AT])
         at = int(first)
@@ -230,7 +238,7 @@ class ENET:
                     control |= _L
                 control |= _TC | k
                 d[1] = int(ptr8(q.buf)) + int(q.off)
-                d[2] = 0
+                d[2] = fill  # the same in each of a frame's
                 if used == 1:
                     start = control | dev[_OWN]
                 else:
@@ -338,6 +346,11 @@ class ENET:
         write(dev, _ECR, 0, 0x0112)  # DBSWP, EN1588: enhanced descriptors; ETHEREN
         write(dev, _RDAR, _ACTIVE >> 16, 0)
         return ""
+
+    def _cached(self):
+        """Return True on a Cortex-M7 whose data cache is on (SCB's CCR, bit 16). Allocates."""
+        base = self.dev[_BASE]
+        return base >= _CORTEX_M and read(self.dev, _CCR - base >> 2, 1) & 1 != 0
 
     def _aligned(self, buf):
         """Return `buf`, or one as large that lies at a multiple of `align`. Allocates."""

@@ -6,7 +6,7 @@ other, and the last has W:
          to send                                 to receive
     0    R W L TC, bytes at word 1               E W L, errors, bytes at word 1
     1    address of the bytes                    address of the buffer
-    2    errors                                  INT, what of the checksums is wrong
+    2    PINS IINS: fill in checksums; errors    INT, what of the checksums is wrong
     3                                            IP's protocol number
 """
 
@@ -20,6 +20,7 @@ _TX_AT = const(13)
 
 _W = const(0x20000000)
 _INT = const(0x00800000)
+_PINS_IINS = const(0x18000000)
 
 
 @micropython.viper
@@ -59,6 +60,24 @@ def withdraw(dev: ptr32, n: int):
         d[0] = last
         at = dev[_TX_RING] if last else at + 32
         n -= 1
+
+
+@micropython.viper
+def clear_sums(buf: ptr8, off: int, n: int) -> int:
+    """If the frame at buf[off], of which `n` bytes are there, is TCP or UDP in IPv4, and no
+    fragment: clear its checksums, and return the bits that have them filled in. Else return 0."""
+    b = ptr8(int(buf) + off)
+    if n < 34 or b[12] << 8 | b[13] != 0x0800 or b[20] & 0x3F | b[21]:
+        return 0
+    at = 14 + ((b[14] & 15) << 2) + 6
+    if b[23] == 6:
+        at += 10
+    elif b[23] != 17:
+        return 0
+    if at + 2 > n:
+        return 0
+    b[24] = b[25] = b[at] = b[at + 1] = 0
+    return _PINS_IINS
 
 
 @micropython.viper

@@ -29,7 +29,7 @@ from stack.pbuf import alloc, free
 from . import CKSUM_RX, CKSUM_TX, GATHER, MULTICAST_FILTER
 from .groups import crc_bit, half
 from .mmio_viper import point, read, wait_clear, write
-from .stm32_eth_viper import NAMES, lost, offer, ring, withdraw
+from .stm32_eth_viper import NAMES, lost, offer, reclaim, ring, withdraw
 from .stm32_phy import duplex, linked, negotiate
 from .stm32_soc import PINS, check_memory, power
 
@@ -126,6 +126,7 @@ class STM32Eth:
         self.bufs = [None] * rx  # what the DMA fills
         self.rx_words = array("I", [0] * 8 * rx)
         self.tx_words = array("I", [0] * 8 * tx)
+        self.kit = (self.dev, self.sent, self.bufs)  # dearer one by one
         self._up = False
         self._groups = bytearray(64)
 
@@ -161,9 +162,10 @@ class STM32Eth:
     @micropython.viper
     def rx(self):
         """Return the next received frame as a pbuf the caller owns, or None."""
-        dev = ptr32(self.dev)
+        registers, sent, bufs = self.kit
+        dev = ptr32(registers)
         if dev[_TX_USED] and ptr32(dev[_TX_DONE])[0] >> 31 & 1 == 0:
-            self._reclaim()
+            reclaim(registers, sent)
         d = ptr32(dev[_RX_AT])
         status = d[0]
         if status >> 31 & 1:
@@ -181,7 +183,6 @@ class STM32Eth:
             if p is _NONE:
                 dev[_RX_NOBUF] = dev[_RX_NOBUF] + 1
             else:
-                bufs = self.bufs
                 i = (int(d) - dev[_RX_RING]) >> 5
                 full = bufs[i]
                 empty = p.buf
@@ -205,15 +206,18 @@ class STM32Eth:
     def tx(self, p) -> int:
         """Send chain `p` from where it lies, and own it until that is done. Returns OK, ERR_VAL
         for a bad length or memory that the DMA cannot read, ERR_MEM if the ring is full."""
-        dev = ptr32(self.dev)
+        registers, sent, _ = self.kit
+        dev = ptr32(registers)
         if dev[_TX_USED] and ptr32(dev[_TX_DONE])[0] >> 31 & 1 == 0:
-            self._reclaim()
+            reclaim(registers, sent)
         n = int(p.tot_len)
         if n < 14 or n > _MAX_FRAME:
             return int(self._refuse(0, ERR_VAL))
-        b = ptr8(int(ptr8(p.buf)) + int(p.off))
+        k = int(p.len)
+        at = int(ptr8(p.buf)) + int(p.off)
+        b = ptr8(at)
         control = _FS | _TCH
-        if int(p.len) >= 34 and b[12] << 8 | b[13] == 0x0800 and b[20] & 0x3F | b[21] == 0:
+        if k >= 34 and b[12] << 8 | b[13] == 0x0800 and b[20] & 0x3F | b[21] == 0:
             if b[23] == 6 or b[23] == 17:  # TCP or UDP in IPv4, and no fragment
                 control = _FS | _TCH | _CIC
         room = dev[_TX_SIZE] - dev[_TX_USED]
@@ -222,18 +226,16 @@ class STM32Eth:
         start = used = 0
         q = p
         while True:
-            k = int(q.len)
             if k:
-                address = int(ptr8(q.buf)) + int(q.off)
-                if used == room or address >> 16 == _CCM:
+                if used == room or at >> 16 == _CCM:
                     return int(self._refuse(used, ERR_VAL if used < room else ERR_MEM))
                 used += 1
                 if dev[_CACHE]:
-                    dev[_AT] = address
+                    dev[_AT] = at
                     dev[_N] = k
-                    sync(self.dev)
+                    sync(registers)
                 d[1] = k
-                d[2] = address
+                d[2] = at
                 n -= k
                 if n <= 0:
                     control |= _LS
@@ -246,7 +248,9 @@ class STM32Eth:
                     break
                 d = ptr32(d[3])
             q = q.next
-        self.sent[(int(d) - dev[_TX_RING]) >> 5] = p
+            k = int(q.len)
+            at = int(ptr8(q.buf)) + int(q.off)
+        sent[(int(d) - dev[_TX_RING]) >> 5] = p
         p.ref = int(p.ref) + 1
         dev[_TX_AT] = d[3]
         dev[_TX_USED] = dev[_TX_USED] + used
@@ -286,26 +290,6 @@ class STM32Eth:
     def _hash(self, first):
         high, low = half(self._groups, first + 16), half(self._groups, first)
         write(self.dev, _MACHTHR if first else _MACHTLR, high, low)
-
-    @micropython.viper
-    def _reclaim(self):
-        """End the ownership of what has been sent. A chain's `done` may send again."""
-        dev = ptr32(self.dev)
-        sent = self.sent
-        while dev[_TX_USED]:
-            d = ptr32(dev[_TX_DONE])
-            status = d[0]
-            if status >> 31 & 1:
-                break
-            dev[_TX_DONE] = d[3]
-            dev[_TX_USED] = dev[_TX_USED] - 1
-            if status & _LS:
-                if status & 0x8000:
-                    dev[_TX_ERROR] = dev[_TX_ERROR] + 1
-                i = (int(d) - dev[_TX_RING]) >> 5
-                p = sent[i]
-                sent[i] = _NONE
-                free(p)
 
     def _refuse(self, used, err):
         """Take back the descriptors that tx() has filled, and count why. Returns `err`."""

@@ -17,13 +17,20 @@ A descriptor has eight words (RM0090 sections 33.6.7 and 33.6.8, enhanced descri
 import micropython
 
 from stack.mpy import const
+from stack.pbuf import free
 
 NAMES = "rx tx rx_nobuf rx_error rx_long tx_error rx_overrun tx_full bus_error".split()
+_TX_ERROR = const(5)
 _RX_OVERRUN = const(6)  # the MAC's own count of frames lost for want of a descriptor or of time
-_BASE = const(9)  # dev[_BASE] is the address that registers are counted from
-_TX_AT = const(14)  # dev[_TX_AT] is the address of the next free descriptor
+_BASE = const(9)  # indexes of dev: the address that registers are counted from
+_TX_RING = const(13)  # of the first descriptor to send with
+_TX_AT = const(14)  # of the next free one
+_TX_DONE = const(15)  # of the oldest in use
+_TX_USED = const(16)  # how many are
 
+_LS = const(0x20000000)  # TDES0: last piece of a frame
 _MFBOCR = const(0x19020 >> 2)
+_NONE = None  # as an object, which viper's own is not
 
 
 @micropython.viper
@@ -70,3 +77,23 @@ def withdraw(dev: ptr32, n: int):
         d[0] = 0
         d = ptr32(d[3])
         n -= 1
+
+
+@micropython.viper
+def reclaim(dev: ptr32, sent):
+    """End the ownership of what has been sent, which lies in the list `sent` at the place of its
+    last descriptor. A chain's `done` may send again."""
+    while dev[_TX_USED]:
+        d = ptr32(dev[_TX_DONE])
+        status = d[0]
+        if status >> 31 & 1:
+            break
+        dev[_TX_DONE] = d[3]
+        dev[_TX_USED] = dev[_TX_USED] - 1
+        if status & _LS:
+            if status & 0x8000:
+                dev[_TX_ERROR] = dev[_TX_ERROR] + 1
+            i = (int(d) - dev[_TX_RING]) >> 5
+            p = sent[i]
+            sent[i] = _NONE
+            free(p)

@@ -179,6 +179,7 @@ class W5500:
         self.bus.write(_begin(self._head, self._wr << 8 | _TX_BUF | _WRITE), p, pad)
         if self._sending and not self._sent():
             reg_add(self.counters, _TX_TIMEOUT, 1)
+            self._sending = False
             self._open()
             return ERR_IF
         self._wr = (self._wr + n + pad) & 0xFFFF
@@ -216,7 +217,10 @@ class W5500:
         self._rd = self._wr = 0
 
     def _open(self):
-        """Write all settings and open socket 0, with empty buffers. Return whether it is open."""
+        """Write all settings and open socket 0, with empty buffers. Return whether it is open.
+        Waits for the frame under way."""
+        if self._sending:
+            self._sent()
         self._closed()
         self._command(_CLOSE)
         self._set1(_MR, _PB)
@@ -249,7 +253,7 @@ class W5500:
             before = n
             self.bus.exchange(_READ_RSR, found)
             n = found[3] << 8 | found[4]
-            if n == before:
+            if n == before or n == 0:  # 0 may be wrong: then the next look finds it
                 break
         return n
 

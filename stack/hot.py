@@ -94,7 +94,7 @@ def gather(net):
     net.add_up = leave if fills else cksum
     way = (net, where(net.hot), handle, send, net.add_up)
     for u in net.udp_pcbs:
-        u.way = way
+        u.way = way + (u.place,)
     if net.hot_used:
         for pcb in tcp.pcbs:
             pcb.kit = (pcb.regs, net.hot, None, tcp.segs, pcb.t_rexmit)

@@ -31,6 +31,7 @@ from .kernel import cksum as _cksum
 from .kernel import copy as _copy
 from .kernel import pbuf_alloc as alloc
 from .kernel import pbuf_free as free
+from .kernel import where
 from .mpy import const
 
 POOL = const(0)
@@ -54,7 +55,7 @@ class Pbuf:
     property here would make each store of an attribute dearer.)"""
 
     def __init__(self, pool, number, buf, kind):
-        self.home = (pool.regs, number, kind, None, pool)
+        self.home = (where(pool.regs), number, kind, None, pool)
         self.buf = buf
         self.kind = kind
         self.off = self.len = self.tot_len = 0

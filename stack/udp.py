@@ -54,7 +54,6 @@ class UdpPcb:
         self.key = bytearray(32)
         self.pair = bytearray(32)  # the addresses of the packet being sent, peer's first
         self.in_use = False
-        self.fast = 0
         self.clear()
 
     def clear(self):
@@ -271,17 +270,16 @@ def receive(p, netif, addrs, alen):
 
 
 def _publish(u):
-    """Let the kernels know the pcb by its port, if that is all it is bound to: for sending if
-    `fast` is not 0, and by the table for receiving from anybody."""
+    """Let the kernels know the pcb by its port, if that is all it is bound to: for sending, and in
+    the table for receiving from anybody."""
     net = u.net
     if net.hot_used:
         regs = net.hot
         simple = u.in_use and u.alen == 4 and u.local_port and same(u.key, 16, _any, 0, 16)
-        u.fast = i = u.place if simple else 0
-        if i:
-            regs[i] = (u.local_port & 0xFF) << 8 | u.local_port >> 8
-            regs[i + 1] = u.tos << 16 | u.ttl << 8 | _PROTO
-        takes = i and u.on_recv is not None and not u.remote_port
+        i = u.place
+        regs[i] = (u.local_port & 0xFF) << 8 | u.local_port >> 8 if simple else 0
+        regs[i + 1] = u.tos << 16 | u.ttl << 8 | _PROTO
+        takes = u.on_recv is not None and not u.remote_port
         regs[regs[_UDP_TABLE] + net.udp_pcbs.index(u)] = regs[i] if takes else 0
 
 

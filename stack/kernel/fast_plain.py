@@ -342,15 +342,15 @@ def udp_sendto(u, p, addr, off, port):
     net = u.net
     hot = net.hot
     at = p.off - 8
-    if not u.fast or at < 36 or p.kind == 2 or p.len != p.tot_len:
+    if not hot[u.place] or at < 36 or p.kind == 2 or p.len != p.tot_len:
         return net.udp_send(u, p, addr, off, port)
     pair = u.pair
     pair[:8] = bytes(addr[off : off + 4]) + hot[_IP].to_bytes(4, "little")
     n = p.len + 8
     buf = p.buf
-    if not ip4_fast(hot, buf, at - 20, n + 20, hot[u.fast + 1], pair, 0):
+    if not ip4_fast(hot, buf, at - 20, n + 20, hot[u.place + 1], pair, 0):
         return net.udp_send(u, p, addr, off, port)
-    own = hot[u.fast].to_bytes(2, "little")
+    own = hot[u.place].to_bytes(2, "little")
     buf[at : at + 8] = own + bytes((port >> 8, port & 0xFF, n >> 8, n & 0xFF, 0, 0))
     c = cksum(buf, at, 8, cksum(pair, 0, 8, n + 17))
     c = net.add_up(buf, at + 8, n - 8, c) ^ 0xFFFF or 0xFFFF

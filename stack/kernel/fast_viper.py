@@ -328,7 +328,7 @@ def pbuf_free(p) -> int:
         if ref > 1:
             p.ref = ref - 1
             return count
-        registers, number, kind, none, _ = p.home
+        place, number, kind, none, _ = p.home
         if int(kind) == 2:
             done = p.done
             arg = p.done_arg
@@ -338,7 +338,7 @@ def pbuf_free(p) -> int:
             if done is not none:
                 done(arg)
         rest = p.next
-        regs = ptr32(registers)
+        regs = ptr32(int(place) << 2)
         left = regs[_AVAIL]
         regs[_FREE + left] = int(number)
         regs[_AVAIL] = left + 1
@@ -351,64 +351,63 @@ def pbuf_free(p) -> int:
 
 @micropython.viper
 def udp_sendto(u, p, addr, off: int, port: int) -> int:
-    i = int(u.fast)
-    at = int(p.off) - 34 - 8
-    n = int(p.len) + 28
-    net, place, dev, send, add_up = u.way
+    net, place, dev, send, add_up, mine = u.way
     hot = ptr32(int(place) << 2)
-    a = ptr16(int(ptr8(addr)) + off)
-    d0 = a[0]
-    d1 = a[1]
-    r = _ROUTES + (d1 >> 8 & 7) * 3
-    if (
-        (i == 0 or at < 2 or n > hot[_MTU] or n - 28 != int(p.tot_len) or int(p.kind) == 2)
-        or d0 == 0
-        or (hot[r] & 0xFFFF) != d0
-        or hot[r] >> 16 & 0xFFFF != d1
-    ):
-        return int(net.udp_send(u, p, addr, off, port))
+    i = int(mine)
     own = hot[i]
     what = hot[i + 1]
-    s0 = hot[_IP] & 0xFFFF
-    s1 = hot[_IP] >> 16 & 0xFFFF
+    at = int(p.off) - 44
+    n = int(p.len) + 28
+    a = ptr16(int(ptr8(addr)) + off)
+    k = a[0]
+    s = a[1]
+    peer = s << 16 | k
+    r = _ROUTES + (s >> 8 & 7) * 3
+    if (
+        (own == 0 or at < 0 or at & 3 or n > hot[_MTU] or k == 0 or hot[r] != peer)
+        or n - 28 != int(p.tot_len)
+        or int(p.kind) == 2
+    ):
+        return int(net.udp_send(u, p, addr, off, port))
+    s += k
     buf = p.buf
-    h = ptr16(int(ptr8(buf)) + at)
-    h[0] = hot[r + 1]
-    h[1] = hot[r + 2]
-    h[2] = hot[r + 2] >> 16
-    h[3] = hot[0]
-    h[4] = hot[1]
-    h[5] = hot[1] >> 16
-    h[6] = 8
-    i = what >> 8 & 0xFF00 | 0x45
-    h[7] = i
-    k = (n & 0xFF) << 8 | n >> 8
+    w = ptr32(int(ptr8(buf)) + at)
+    h = ptr16(w)
+    h[1] = hot[r + 1]
+    w[1] = hot[r + 2]
+    h[4] = hot[0]
+    k = hot[1]
+    h[5] = k
+    h[6] = k >> 16
+    h[7] = 8
+    k = hot[_IP]
+    w[7] = k
+    w[8] = peer
+    s += (k & 0xFFFF) + (k >> 16 & 0xFFFF)
+    k = what >> 8 & 0xFF00 | 0x45
+    i = (n & 0xFF) << 8 | n >> 8
     h[8] = k
-    h[9] = 0
-    h[10] = 0x40
+    h[9] = i
+    w[5] = 0x400000
     what = (what & 0xFF) << 8 | what >> 8 & 0xFF
-    h[11] = what
-    pair = s0 + s1 + d0 + d1
-    s = i + k + 0x40 + what + pair
-    s = (s & 0xFFFF) + (s >> 16)
-    h[12] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
-    h[13] = s0
-    h[14] = s1
-    h[15] = d0
-    h[16] = d1
-    h[17] = own
-    i = (port & 0xFF) << 8 | port >> 8
-    h[18] = i
-    n -= 20
-    k = (n & 0xFF) << 8 | n >> 8
+    h[12] = what
+    k += i + 0x40 + what + s
+    k = (k & 0xFFFF) + (k >> 16)
+    h[13] = ((k & 0xFFFF) + (k >> 16)) ^ 0xFFFF
+    h[18] = own
+    k = (port & 0xFF) << 8 | port >> 8
     h[19] = k
-    s = pair + own + i + k + k + 0x1100
+    n -= 20
+    i = (n & 0xFF) << 8 | n >> 8
+    h[20] = i
+    s += own + k + i + i + 0x1100
     s = (s & 0xFFFF) + (s >> 16)
     s = (s & 0xFFFF) + (s >> 16)
-    s = int(add_up(buf, at + 42, n - 8, (s & 0xFF) << 8 | s >> 8)) ^ 0xFFFF
+    s = int(add_up(buf, at + 44, n - 8, (s & 0xFF) << 8 | s >> 8)) ^ 0xFFFF
     if s == 0:
         s = 0xFFFF
-    h[20] = (s & 0xFF) << 8 | s >> 8
+    h[21] = (s & 0xFF) << 8 | s >> 8
+    at += 2
     n += 34
     if hot[_DIRECT]:
         err = int(send(dev, buf, at, n))

@@ -106,12 +106,15 @@ def _advance(pcb, acked, sacked):
     n = release(pcb)
     if pcb.hole:
         mtu.went_through(pcb, acked)
-    _react(pcb, acked, sacked, False)
+    # all that will ever be sent is acknowledged: no window need grow any more
+    over = pcb.fin_queued and not reg_diff(regs, _SND_UNA, regs, _SND_END)
+    if not over or pcb.frto or pcb.recovering or pcb.losing or pcb.tlp:
+        _react(pcb, acked, sacked, False)
     regs[_PTO_DUE] = pcb.rack
     serial = pcb.serial
     if n and pcb.on_sent is not None:
         pcb.on_sent(pcb.arg, pcb, n)
-    if pcb.serial != serial or not pcb.fin_queued or reg_diff(regs, _SND_UNA, regs, _SND_END):
+    if pcb.serial != serial or not over:
         return
     if pcb.state == _LAST_ACK:
         end(pcb, ERR_CLSD)

@@ -45,6 +45,7 @@ from . import pcb as pcbs_
 from .header import ACK, PROTO, RST, send_control
 from .output import output
 from .pcb import local_port
+from .state import EV_CLOSE, happen
 
 _PORTS = const(32)
 _PORT_TRIES = const(16)  # all of them taken, by 1,000 connections to one port: 1 in 2^96
@@ -379,7 +380,7 @@ def _send_fin(pcb):
         return OK
     result = write.queue_fin(pcb)
     if result == OK:
-        state.happen(pcb, state.EV_CLOSE)
+        happen(pcb, EV_CLOSE)
         output(pcb)
     return result
 

@@ -90,14 +90,14 @@ def _ping_and_udp(rig):
             r.chip.receive(neighbour)
             for ping in pings:
                 r.chip.receive(ping)
-            for n in range(0, 1473, 23):
+            for n in range(0, 1473, 92):
                 p = pbuf.reference(w.a.refs, PATTERN, 0, n)
                 assert udp.sendto(u, p, B_IP, 0, PORT) == OK
                 pbuf.free(p)
                 w.run(None, 1 if n else 1000)
 
         def check():
-            assert client.good == len(range(0, 1473, 23))
+            assert client.good == len(range(0, 1473, 92))
             assert count(w.a.stats["icmp"], "echo") == len(pings)
             w.check_pools()
             r.chip.idle()
@@ -191,11 +191,11 @@ def test_w5500_with_its_interrupt():
 
 
 def test_w5500_transfer():
-    _transfer(_w5500, 20_000, 0)
+    _transfer(_w5500, 10_000, 0)
 
 
 def test_w5500_transfer_while_it_loses_its_place():
-    _transfer(_w5500, 60_000, 7)
+    _transfer(_w5500, 24_000, 5)
 
 
 def _w5500_stuck(r, p):
@@ -223,11 +223,11 @@ def test_enc28j60_with_its_interrupt():
 
 
 def test_enc28j60_transfer():
-    _transfer(_enc28j60, 20_000, 0)
+    _transfer(_enc28j60, 10_000, 0)
 
 
 def test_enc28j60_transfer_while_it_loses_its_place():
-    _transfer(_enc28j60, 60_000, 7)
+    _transfer(_enc28j60, 24_000, 6)
 
 
 def _enc28j60_stuck(r, p):

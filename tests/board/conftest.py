@@ -10,6 +10,7 @@ import time
 import pytest
 
 from emulator import Console, Machine, renode
+from emulator.qemu import BOARDS
 from tests.interpreters import device
 from tests.tap import netns
 
@@ -53,7 +54,7 @@ class Board:
 
 
 class Emulated(Board):
-    """The MPS2-AN385 in QEMU, on a TAP interface of its own namespace."""
+    """A board in QEMU, on a TAP interface of its own namespace."""
 
     where = f"ip={netns.Lab.PEER!r}, mask='255.255.255.0', gw={netns.Lab.IP!r}"
 
@@ -70,12 +71,15 @@ class Emulated(Board):
 
 
 @contextlib.contextmanager
-def _emulated(folder):
+def _emulated(folder, name):
+    elf = BOARDS[name][0]
+    if not elf.is_file():
+        pytest.skip(f"it has not been built: make build/{elf.name}")
     path = str(folder / "monitor")
     with netns.Lab() as lab, lab.inside():
         extra = ["-chardev", f"socket,id=monitor,path={path},server=on,wait=off"]
         extra += ["-mon", "chardev=monitor,mode=readline"]
-        with Machine(net="tap:" + lab.DEV, extra=extra) as machine:
+        with Machine(net="tap:" + lab.DEV, extra=extra, board=name) as machine:
             with socket.socket(socket.AF_UNIX) as monitor:
                 monitor.connect(path)
                 yield Emulated(machine, lab, monitor)
@@ -103,7 +107,7 @@ def _in_renode():
             yield InRenode(machine, lab, machine)
 
 
-@pytest.fixture(scope="session", params=["port"] if PORT else ["qemu", "renode"])
+@pytest.fixture(scope="session", params=["port"] if PORT else [*BOARDS, "renode"])
 def board(request, tmp_path_factory):
     """The board, with nothing running on it."""
     if PORT:
@@ -113,8 +117,9 @@ def board(request, tmp_path_factory):
     reason = netns.why_not()
     if reason:
         pytest.skip("no board (make test-board PORT=...), and none can be emulated: " + reason)
-    renodes = request.param == "renode"
-    with _in_renode() if renodes else _emulated(tmp_path_factory.mktemp("qemu")) as board:
+    name = request.param
+    folder = tmp_path_factory.mktemp("qemu")
+    with _in_renode() if name == "renode" else _emulated(folder, name) as board:
         yield board
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from emulator import EmulatorError
 from emulator.renode import FIRMWARE, Renode, why_not
+from tests.interpreters import device
 from tests.tap import netns
 
 pytestmark = pytest.mark.emulator
@@ -16,21 +17,6 @@ pytestmark = pytest.mark.emulator
 SERVING = "Serving http://"
 PATIENCE_S = 60
 SIZE = 1 << 20
-# An echo with the heap locked until Ctrl-C, which tells what became of the heap and the pools.
-ECHO = """
-import board, gc
-from examples import tcp_echo
-net = board.net()
-tcp_echo.start(net)
-def run():
-    gc.collect()
-    gc.disable()
-    before = gc.mem_alloc()
-    print("READY")
-    board.run(net, lock=True)
-    grown = gc.mem_alloc() - before
-    print("END", grown, [p.size - p.avail for p in (net.pool, net.ram, net.refs)])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +38,21 @@ def machine(lab):
         yield m
 
 
+def run(consoles, where, more=("",)):
+    """Start tests/board/program.py on each board, with the heap locked."""
+    for console, arguments, source in zip(consoles, where, more, strict=True):
+        device.load(console, "tests.board.program")
+        console.exec(f"from tests.board import program\nprogram.start({arguments})\n{source}")
+    for console in consoles:
+        console.send("program.run()\r")
+        console.expect("READY")
+
+
+def end(console):
+    """Stop it: the heap has not grown, and the pools are full."""
+    assert "END 0 [True, True, True]" in console.interrupt()
+
+
 @pytest.mark.parametrize("size", [56, 1400])
 def test_ping_is_answered(machine, lab, size):
     said = lab.run("ping", "-c20", "-i0.05", f"-s{size}", lab.PEER)
@@ -68,10 +69,7 @@ def test_fifty_pages(machine, lab):
 
 
 def test_a_megabyte_out_and_back(machine, lab):
-    machine.console.soft_reset()
-    machine.console.exec(ECHO)
-    machine.console.send("run()\r")
-    machine.console.expect("READY")
+    run([machine.console], [""])
     sent = os.urandom(SIZE)
     with socket.create_connection((lab.PEER, 7), timeout=PATIENCE_S) as s:
         sender = threading.Thread(target=send, args=(s, sent))
@@ -81,8 +79,8 @@ def test_a_megabyte_out_and_back(machine, lab):
             came += more
         sender.join()
     assert came == sent
-    assert "END 0 [0, 0, 0]" in machine.console.interrupt()
-    counts = eval(machine.console.eval("dict(zip(*net.default_netif.driver.stats))"))
+    end(machine.console)
+    counts = eval(machine.console.eval("dict(zip(*program.net.default_netif.driver.stats))"))
     assert counts["rx"] > SIZE // 1460 and counts["tx"] > SIZE // 1460
     assert not any(counts[name] for name in ("rx_error", "rx_long", "tx_error", "bus_error"))
 
@@ -90,6 +88,36 @@ def test_a_megabyte_out_and_back(machine, lab):
 def send(s, data):
     s.sendall(data)
     s.shutdown(socket.SHUT_WR)
+
+
+OTHER = "ip='10.77.0.3', mac=bytes((2, 0, 10, 77, 0, 3))"
+CLIENT = """
+from stack import pbuf, tcp
+def connected(arg, pcb, err):
+    s = program._take(pcb, answered, program.SIZE)
+    tcp.sent(pcb, program.fill)
+    return program.fill(s, pcb, 0)
+def answered(s, pcb, p, err):
+    if p is None:
+        return program.done(s, pcb)
+    print("THE SAME" if p.buf[p.off] == ord("t") else "OTHER BYTES")
+    tcp.recved(pcb, p.tot_len)
+    pbuf.free(p)
+    return 0
+pcb = tcp.new(program.net)
+tcp.connect(pcb, bytes((10, 77, 0, 2)), 9, connected)
+"""
+
+
+def test_two_boards_exchange_a_megabyte(machine):
+    consoles = [machine.console, machine.add()]
+    try:
+        run(consoles, ["", OTHER], ["", CLIENT])
+        consoles[1].expect("THE SAME", PATIENCE_S)
+        for console in consoles:
+            end(console)
+    finally:
+        consoles[1].close()
 
 
 def test_no_renode_says_where_it_is(monkeypatch):

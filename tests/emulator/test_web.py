@@ -11,6 +11,9 @@ import urllib.request
 
 import pytest
 
+from emulator import Machine
+from emulator.qemu import BOARD, BOARDS
+
 pytestmark = pytest.mark.emulator
 
 PAGE_HAS = b"<title>lwpy</title>"
@@ -54,6 +57,19 @@ def numbers(machine):
     rest = list(words)
     assert len(rest) == 8 * names["connections"]
     return values
+
+
+@pytest.mark.parametrize("board", sorted(set(BOARDS) - {BOARD}))
+def test_other_boards_serve_it_too(board):
+    elf = BOARDS[board][0]
+    if not elf.is_file():
+        pytest.skip(f"it has not been built: make build/{elf.name}")
+    with Machine(board=board) as m:
+        m.console.expect("Serving http://")
+        before = numbers(m)
+        for _ in range(50):
+            assert PAGE_HAS in get(m)
+        assert numbers(m)["heap in use"] == before["heap in use"]
 
 
 def test_page_is_served(machine):

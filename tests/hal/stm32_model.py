@@ -147,12 +147,13 @@ def load_driver(memory, monkeypatch, names=NAMES_OF_STM32):
     pointers = {f"ptr{8 * n}": pointer(memory, n) for n in (1, 2, 4)}
 
     def viper(fn):
-        kinds = [pointers.get(kind) for kind in fn.__annotations__.values()]
+        names = fn.__code__.co_varnames[: fn.__code__.co_argcount]
+        kinds = [pointers.get(fn.__annotations__.get(name)) for name in names]
         if not any(kinds):
             return fn
 
         def call(*args):
-            return fn(*(k(a) if k else a for k, a in zip(kinds, args, strict=False)))
+            return fn(*(k(a) if k else a for k, a in zip(kinds, args, strict=True)))
 
         return call
 

@@ -126,6 +126,30 @@ def test_sending_allocates_nothing():
         assert b.refs.avail == 6
 
 
+def test_checksums_are_left_to_the_mac():
+    b = Bench()
+    ram = pbuf.Pool(1, 128, pbuf.RAM)
+    for proto, at in ((6, 50), (17, 40)):
+        text = bytearray(b"\xff" * 60)
+        text[12:15] = b"\x08\x00\x45"
+        text[20] = text[21] = 0
+        text[23] = proto
+        p = pbuf.alloc(ram, 2, 60)
+        pbuf.take(p, text, 0, 60)
+
+        def work(p=p):
+            b.driver.tx(p)
+
+        assert allocated(work) == 0
+        pbuf.free(p)
+        k = 0 if proto == 6 else 1
+        assert b.driver.tx_words[b.tx_ring + 8 * k + 2] == 0x18000000
+        got = b.sent(k)[1]
+        assert [i for i in range(60) if got[i] != text[i]] == [24, 25, at, at + 1]
+        b.driver.rx()
+    assert ram.avail == 1
+
+
 def test_link_allocates_nothing():
     b = Bench()  # whose PHY answers at once, and always 0
     assert allocated(b.driver.link) == 0

@@ -1,12 +1,13 @@
 """hal/imx_enet*.py against a model of the MAC and its DMA, by register (imx_enet_model.py)."""
 
 import pytest
+from scapy.layers.inet import IP, UDP
 
 from stack import pbuf
 from stack.err import OK
 from tests.hal.imx_enet_model import Chip, Watched
 from tests.hal.mac_contract import *  # noqa: F403
-from tests.hal.mac_contract import MAC, PEER, RX, TX, Board, frame
+from tests.hal.mac_contract import MAC, PACKETS, PEER, RX, TX, Board, frame, layers
 from tests.hal.stm32_model import Phy, load_driver
 
 DRIVER = "groups mmio_viper imx_enet_viper imx_enet"
@@ -15,8 +16,8 @@ DRIVER = "groups mmio_viper imx_enet_viper imx_enet"
 class Enet(Board):
     """An ENET, not started."""
 
-    def __init__(self, monkeypatch, bufsize=1536, align=64, gap=16, **chip):
-        memory = Watched(gap=gap)
+    def __init__(self, monkeypatch, bufsize=1536, align=64, **chip):
+        memory = Watched(gap=16)
         self.module = load_driver(memory, monkeypatch, DRIVER)
         chip = Chip(memory, align=align, **chip)
         driver = self.module.ENET(MAC, rx=RX, tx=TX, align=align)
@@ -55,6 +56,11 @@ def test_start_without_a_phy_names_the_remedy(monkeypatch):
     assert b.chip.in_reset()
 
 
+def test_data_cache_is_refused(monkeypatch):
+    with pytest.raises(OSError, match="cache off"):
+        Enet(monkeypatch, cache=True).start()
+
+
 @pytest.mark.parametrize("mac", [b"\x01\0\0\0\0\1", b"\2\0\0\0\0"])
 def test_address_of_a_group_or_too_short_is_refused(monkeypatch, mac):
     module = Enet(monkeypatch).module
@@ -69,12 +75,12 @@ def test_buffer_of_a_size_that_the_mac_cannot_count_is_refused(monkeypatch, bufs
 
 
 def test_buffers_that_lie_right_are_kept(monkeypatch):
-    b = Enet(monkeypatch, gap=0)
-    b.memory.next = b.memory.next + 63 & ~63
+    b = Enet(monkeypatch)
     before = [p.buf for p in b.pool.items]
-    addresses = [b.memory.address(buf) for buf in before]
+    for buf in before:
+        b.memory.next = b.memory.next + 63 & ~63
+        b.memory.address(buf)
     b.start()
-    assert [a % 64 for a in addresses] == [0] * 4
     assert [id(p.buf) for p in b.pool.items] == [id(buf) for buf in before]
 
 
@@ -135,6 +141,16 @@ def test_interrupt_is_on_while_frames_wait(board):
     assert not board.chip.regs["EIR"] >> 25 & 1
 
 
+@pytest.mark.parametrize("at", [14 + 10, 34 + 16])
+def test_checksum_that_is_wrong_is_not_marked(board, at):
+    wrong = bytearray(layers(PACKETS["tcp"]))
+    wrong[at] ^= 1
+    board.chip.receive(bytes(wrong))
+    p = board.driver.rx()
+    assert p.buf[0] == 0
+    pbuf.free(p)
+
+
 # Sending.
 
 
@@ -152,6 +168,45 @@ def test_frame_that_the_mac_has_overlooked_goes_out_later(board):
     board.chip.forgets = False
     assert board.chip.frames == [] and board.driver.rx() is None
     assert board.chip.frames == [frame(60)]
+
+
+def send_with_header(board, text, n):
+    """Send `text`, of which the first `n` bytes are in a RAM pbuf."""
+    p = pbuf.alloc(board.ram, 2, n)
+    pbuf.take(p, text, 0, n)
+    if n < len(text):
+        pbuf.cat(p, pbuf.reference(board.refs, text, n, len(text) - n))
+    assert board.driver.tx(p) == OK
+    pbuf.free(p)
+
+
+@pytest.mark.parametrize("name", PACKETS)
+@pytest.mark.parametrize("n", [54, 60])
+def test_checksums_are_right_on_the_wire(board, name, n):
+    right = layers(PACKETS[name], PEER).ljust(60, b"\0")
+    wrong = bytearray(right)
+    if name != "icmp":
+        at = 14 + (right[14] & 15) * 4 + {6: 16, 17: 6}[right[23]]
+        wrong[at : at + 2] = wrong[24:26] = b"\x12\x34"
+    send_with_header(board, wrong, n)
+    assert board.chip.frames == [right]
+
+
+@pytest.mark.parametrize("n", [33, 45, 54])
+def test_header_that_cannot_be_cleared_is_left_alone(board, n):
+    right = layers(PACKETS["tcp"], PEER).ljust(60, b"\0")
+    if n == 54:
+        board.send(right[:n], right[n:])
+    else:
+        send_with_header(board, right, n)
+    assert board.chip.frames == [right]
+
+
+@pytest.mark.parametrize("flags", [{"flags": "MF"}, {"frag": 1}, {"frag": 512}])
+def test_fragment_is_left_alone(board, flags):
+    piece = layers(IP(**flags) / UDP(chksum=0x1234) / b"12345678", PEER).ljust(60, b"\0")
+    send_with_header(board, piece, 60)
+    assert board.chip.frames == [piece]
 
 
 # When things go wrong.

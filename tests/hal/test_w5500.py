@@ -85,6 +85,17 @@ def test_size_that_changes_while_it_is_read():
     r.end()
 
 
+def test_size_that_seems_to_be_nothing():
+    """From 0x00c2 to 0x0100: a torn reading is 0."""
+    for irq in (True, False):
+        r = rig(irq)
+        r.chip.receive(frame(192))
+        r.chip.tear = frame(60)
+        r.chip.tear_in = 1
+        assert [r.rx() for _ in range(4)] == [None, frame(192), frame(60), None]
+        r.end()
+
+
 def test_without_an_interrupt_the_bus_is_left_alone():
     r = rig(irq=True)
     r.chip.receive(frame(60))
@@ -138,6 +149,18 @@ def test_nonsense_length_empties_the_buffer():
         assert r.rx() == frame(62)
         assert r.tx(frame(63)) == OK and chip.sent == [frame(63)]
         r.end()
+
+
+def test_a_frame_under_way_is_not_cut_off():
+    r = rig()
+    r.chip.slow = 50
+    r.chip.receive(frame(60))
+    r.chip.rx[r.chip.rx_rd & 0x3FFF] = 0xFF
+    assert r.tx(frame(61)) == OK
+    assert r.rx() is None and r.count("rx_desync") == 1
+    assert r.tx(frame(62)) == OK
+    assert r.chip.sent == [frame(61), frame(62)]
+    r.end()
 
 
 def test_chain_is_sent_from_where_it_lies():

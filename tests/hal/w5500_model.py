@@ -228,6 +228,7 @@ class Chip:
         if command == OPEN:
             self._open(s)
         elif command == CLOSE:
+            assert not self.sending or self.slow is None, "a frame is cut off"
             s[SR] = 0
             self.sending = False
         elif command == SEND:

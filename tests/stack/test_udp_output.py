@@ -61,6 +61,21 @@ def test_sendto_writes_the_header():
     lab.end()
 
 
+def test_wherever_the_data_lies_the_datagram_is_the_same():
+    lab = Lab()
+    u = bound(lab)
+    for n in (0, 1, 5, 8):
+        for off in range(40, 70):  # the first time, ARP has to ask
+            p = ram(lab, b"datagram"[:n], off)
+            assert udp.sendto(u, p, b"..." + PEER, 3, 9) == OK
+            pbuf.free(p)
+            out = Out(lab)
+            assert out.ports == (7, 9) and out.data == b"datagram"[:n], off
+            assert (out.ip.dst, out.ip.ttl, out.ip.tos) == (PEER, 64, 0)
+    assert lab.count("udp", "tx") == 120
+    lab.end()
+
+
 def test_send_goes_to_the_connected_peer():
     lab = Lab()
     u = bound(lab)

@@ -2,7 +2,7 @@
 # optimised away, so assertions and line numbers stay.
 import os
 
-options.defaults(board="MPS2_AN385")  # another board includes this file
+options.defaults(board="MPS2_AN385", thumb=True)  # another board includes this file
 
 ROOT = "../../.."
 
@@ -17,7 +17,8 @@ def freeze_dir(path, name, skip=()):
     base = os.path.join(ROOT, path, *[".."] * len(name.split("/"))) if name else ROOT + "/" + path
     for folder, _, files in sorted(os.walk(os.path.join(ROOT, path))):
         for file in sorted(files):
-            if file.endswith(".py") and file not in skip:
+            assembly = file.endswith("thumb.py")
+            if file.endswith(".py") and file not in skip and (options.thumb or not assembly):
                 module(os.path.relpath(os.path.join(folder, file), base), base, opt=0)
 
 

@@ -29,7 +29,7 @@ except ImportError:
     MASK = "255.255.255.0"
     GW = "192.168.1.1"
 
-_FULL = 170_000  # bytes that TCP's code, the default limits' buffers and a web server take
+_FULL = 180_000  # bytes that TCP's code, the default limits' buffers and a web server take
 
 _LOOK_EVERY = const(1000)
 

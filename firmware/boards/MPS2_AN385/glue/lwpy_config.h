@@ -27,13 +27,20 @@ void lwpy_wait_ms(uint32_t ms);
 #define MICROPY_INTERNAL_WFE(TIMEOUT_MS) lwpy_wait_ms(TIMEOUT_MS)
 
 // The console's interrupt raises KeyboardInterrupt, so the scheduler needs protection from it.
+#if __ARM_ARCH_PROFILE == 'M'
+#define LWPY_GET "primask"
+#define LWPY_SET "primask"
+#else
+#define LWPY_GET "cpsr"
+#define LWPY_SET "cpsr_c"
+#endif
 static inline uint32_t lwpy_irq_off(void) {
     uint32_t state;
-    __asm volatile ("mrs %0, primask\n cpsid i" : "=r" (state) : : "memory");
+    __asm volatile ("mrs %0, " LWPY_GET "\n cpsid i" : "=r" (state) : : "memory");
     return state;
 }
 static inline void lwpy_irq_restore(uint32_t state) {
-    __asm volatile ("msr primask, %0" : : "r" (state) : "memory");
+    __asm volatile ("msr " LWPY_SET ", %0" : : "r" (state) : "memory");
 }
 #define MICROPY_BEGIN_ATOMIC_SECTION() lwpy_irq_off()
 #define MICROPY_END_ATOMIC_SECTION(state) lwpy_irq_restore(state)

@@ -11,27 +11,12 @@
 #define REG(address) (*(volatile uint32_t *)(address))
 #include <chip.h>
 
-// ARMv7-M: SysTick, NVIC, system control.
-#define SYST_CSR REG(0xE000E010)
-#define SYST_RVR REG(0xE000E014)
-#define SYST_CVR REG(0xE000E018)
-#define NVIC_ENABLE(irq) REG(0xE000E100 + (irq) / 32 * 4) = 1u << (irq) % 32
-#define NVIC_DISABLE(irq) REG(0xE000E180 + (irq) / 32 * 4) = 1u << (irq) % 32
-#define NVIC_UNPEND(irq) REG(0xE000E280 + (irq) / 32 * 4) = 1u << (irq) % 32
-#define SCB_ICSR REG(0xE000ED04)
-#define SCB_VTOR REG(0xE000ED08)
-#define SCB_AIRCR REG(0xE000ED0C)
-
 #define STACK_LIMIT (16 * 1024)
 
 // Console input: filled by the interrupt, emptied by the REPL or by sys.stdin.
 static uint8_t input[512];
 static volatile uint16_t input_head, input_tail;
 #define NEXT(i) (((i) + 1) % sizeof(input))
-
-// 16 exceptions and the interrupts; the core wants the table aligned to its size, rounded up.
-static uint32_t vectors[16 + IRQS] __attribute__((aligned(512)));
-extern const uint32_t isr_vector[16];
 
 static uint32_t ticks_ms, ticks_ms_at_us;
 
@@ -53,13 +38,17 @@ static void uart_rx_irq(void) {
     }
 }
 
+#if __ARM_ARCH_PROFILE == 'M'
+#include "core_m.h"
+#else
+#include "core_a.h"
+#endif
+
 void lwpy_init(void) {
-    memcpy(vectors, isr_vector, sizeof(isr_vector));
-    vectors[16 + UART_RX_IRQ] = (uint32_t)uart_rx_irq;
-    SCB_VTOR = (uint32_t)vectors;
     chip_init();
+    core_init();
     UART_RX_ON();
-    NVIC_ENABLE(UART_RX_IRQ);
+    core_irq_on(UART_RX_IRQ);
     mp_stack_set_limit(STACK_LIMIT);
 }
 
@@ -100,19 +89,14 @@ void __wrap_mp_hal_delay_ms(mp_uint_t ms) {
     } while (elapsed < ms);
 }
 
-// Sleep until an interrupt, unless work is waiting already. SysTick runs only meanwhile.
+// Sleep until an interrupt, unless work is waiting already. A timer runs only meanwhile.
 void lwpy_wait_ms(uint32_t ms) {
     if (ms == 0) {
         return;
     }
     uint32_t state = lwpy_irq_off();
     if (input_head == input_tail && MP_STATE_VM(sched_state) != MP_SCHED_PENDING) {
-        SYST_RVR = MIN(ms, WAIT_MAX_MS) * (CLOCK_HZ / 1000) - 1;
-        SYST_CVR = 0;
-        SYST_CSR = 7;
-        __asm volatile ("dsb\n wfi");
-        SYST_CSR = 0;
-        SCB_ICSR = 1 << 25; // SysTick has done its work: it is no longer pending.
+        core_sleep(MIN(ms, WAIT_MAX_MS));
     }
     lwpy_irq_restore(state);
 }
@@ -200,7 +184,7 @@ void __wrap_mp_semihosting_init(void) {
 
 void __wrap_mp_semihosting_exit(int status) {
     if (status == 0) {
-        SCB_AIRCR = 0x05FA0004;
+        core_reset();
     }
     for (;;) {
         __asm volatile ("wfi");
@@ -214,10 +198,9 @@ static mp_obj_t chip_wait(mp_obj_t ms_in) {
     mp_int_t ms = mp_obj_get_int(ms_in);
     mp_event_handle_nowait();
     uint32_t state = lwpy_irq_off();
-    NVIC_UNPEND(ETHERNET_IRQ);
-    NVIC_ENABLE(ETHERNET_IRQ);
+    core_irq_on(ETHERNET_IRQ);
     lwpy_wait_ms(MAX(ms, 0));
-    NVIC_DISABLE(ETHERNET_IRQ);
+    core_irq_off(ETHERNET_IRQ);
     lwpy_irq_restore(state);
     return mp_const_none;
 }
