@@ -40,6 +40,12 @@ def test_1_mb_each_way_across_2_31():
     _transfer({"total": MB}, {"total": MB}, 2)
 
 
+def test_whole_segments_one_way():
+    """What the kernels of kernel/send_plain.py send."""
+    for chunk in (1460, 2920):
+        _transfer({"total": 90 * 1460, "chunk": chunk}, {"total": 10, "last": True})
+
+
 def test_small_writes():
     _transfer({"total": 20 * KB, "chunk": 37}, {"total": 20 * KB, "chunk": 1})
 
