@@ -39,7 +39,8 @@ modules = used() - before
 def make():
     net = Stack(%s, b"12345678")
     return netif.add(net, driver, "10.0.0.1", "255.255.255.0")
-make()
+made = make()
+made = None
 before = used()
 made = make()
 print("RAM", (modules, used() - before))

@@ -4,4 +4,4 @@ SRC_USERMOD_C += $(USERMOD_DIR)/socket.c $(USER_C_MODULES)/lan9118.c
 CFLAGS_USERMOD += -DPEER_SOCKET -I$(USER_C_MODULES) -I$(LWIP_DIR)/include
 USERMOD_DIR := $(LWPY_GLUE)
 include $(LWPY_GLUE)/micropython.mk
-LDFLAGS_USERMOD += $(LWPY_WRAP)lwpy_wait_ms
+LDFLAGS_USERMOD += $(LWPY_LD)--wrap=lwpy_wait_ms
