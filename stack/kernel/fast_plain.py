@@ -329,7 +329,8 @@ def pbuf_free(p):
                 done(arg)
         rest = p.next
         p.next = None
-        regs, number, _, _, _ = p.home
+        _, number, _, _, pool = p.home
+        regs = pool.regs
         regs[_FREE + regs[_AVAIL]] = number
         regs[_AVAIL] += 1
         count += 1
