@@ -82,7 +82,7 @@ def test_backlog(lab, recorded, start):
         + ["arp.unresolved", "arp.replaced"],
         TCP_BACKLOG=2,
         TCP_SYNACKMAXRTX=1,
-        TCP_RTO_INIT=300,
+        TCP_RTO_INIT=1000,
     )
     ghost = Ether(src="02:00:00:00:00:99", dst=lab.PEER_MAC) / IP(src="10.77.0.99", dst=lab.PEER)
     for port in range(1000, 1005):
