@@ -29,7 +29,7 @@ QEMU = "qemu-system-arm"
 HTTP = 80
 
 _START_S = 10  # until the firmware's first word
-_STOP_S = 3
+_STOP_S = 5
 _PR_SET_PDEATHSIG = 1
 _NOISE = ("QEMU waiting for connection", "module ui-")
 _REMEDIES = (
@@ -235,19 +235,25 @@ class Machine:
         """End the machine. Harmless if it has ended."""
         if self.console is not None:
             self.console.close()
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process is not None:
+            end_process(self.process)
 
     def __exit__(self, kind, error, trace):
         if error is not None and self.process.poll() is not None:
             error.add_note(f"QEMU had ended by itself: {self.messages()}")
         self.stop()
         self._stderr.close()
+
+
+def end_process(process):
+    """End a process, if it has not ended by itself: it is asked first."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def is_elf(path):

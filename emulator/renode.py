@@ -17,7 +17,7 @@ import tempfile
 import time
 
 from .console import Console
-from .qemu import ROOT, EmulatorError, end_with_parent, is_elf
+from .qemu import ROOT, EmulatorError, end_process, end_with_parent, is_elf
 
 BOARD = "STM32F4_RENODE"
 FIRMWARE = pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"), BOARD + ".elf")
@@ -27,7 +27,6 @@ TAP = "tap0"
 HOST = "10.77.0.1/24"  # what the board takes for its gateway
 
 _START_S = 60  # until it has read its platform
-_STOP_S = 5
 
 
 def why_not():
@@ -187,13 +186,7 @@ class Renode:
         if self.console is not None:
             self.console.close()
         if self.process is not None:
-            if self.process.poll() is None:
-                self.process.terminate()
-                try:
-                    self.process.wait(_STOP_S)
-                except subprocess.TimeoutExpired:
-                    self.process.kill()
-                    self.process.wait()
+            end_process(self.process)
             self.process.stdin.close()
         if self._log is not None:
             self._log.close()

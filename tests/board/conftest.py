@@ -15,7 +15,7 @@ from tests.interpreters import device
 from tests.tap import netns
 
 PORT = os.environ.get("LWPY_PORT")
-_LINK_S = 30
+_PULL_S = 10  # the time a hand takes
 
 
 class Board:
@@ -50,7 +50,7 @@ class Board:
         if not os.environ.get("LWPY_ASK"):
             pytest.skip("nobody pulls the cable: with LWPY_ASK=1, and ARGS=-s, you will be asked")
         print(f"\n>>> {'Plug the cable in' if up else 'Pull the cable'}, please.", flush=True)
-        time.sleep(_LINK_S / 3)
+        time.sleep(_PULL_S)
 
 
 class Emulated(Board):

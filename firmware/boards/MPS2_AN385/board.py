@@ -14,12 +14,10 @@ import time
 from hashlib import sha256
 
 import loop
-import micropython
 import mps2
 import uctypes
 
 from hal.lan9118 import LAN9118
-from stack import Stack, netif
 
 NAME = "MPS2-AN385"
 try:
@@ -35,18 +33,15 @@ _NOISE = 0x21FFFFE0  # the last 32 bytes of the PSRAM, which nothing else uses
 idle = loop.idle = mps2.wait
 run, background, stop = loop.run, loop.background, loop.stop
 
-_net = None
-
 
 def net(ip=IP, mask=MASK, gw=GW, config=None):
     """Return the board's stack with its interface up. Made by the first call, which allocates."""
-    global _net
-    if _net is None:
-        micropython.alloc_emergency_exception_buf(256)  # a traceback needs memory
-        made = Stack(config, entropy())
-        netif.set_up(netif.add(made, LAN9118(_ETHERNET), ip, mask, gw))
-        _net = made
-    return _net
+    return loop.net(driver, entropy, ip, mask, gw, config)
+
+
+def driver():
+    """Return the driver of the chip. Allocates."""
+    return LAN9118(_ETHERNET)
 
 
 def entropy():

@@ -14,11 +14,9 @@ from hashlib import sha256
 
 import imx6
 import loop
-import micropython
 import uctypes
 
 from hal.imx_enet import ENET
-from stack import Stack, netif
 
 NAME = "SABRE Lite in QEMU"
 IP = "10.0.2.15"  # what QEMU's user-mode network expects
@@ -33,19 +31,15 @@ _NOISE = 0x00900000  # the OCRAM, which nothing else uses
 idle = loop.idle = imx6.wait
 run, background, stop = loop.run, loop.background, loop.stop
 
-_net = None
-
 
 def net(ip=IP, mask=MASK, gw=GW, config=None):
     """Return the board's stack with its interface up. Made by the first call, which allocates."""
-    global _net
-    if _net is None:
-        micropython.alloc_emergency_exception_buf(256)  # a traceback needs memory
-        made = Stack(config, entropy())
-        driver = ENET(mac(), _ENET, _PHY, pins="RGMII")
-        netif.set_up(netif.add(made, driver, ip, mask, gw))
-        _net = made
-    return _net
+    return loop.net(driver, entropy, ip, mask, gw, config)
+
+
+def driver():
+    """Return the MAC's driver. Allocates."""
+    return ENET(mac(), _ENET, _PHY, pins="RGMII")
 
 
 def mac():

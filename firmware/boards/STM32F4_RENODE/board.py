@@ -9,12 +9,10 @@ It is no board that one can buy: nothing here sets up clocks. See loop.py for th
 """
 
 import loop
-import micropython
 import stm32f4
 import uctypes
 
 from hal.stm32_eth import STM32Eth
-from stack import Stack, netif
 
 NAME = "STM32F4 in Renode"
 IP = "10.77.0.2"
@@ -27,18 +25,10 @@ _RNG = 0x50060800  # CR, SR, DR (RM0090 chapter 24)
 idle = loop.idle = stm32f4.wait
 run, background, stop = loop.run, loop.background, loop.stop
 
-_net = None
-
 
 def net(ip=IP, mask=MASK, gw=GW, config=None, mac=MAC):
     """Return the board's stack with its interface up. Made by the first call, which allocates."""
-    global _net
-    if _net is None:
-        micropython.alloc_emergency_exception_buf(256)  # a traceback needs memory
-        made = Stack(config, entropy())
-        netif.set_up(netif.add(made, STM32Eth(mac), ip, mask, gw))
-        _net = made
-    return _net
+    return loop.net(lambda: STM32Eth(mac), entropy, ip, mask, gw, config)
 
 
 def entropy():

@@ -1,4 +1,5 @@
-"""The loop of a board: polls its stack, asleep meanwhile. A board's board.py says how it sleeps:
+"""A board's stack, made once, and the loop that polls it, asleep meanwhile. board.py says how it
+sleeps:
 
     loop.idle = f       f(ms) sleeps until a frame, a key or scheduled work comes, at most ms
 
@@ -9,6 +10,7 @@ it never leaves the stack halfway through a packet. Nothing here allocates once 
 import micropython
 
 from hal.clock import ticks_ms
+from stack import Stack, netif
 from stack.kernel import ticks_diff
 from stack.mpy import const
 
@@ -16,11 +18,24 @@ from stack.mpy import const
 _SLEEP_EVERY = const(10)
 
 idle = None
+made = None  # the stack, once there is one
 
 _left = 0  # ms until poll() is wanted again
 _failure = None  # what poll() raised, which is a bug
 _polled_at = _slept_at = 0  # in the background
 _in_background = False
+
+
+def net(driver, entropy, ip, mask, gw, config=None):
+    """Return the board's stack with its interface up. The first call makes it, with the seed that
+    entropy() and the driver that driver() returns, and allocates."""
+    global made
+    if made is None:
+        micropython.alloc_emergency_exception_buf(256)  # a traceback needs memory
+        new = Stack(config, entropy())
+        netif.set_up(netif.add(new, driver(), ip, mask, gw))
+        made = new
+    return made
 
 
 def run(net, lock=False):

@@ -14,11 +14,9 @@ from hashlib import sha256
 
 import loop
 import machine
-import micropython
 from loop import background, run, stop  # noqa: F401
 
 from hal.clock import ticks_ms
-from stack import Stack, netif
 from stack.kernel import ticks_diff
 from stack.mpy import const
 
@@ -33,7 +31,6 @@ _FULL = 180_000  # bytes that TCP's code, the default limits' buffers and a web 
 
 _LOOK_EVERY = const(1000)
 
-_net = None
 _looked_at = ticks_ms()
 
 
@@ -58,14 +55,15 @@ def limits(free):
 def net(driver, ip, mask, gw, config=None):
     """Return the board's stack with its interface, driver()'s, up. Made by the first call, which
     allocates. Without `config` the free memory decides."""
-    global _net
-    if _net is None:
-        micropython.alloc_emergency_exception_buf(256)  # a traceback needs memory
+    if loop.made is None:
         gc.collect()
-        made = Stack(config or limits(gc.mem_free()), os.urandom(32))
-        netif.set_up(netif.add(made, driver(), ip, mask, gw))
-        _net = made
-    return _net
+        config = config or limits(gc.mem_free())
+    return loop.net(driver, entropy, ip, mask, gw, config)
+
+
+def entropy():
+    """Return 32 random bytes: the port's generator is the chip's. Allocates."""
+    return os.urandom(32)
 
 
 def station():
@@ -82,9 +80,9 @@ def idle(ms):
         time.sleep_ms(0)
         return
     now = ticks_ms()
-    if _net is not None and ticks_diff(now, _looked_at) >= _LOOK_EVERY:
+    if loop.made is not None and ticks_diff(now, _looked_at) >= _LOOK_EVERY:
         _looked_at = now
-        _net.default_netif.driver.link()
+        loop.made.default_netif.driver.link()
     machine.idle()
 
 

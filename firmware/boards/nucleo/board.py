@@ -1,12 +1,14 @@
-"""The ST NUCLEO-F429ZI: an STM32F429 (Cortex-M4, 256 KB of RAM), its own MAC, and a LAN8742 PHY.
-How it runs: board_common/loop.py. It needs a boot.py: firmware/boards/nucleo/boot.py."""
+"""A Nucleo-144 of ST's with an STM32F4 or F7: its own MAC, and a LAN8742 PHY. The firmware knows
+which of them it is. How it runs: board_common/loop.py. It needs boot.py, which is beside this."""
+
+import sys
 
 import official
 from official import GW, IP, MASK, background, idle, run, stop  # noqa: F401
 
 from hal.stm32_eth import STM32Eth
 
-NAME = "NUCLEO-F429ZI"
+NAME = sys.implementation._machine.split()[0]
 
 
 def net(ip=IP, mask=MASK, gw=GW, config=None):
@@ -16,4 +18,4 @@ def net(ip=IP, mask=MASK, gw=GW, config=None):
 
 def driver():
     """Return the MAC's driver. Allocates."""
-    return STM32Eth(official.station(), "NUCLEO_F429ZI")
+    return STM32Eth(official.station(), NAME.replace("-", "_"))
