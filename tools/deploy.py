@@ -153,8 +153,8 @@ def copy(console, data, force, tell):
     free = int(console.exec("s = os.statvfs('/'); print(s[0] * s[3])"))
     if total > free:
         raise BoardError(
-            f"{total} bytes do not fit into {free} free ones of the file system: freeze lwpy into the "
-            "firmware instead (make firmware), or remove what is not needed."
+            f"{total} bytes do not fit into {free} free ones of the file system: freeze lwpy into "
+            "the firmware instead (make firmware), or remove what is not needed."
         )
     folders = sorted({str(f) for k in changed for f in pathlib.PurePosixPath(k).parents} - {"."})
     console.exec(f"for f in {folders}:\n try: os.mkdir(f)\n except OSError: pass")
