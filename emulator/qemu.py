@@ -25,6 +25,7 @@ from .console import Console, ConsoleError
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"))
 FIRMWARE = BUILD / "firmware.elf"
+BARE = BUILD / "bare.elf"  # MicroPython without lwpy
 QEMU = "qemu-system-arm"
 HTTP = 80
 

@@ -9,7 +9,7 @@ import ast
 import sys
 
 from emulator import Machine
-from emulator.qemu import FIRMWARE
+from emulator.qemu import BARE, FIRMWARE
 from tests.bench.report import table
 
 from . import boards, deploy
@@ -58,7 +58,7 @@ def measure():
     rows = []
     with Machine(FIRMWARE, net="none") as machine:
         found = {"frozen": heap(machine)}
-    with Machine(FIRMWARE.with_name("bare.elf"), net="none") as machine:
+    with Machine(BARE, net="none") as machine:
         machine.console.close()
         deploy.deploy(boards.board(BOARD), {}, machine.console.port, False)
         with deploy.Console(machine.console.port) as machine.console:

@@ -9,12 +9,11 @@ import urllib.request
 import pytest
 
 from emulator import Machine
-from emulator.qemu import FIRMWARE
+from emulator.qemu import BARE, FIRMWARE
 from tools import armv6m, boards, deploy
 
 pytestmark = pytest.mark.emulator
 
-BARE = pathlib.Path(FIRMWARE).with_name("bare.elf")
 BOARD = "MPS2_AN385"
 ALL = boards.names()
 

@@ -1,17 +1,14 @@
 """`mpremote mip install` puts lwpy, or a part of it, onto a board: with mpremote itself."""
 
-import pathlib
 import subprocess
 import sys
 
 import pytest
 
 from emulator import Machine
-from emulator.qemu import FIRMWARE
+from emulator.qemu import BARE
 from tools import boards, mip
 from tools.boards import ROOT
-
-BARE = pathlib.Path(FIRMWARE).with_name("bare.elf")
 
 
 @pytest.mark.parametrize("path", mip.packages())
