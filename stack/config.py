@@ -49,6 +49,15 @@ DNS_CACHE_NAME = 64  # the longest name in it, in bytes on the wire
 DNS_TTL_MAX = 86_400  # seconds that an answer is kept
 DNS_NEGATIVE_TTL_MAX = 900  # and that there is none (RFC 2308)
 
+# SNTP (sntp.py): only of a stack that sntp.start() is called for
+SNTP_SERVERS = 2
+SNTP_START_MAX = (
+    1_000  # the first question comes at a random time until then (RFC 4330 section 10)
+)
+SNTP_TIMEOUT = 3_000  # the wait for an answer; after each that has not come twice as long
+SNTP_INTERVAL = 3_600_000  # between answers
+SNTP_EARLIEST = 9497  # 2026-01-01, in days since 2000: no time before it is believed
+
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
 NUM_TCP_PCB = 8
@@ -198,6 +207,15 @@ _RULES = (
     (
         lambda c: 0 <= c.DNS_TTL_MAX <= 259_200 and 0 <= c.DNS_NEGATIVE_TTL_MAX <= 259_200,
         "DNS_TTL_MAX and DNS_NEGATIVE_TTL_MAX are seconds, at most 259200: three days",
+    ),
+    (lambda c: c.SNTP_SERVERS > 0, "raise SNTP_SERVERS to 1 or more"),
+    (
+        lambda c: c.SNTP_START_MAX > 0 and 1_000 <= c.SNTP_TIMEOUT <= c.SNTP_INTERVAL,
+        "raise SNTP_START_MAX to 1 ms, SNTP_TIMEOUT to 1000 ms or more",
+    ),
+    (
+        lambda c: 15_000 <= c.SNTP_INTERVAL < 1 << 28,
+        "SNTP_INTERVAL must be 15000 ms or more (RFC 4330 section 10) and below 3 days",
     ),
     (lambda c: c.TCP_CHALLENGES_PER_S > 0, "raise TCP_CHALLENGES_PER_S to 1 or more"),
     (

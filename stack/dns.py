@@ -127,6 +127,7 @@ def start(net, servers=()):
     if not hasattr(net, "dns"):
         net.dns = Dns(net)
         net.stats["dns"] = (NAMES, net.dns.count)
+        net.resolve = gethostbyname  # for protocols that do not need names
     if len(servers) > net.cfg.DNS_SERVERS:
         raise ValueError("dns.start: %d servers, raise DNS_SERVERS" % len(servers))
     for i in range(net.cfg.DNS_SERVERS):

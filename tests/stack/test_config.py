@@ -93,6 +93,11 @@ def test_load_contradictions_name_the_remedy():
         ("DNS_CACHE_NAME", {"DNS_CACHE_NAME": 256}),
         ("DNS_TTL_MAX", {"DNS_TTL_MAX": 259_201}),
         ("DNS_NEGATIVE_TTL_MAX", {"DNS_NEGATIVE_TTL_MAX": -1}),
+        ("SNTP_SERVERS", {"SNTP_SERVERS": 0}),
+        ("SNTP_START_MAX", {"SNTP_START_MAX": 0}),
+        ("SNTP_TIMEOUT", {"SNTP_TIMEOUT": 999}),
+        ("SNTP_INTERVAL", {"SNTP_INTERVAL": 14_999}),
+        ("SNTP_INTERVAL", {"SNTP_INTERVAL": 1 << 28}),
         ("TCP_CHALLENGES_PER_S", {"TCP_CHALLENGES_PER_S": 0}),
         ("TCP_UTO_MIN", {"TCP_UTO_MIN": 0}),
         ("TCP_UTO_MIN", {"TCP_UTO_MIN": 2000, "TCP_UTO_MAX": 1999}),
@@ -135,6 +140,10 @@ def test_load_accepts_the_smallest():
             DNS_CACHE_NAME=3,
             DNS_TTL_MAX=0,
             DNS_NEGATIVE_TTL_MAX=0,
+            SNTP_SERVERS=1,
+            SNTP_START_MAX=1,
+            SNTP_TIMEOUT=1000,
+            SNTP_INTERVAL=15_000,
         )
     )
 

@@ -2,9 +2,10 @@
 
 import binascii
 
-from stack import dns
+from stack import dns, sntp
 
 found = []  # [name, what was found, as hexadecimal, or the error]
+times = []  # [days, seconds, ms] of each answer
 
 
 class Search:
@@ -36,4 +37,13 @@ def take(net):
     """Return what has been found since the last call."""
     entries = found[:]
     found.clear()
+    return entries
+
+
+def clock(net, servers):
+    """Ask `servers` for the time, if there are any. Returns what has been told since."""
+    if servers:
+        sntp.start(net, servers, lambda arg, *time: times.append(time))
+    entries = times[:]
+    times.clear()
     return entries

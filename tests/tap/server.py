@@ -114,6 +114,7 @@ COMMANDS = {
     "connect": lambda net, ip, port, n: services.connect(net, netif.addr(ip), port, n),
     "resolve": names.resolve,
     "found": names.take,
+    "clock": names.clock,
     "knock": lambda net, ip, port: services.udp_knock(net, netif.addr(ip), port),
 }
 
