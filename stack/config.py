@@ -51,12 +51,16 @@ DNS_NEGATIVE_TTL_MAX = 900  # and that there is none (RFC 2308)
 
 # SNTP (sntp.py): only of a stack that sntp.start() is called for
 SNTP_SERVERS = 2
-SNTP_START_MAX = (
-    1_000  # the first question comes at a random time until then (RFC 4330 section 10)
-)
+SNTP_START_MAX = 1_000  # the first question waits at random (RFC 4330 section 10)
 SNTP_TIMEOUT = 3_000  # the wait for an answer; after each that has not come twice as long
 SNTP_INTERVAL = 3_600_000  # between answers
 SNTP_EARLIEST = 9497  # 2026-01-01, in days since 2000: no time before it is believed
+
+# DHCP (dhcp.py)
+DHCP_TRIES = 4  # requests in vain before a server is looked for anew
+DHCP_MAX_DNS = 3  # servers that are remembered
+DHCP_MAX_NTP = 2
+DHCP_TEXT = 64  # bytes of a name: of the host, of its domain, of domains to search
 
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
@@ -182,6 +186,11 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (lambda c: c.DHCP_TRIES > 0, "raise DHCP_TRIES to 1 or more"),
+    (
+        lambda c: 0 < c.DHCP_TEXT < 256 and c.DHCP_MAX_DNS > 0 and c.DHCP_MAX_NTP > 0,
+        "DHCP_TEXT is 1 to 255 bytes, DHCP_MAX_DNS and DHCP_MAX_NTP are 1 or more",
+    ),
     (lambda c: c.PMTU_TABLE_SIZE > 0, "raise PMTU_TABLE_SIZE to 1 or more"),
     (lambda c: c.PMTU_MIN >= 128, "raise PMTU_MIN to 128 or more"),
     (lambda c: 0 < c.PMTU_MAX_AGE < 1 << 29, "PMTU_MAX_AGE must be above 0 and below 2**29"),
