@@ -7,8 +7,7 @@ import pytest
 from hal.faults import Faults
 from hal.wire import SENT
 from stack import pbuf, udp
-from stack.kernel import send_plain
-from stack.tcp import api
+from stack.kernel import send_plain, tcp_plain
 
 from .flow import Flow, Server
 from .scenarios import SCENARIOS
@@ -35,14 +34,14 @@ def recorded(w):
 def kinds(monkeypatch):
     """How often frame_check() found what."""
     found = collections.Counter()
-    check = api.frame_check
+    check = tcp_plain.frame_check
 
     def counted(hot, buf, n):
         kind = check(hot, buf, n)
         found[kind] += 1
         return kind
 
-    monkeypatch.setattr(api, "frame_check", counted)
+    monkeypatch.setattr(tcp_plain, "frame_check", counted)
     return found
 
 
