@@ -35,6 +35,9 @@ PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3
 # UDP
 NUM_UDP_PCB = 8  # 0: there is no UDP
 
+# IGMP (igmp.py): only of a stack that igmp.start() is called for
+IGMP_GROUPS = 4  # that are joined, of all netifs together
+
 # DNS (dns.py): only of a stack that dns.start() is called for
 DNS_SERVERS = 3
 DNS_QUERIES = 4  # at a time
@@ -198,6 +201,7 @@ _RULES = (
         lambda c: all(mtu >= c.PMTU_MIN for mtu in c.TCP_BLACKHOLE_MTU),
         "raise TCP_BLACKHOLE_MTU to PMTU_MIN or more",
     ),
+    (lambda c: c.IGMP_GROUPS > 0, "raise IGMP_GROUPS to 1 or more"),
     (lambda c: 1 <= c.DNS_SERVERS <= 8, "DNS_SERVERS must be 1 to 8"),
     (lambda c: c.DNS_QUERIES > 0, "raise DNS_QUERIES to 1 or more"),
     (

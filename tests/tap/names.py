@@ -2,7 +2,7 @@
 
 import binascii
 
-from stack import dns, sntp
+from stack import dns, igmp, netif, sntp
 
 found = []  # [name, what was found, as hexadecimal, or the error]
 times = []  # [days, seconds, ms] of each answer
@@ -47,3 +47,14 @@ def clock(net, servers):
     entries = times[:]
     times.clear()
     return entries
+
+
+def join(net, group):
+    """Join a group. Returns an error."""
+    igmp.start(net)
+    return igmp.joingroup(net.netifs[0], netif.addr(group))
+
+
+def leave(net, group):
+    """Leave a group. Returns an error."""
+    return igmp.leavegroup(net.netifs[0], netif.addr(group))

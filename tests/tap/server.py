@@ -115,6 +115,8 @@ COMMANDS = {
     "resolve": names.resolve,
     "found": names.take,
     "clock": names.clock,
+    "join": names.join,
+    "leave": names.leave,
     "knock": lambda net, ip, port: services.udp_knock(net, netif.addr(ip), port),
 }
 
