@@ -249,7 +249,6 @@ class STM32H7Eth:
                     dev[_N] = k
                     sync(registers)
                 d[0] = at
-                d[1] = 0
                 d[2] = k
                 n -= k
                 if n <= 0:

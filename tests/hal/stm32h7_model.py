@@ -55,6 +55,7 @@ class Chip:
         self.resetting = self.busy = 0
         self.rx_at = self.tx_at = None
         self.rx_waits = self.dead = False
+        self.rx_told = False  # where the tail is
         self.fifo = []
         self.gathered = b""
 
@@ -159,6 +160,7 @@ class Chip:
 
     def _DMACRDTPR(self, value):
         self.regs["DMACRDTPR"] = value
+        self.rx_told = True
         self._deliver()
 
     def _DMACTDTPR(self, value):
@@ -246,7 +248,7 @@ class Chip:
 
     def _deliver(self):
         self.rx_waits = False
-        while self.fifo and not self.dead and self.field("DMACRCR", 0):
+        while self.fifo and not self.dead and self.rx_told and self.field("DMACRCR", 0):
             if self.rx_at == self.regs["DMACRDTPR"] or not self._words(self.rx_at)[3] & OWN:
                 self._suspend()
                 return
