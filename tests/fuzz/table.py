@@ -201,8 +201,8 @@ for _name, _flags, _n, _counter in (
     ("empty fragment", 0x2001, 0, "bad"),
     ("empty last fragment", 0x0001, 0, "bad"),
     ("last fragment", 0x0003, 30, "kept"),
-    ("fragment up to 65,535", 0x1FFE, 3, "kept"),
-    ("fragment past 65,535", 0x1FFE, 4, "bad"),
+    ("fragment up to 65,535", 0x1FFD, 3, "kept"),
+    ("fragment past 65,535", 0x1FFD, 4, "bad"),
     ("fragment far past 65,535", 0x1FFF, 30, "bad"),
     ("fragment that must not be", 0x6001, 24, "kept"),
 ):

@@ -120,7 +120,8 @@ def _judge_ours(raw, packet):
     assert not pad or (len(raw) == _MIN_FRAME and not any(pad)), "padding is not zeros"
     assert ARP in packet or IP in packet, "neither ARP nor IP"
     if IP in packet and (packet[IP].frag or packet[IP].flags.MF):
-        packet[IP].payload = Raw(raw[34:])  # its lengths and checksum are those of the whole
+        whole = packet[IP].len + 14  # and lengths and checksum behind it are those of the whole
+        packet[IP].payload = Raw(raw[34:whole]) / Padding(raw[whole:])
     elif IP in packet:
         assert TCP in packet or UDP in packet or ICMP in packet, "unknown protocol"
         assert packet[IP].ttl == 64
