@@ -419,7 +419,6 @@ def test_fragment_flood_takes_a_share_of_the_pool():
             assert net.pool.avail >= net.pool.size - net.cfg.IP_REASS_PBUFS
         counted = report(net.stats)["reass"]
         assert sum(counted[x] for x in ("kept", "bad", "overlap", "no_pbuf")) == len(frames)
-        assert len(frames) - 6 <= sum(counted[x] for x in counted if x != "kept") + 4
         check.alive(lab)
         check.finish(lab)
 
