@@ -72,6 +72,7 @@ def test_loopback():
         w = World()
         net = w.a
         nif = loop.start(net)
+        ours = (LOCAL, A_IP)
         server, u = udp.new(net), udp.new(net)
         assert udp.bind(server, None, PORT) == udp.bind(u, None, 9) == OK
         udp.recv(server, _echo)
@@ -80,7 +81,7 @@ def test_loopback():
         udp.recv(u, _answer)
 
         def run():
-            for dst in (LOCAL, A_IP):
+            for dst in ours:
                 for n in (0, 10, 1472, 4000):
                     p = pbuf.reference(net.refs, BIG, 0, n)
                     assert udp.sendto(u, p, dst, 0, PORT) == OK
