@@ -16,7 +16,7 @@ ROWS = (
     "kernel hot",
     "pbuf timer",
     "netif",
-    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop",
+    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan",
     "udp raw tcp tcp_tiny",
     "dhcp dns mdns sntp",
     "api",
