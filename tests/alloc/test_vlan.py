@@ -77,7 +77,6 @@ def test_tags_that_lead_nowhere():
             _tagged(good, b"\xe0\x00"),
         ]
         kept = [None] * net.ram.size
-        lost = frames[1]
 
         def run():
             for frame in frames:
@@ -98,7 +97,7 @@ def test_tags_that_lead_nowhere():
             assert nif.driver.tx(p) == OK
             pbuf.free(p)
             nif.up = False
-            s.throw(lost)
+            s.throw(frames[1])
             for _ in range(5):
                 s.step(2_000)
 
