@@ -18,6 +18,8 @@ _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
 _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
+_PACKET_AUXDATA = 8
+_VLAN_VALID = 16
 _BUFFER = 192 << 20  # holds what the longest test records; read only at its end
 _MIN_FRAME = 60
 _COMPUTED = {
@@ -40,6 +42,7 @@ class Capture:
             )
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            self.socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
             self.socket.bind((lab.DEV, _ETH_P_ALL))
 
     def send(self, frame):
@@ -50,14 +53,18 @@ class Capture:
         """Return the frames so far, oldest first, as pairs: the time in seconds, the bytes."""
         while True:
             try:
-                frame, ancillary, _, _ = self.socket.recvmsg(2048, 64)
+                frame, ancillary, _, _ = self.socket.recvmsg(2048, 128)
             except BlockingIOError:
                 return self.frames
             except OSError as e:
                 if e.errno != errno.ENETDOWN:  # reported once after the interface was down
                     raise
                 continue
-            seconds, ns = struct.unpack("qq", ancillary[0][2])
+            notes = {kind: data for _, kind, data in ancillary}
+            status, _, _, _, _, tag, kind = struct.unpack("IIIHHHH", notes[_PACKET_AUXDATA])
+            if status & _VLAN_VALID:  # which the kernel has taken out
+                frame = frame[:12] + struct.pack("!HH", kind, tag) + frame[12:]
+            seconds, ns = struct.unpack("qq", notes[_SO_TIMESTAMPNS])
             self.frames.append((seconds + ns / 1e9, frame))
 
     def segments(self):
