@@ -16,7 +16,7 @@ from array import array
 
 from hal.clock import ticks_ms
 from stack import Stack, config_tiny, netif, route, stats, tcp, vlan
-from tests.tap import services
+from tests.tap import names, services
 from tests.tap.faulty import Faulty
 
 
@@ -121,6 +121,11 @@ COMMANDS = {
     "connect": lambda net, ip, port, n: services.connect(net, netif.addr(ip), port, n),
     "vlan": add_vlan,
     "route": lambda net, dest, mask, gw: route.add(net, dest, mask, gw),
+    "resolve": names.resolve,
+    "found": names.take,
+    "clock": names.clock,
+    "join": names.join,
+    "leave": names.leave,
     "knock": lambda net, ip, port: services.udp_knock(net, netif.addr(ip), port),
 }
 
