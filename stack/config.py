@@ -32,6 +32,18 @@ PMTU_TABLE_SIZE = 4  # destinations whose path MTU is remembered
 PMTU_MIN = 552  # an IPv4 path is never believed to take less
 PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3)
 
+# IPv6 (RFC 8200), of an interface that speaks it (host6.py, slaac.py): others take no memory
+IP6_ADDRS = 4  # our addresses
+IP6_PREFIXES = 4  # of the link
+IP6_ROUTERS = 2  # default routers that are remembered
+IP6_GROUPS = 8  # multicast groups: all nodes', one for each address, and the application's
+IP6_EXTENSIONS = 8  # headers of one packet between IPv6 and what it carries
+IP6_OPTIONS = 16  # options of one extension header, padding included (RFC 8504 section 5.3)
+ND_TABLE_SIZE = 8  # neighbours
+ND_REACHABLE = 30_000  # a confirmed neighbour is not asked this long, on average
+ND_RETRANS = 1_000  # between questions to, or for, one neighbour
+ND_DAD_TRANSMITS = 1  # questions whether somebody has a new address; 0: it is taken as it is
+
 # UDP
 NUM_UDP_PCB = 8  # 0: there is no UDP
 
@@ -159,6 +171,12 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (
+        lambda c: min(c.IP6_ADDRS, c.IP6_PREFIXES, c.IP6_ROUTERS, c.ND_TABLE_SIZE) > 0,
+        "raise IP6_ADDRS, IP6_PREFIXES, IP6_ROUTERS and ND_TABLE_SIZE to 1 or more",
+    ),
+    (lambda c: c.IP6_GROUPS > c.IP6_ADDRS, "raise IP6_GROUPS above IP6_ADDRS"),
+    (lambda c: c.IP6_EXTENSIONS >= 1, "raise IP6_EXTENSIONS to 1 or more"),
     (lambda c: c.PMTU_TABLE_SIZE > 0, "raise PMTU_TABLE_SIZE to 1 or more"),
     (lambda c: c.PMTU_MIN >= 128, "raise PMTU_MIN to 128 or more"),
     (lambda c: 0 < c.PMTU_MAX_AGE < 1 << 29, "PMTU_MAX_AGE must be above 0 and below 2**29"),

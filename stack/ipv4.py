@@ -47,6 +47,7 @@ _DOWN = const(15)
 _SRC = const(12)
 _DST = const(16)
 _LOOPBACK = const(127)
+_PORT_UNREACHABLE = const(3)
 
 ALEN = 4  # bytes of an address
 HLEN = 20  # of the headers that output() writes
@@ -110,6 +111,13 @@ def receive(p, netif):
     reg_add(count, _RX, 1)
     header(p, -_HLEN)
     fn(p, netif, off + _SRC, ALEN)
+
+
+def refuse(p, netif, addrs):
+    """Answer the datagram in `p`, whose addresses are at p.buf[addrs]: nobody is at its port. The
+    caller keeps its ownership of `p`."""
+    header(p, _HLEN)
+    netif.net.ip4_unreachable(p, netif, _PORT_UNREACHABLE)
 
 
 def _drop(p, count, why):

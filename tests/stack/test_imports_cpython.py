@@ -16,7 +16,7 @@ ROWS = (
     "kernel hot",
     "pbuf timer",
     "netif",
-    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp",
+    "eth arp pmtu ipv4 icmp igmp addr6 ipv6 icmp6 mld nd host6 slaac",
     "udp raw tcp tcp_tiny",
     "dhcp dns mdns sntp",
     "api",

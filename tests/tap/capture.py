@@ -10,6 +10,7 @@ import struct
 
 from scapy.config import conf
 from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Padding, Raw
 
@@ -21,6 +22,7 @@ _PACKET_STATISTICS = 6
 _BUFFER = 192 << 20  # holds what the longest test records; read only at its end
 _MIN_FRAME = 60
 _COMPUTED = {
+    IPv6: ("plen",),
     IP: ("ihl", "len", "chksum"),
     TCP: ("dataofs", "chksum"),
     UDP: ("len", "chksum"),
@@ -118,7 +120,7 @@ def _judge_ours(raw, packet):
     assert _MIN_FRAME <= len(raw) <= 1514, "length %d" % len(raw)
     pad = packet[Padding].load if Padding in packet else b""
     assert not pad or (len(raw) == _MIN_FRAME and not any(pad)), "padding is not zeros"
-    assert ARP in packet or IP in packet, "neither ARP nor IP"
+    assert ARP in packet or IP in packet or IPv6 in packet, "neither ARP nor IP"
     if IP in packet:
         assert TCP in packet or UDP in packet or ICMP in packet, "unknown protocol"
         assert packet[IP].frag == 0 and packet[IP].ttl == 64
@@ -126,7 +128,8 @@ def _judge_ours(raw, packet):
         assert packet[TCP].reserved == 0
     layer = packet
     while layer:
-        for field in _COMPUTED.get(type(layer), ()):
+        icmp6 = ("cksum",) if "cksum" in layer.fields else ()
+        for field in _COMPUTED.get(type(layer), icmp6):
             layer.delfieldval(field)
         layer.explicit = 1  # as it is, not a template of many: spares scapy a copy
         layer = layer.payload
@@ -146,7 +149,7 @@ class _Flow:
 def _judge_flow(packet, ours, flows):
     """The window that lwpy has offered is never taken back, and it never sends beyond the one that
     it was offered, but for a probe of one byte, nor segments longer than Linux wants."""
-    ip, tcp = packet[IP], packet[TCP]
+    ip, tcp = packet[IP if IP in packet else IPv6], packet[TCP]
     ends = ((ip.dst, tcp.dport), tcp.sport) if ours else ((ip.src, tcp.sport), tcp.dport)
     if ends not in flows or (tcp.flags.S and not tcp.flags.A):
         flows[ends] = _Flow()

@@ -15,7 +15,7 @@ import sys
 from array import array
 
 from hal.clock import ticks_ms
-from stack import Stack, config_tiny, netif, stats, tcp
+from stack import Stack, addr6, config_tiny, host6, netif, stats, tcp
 from tests.tap import services
 from tests.tap.faulty import Faulty
 
@@ -96,6 +96,18 @@ def info(net):
     return dict(zip(tcp.INFO, numbers))
 
 
+def addresses(net):
+    """Return the IPv6 addresses, as text, and their states."""
+    ip6 = net.netifs[0].ip6
+    ours = [i for i in range(ip6.n) if ip6.state[i]]
+    return {addr6.text(ip6.addrs, 16 * i): ip6.state[i] for i in ours}
+
+
+def address(text):
+    """Return the bytes of an address of either kind."""
+    return addr6.addr(text) if ":" in text else netif.addr(text)
+
+
 def each(fn):
     """Return a command that calls fn(pcb, ...) for all connections."""
     return lambda net, *args: [fn(pcb, *args) for pcb in tcp.pcbs(net)]
@@ -111,8 +123,9 @@ COMMANDS = {
     "log": take_log,
     "urgent": lambda net: services.urgent,
     "hold": hold,
-    "connect": lambda net, ip, port, n: services.connect(net, netif.addr(ip), port, n),
-    "knock": lambda net, ip, port: services.udp_knock(net, netif.addr(ip), port),
+    "connect": lambda net, ip, port, n: services.connect(net, address(ip), port, n),
+    "knock": lambda net, ip, port: services.udp_knock(net, address(ip), port),
+    "addresses": addresses,
 }
 
 
@@ -129,6 +142,10 @@ def main(options):
     if options["faults"]:
         driver = Faulty(driver, **options["faults"])
     en0 = netif.add(net, driver, options["ip"], "255.255.255.0", options["gw"])
+    if options["ip6"] is not None:
+        host6.start(en0)
+        for ip in options["ip6"]:
+            host6.add(en0, ip)
     services.start(net)
     netif.set_up(en0)
     poller = select.poll()
