@@ -81,6 +81,7 @@ class Interface:
               (of duplicate address detection), `dad`: how many candidates of it were duplicates
     prefixes  those of the link, with plens (0: none) and p_valid, seconds left
     routers   default routers, 16 bytes each, with r_left, seconds left (0: none)
+    redirects destinations, and the neighbours that lead to them, 16 bytes each
     """
 
     def __init__(self, netif, every_second):
@@ -92,6 +93,7 @@ class Interface:
         self.tries = bytearray(n)
         self.dad = bytearray(n)
         self.temporary = bytearray(n)
+        self.auto = bytearray(n)  # was it made of a prefix that a router advertises (slaac.py)?
         self.valid = [0] * n
         self.preferred = [0] * n
         self.usable = 0  # how many of them are not tentative
@@ -105,7 +107,9 @@ class Interface:
         self.mtu = netif.mtu
         self.timer = Timer(every_second, self)
         self.each_second = []  # fn(netif): what else is to be done then
-        self.neighbours = self.groups = self.secret = self.then_up = None
+        self.redirects = bytearray(2 * _LEN * cfg.IP6_REDIRECTS)
+        self.next_redirect = 0
+        self.neighbours = self.groups = self.secret = self.then_up = self.slaac = None
 
 
 def lifetime(buf, off):
@@ -189,6 +193,20 @@ def add_prefix(ip6, buf, off, plen, valid):
     ip6.p_valid[free] = valid
     copy(ip6.prefixes, _LEN * free, buf, off, _LEN)
     return True
+
+
+def redirected(ip6, buf, off):
+    """Return which redirect there is for the destination at buf[off], or -1."""
+    return find(ip6.redirects, 2 * _LEN, len(ip6.redirects) // (2 * _LEN), buf, off, _LEN)
+
+
+def forget(ip6, buf, off):
+    """The neighbour at buf[off] is gone: what was redirected to it is not any more."""
+    table = ip6.redirects
+    for at in range(0, len(table), 2 * _LEN):
+        if same(table, at + _LEN, buf, off, _LEN):
+            copy(table, at, ANY, 0, _LEN)
+            copy(table, at + _LEN, ANY, 0, _LEN)
 
 
 def source(ip6, addrs, off):

@@ -72,6 +72,7 @@ def _start_stack(net):
     ipv6.init(net)
     icmp6.init(net)
     nd.init(net)
+    mld.init(net)
     net.families = dict(net.families)
     net.families[ipv6.ALEN] = ipv6
     eth.register(net, _ETHERTYPE, ipv6.receive)
@@ -92,7 +93,7 @@ def _key(secret):
 def add(netif, ip, plen=64):
     """Give `netif` the address `ip`, on a link whose addresses have the same first `plen` bits.
     It is used as soon as nobody else has it. Returns OK, ERR_ARG if it is there already, ERR_MEM
-    without room (IP6_ADDRS, IP6_PREFIXES). Allocates if `ip` is text."""
+    without room (IP6_ADDRS, IP6_PREFIXES). Allocates; for set-up."""
     ip = addr6.addr(ip)
     if not addr6.add_prefix(netif.ip6, ip, 0, plen, addr6.FOREVER):
         return ERR_MEM
@@ -108,7 +109,7 @@ def assign(netif, ip, off, valid, preferred):
         i = ERR_MEM
     if i >= 0:
         ip6.state[i] = addr6.TENTATIVE
-        ip6.tries[i] = ip6.dad[i] = ip6.temporary[i] = 0
+        ip6.tries[i] = ip6.dad[i] = ip6.temporary[i] = ip6.auto[i] = 0
         ip6.valid[i] = valid
         ip6.preferred[i] = preferred
     elif i == ERR_MEM:
@@ -171,6 +172,7 @@ def _tick(ip6):
     if not netif.up:
         return
     netif.net.timers.start(ip6.timer, _SECOND)
+    mld.second(netif)
     for i in range(ip6.n):
         state = ip6.state[i]
         if state == addr6.TENTATIVE:
@@ -230,6 +232,8 @@ def _duplicate(netif, i):
     remove(netif, i)
     if ip6.secret is not None and times <= _IDGEN_RETRIES:
         identify(ip6, _new, 0, times)
+        auto = ip6.auto[i]
         k = assign(netif, _new, 0, ip6.valid[i], ip6.preferred[i])
         if k >= 0:
             ip6.dad[k] = times
+            ip6.auto[k] = auto

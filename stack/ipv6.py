@@ -59,6 +59,7 @@ _ROUTING_HEADER = const(43)
 _FRAGMENT_HEADER = const(44)
 _NOTHING = const(59)
 _DEST_OPTIONS = const(60)
+_ROUTER_ALERT = const(5)  # RFC 2711
 _WALKED = (_HOP_BY_HOP, _ROUTING_HEADER, _FRAGMENT_HEADER, _DEST_OPTIONS)
 
 _UNREACHABLE = const(1)  # ICMPv6: types, and their codes
@@ -81,7 +82,8 @@ def init(net):
     net.ip6_errors = {}
     net.ip6_error = None
     net.ip6_count = counters(net, "ip6", NAMES)
-    net.ip6_fragment = 0  # has the packet being received a fragment header?
+    net.ip6_fragment = 0  # has the packet being received a fragment header,
+    net.ip6_alert = 0  # and a Router Alert?
 
 
 def counters(net, name, names):
@@ -111,7 +113,7 @@ def receive(p, netif):
         free(p)
         return
     end = off + p.len
-    net.ip6_fragment = 0
+    net.ip6_fragment = net.ip6_alert = 0
     says = off + _NEXT  # where is said what comes next
     at = off + _HLEN
     left = net.cfg.IP6_EXTENSIONS
@@ -158,7 +160,8 @@ def _check(p, netif):
     dst = off + _DST
     if buf[dst] == 0xFF:
         groups = ip6.groups
-        if find(groups.addrs, _ALEN, groups.n, buf, dst, _ALEN) < 0:
+        i = find(groups.addrs, _ALEN, groups.n, buf, dst, _ALEN)
+        if i < 0 or not groups.joined[i]:
             return _NOT_MINE
         net.rx_group = 1
     else:
@@ -207,8 +210,8 @@ def _bad(net, why):
 
 
 def _options(p, netif, at, end):
-    """Look at the options from p.buf[at] to `end`: none is known but padding (RFC 8200 section
-    4.2). Returns whether the packet may go on."""
+    """Look at the options from p.buf[at] to `end` (RFC 8200 section 4.2). Returns whether the
+    packet may go on."""
     net = netif.net
     buf = p.buf
     left = net.cfg.IP6_OPTIONS
@@ -218,6 +221,8 @@ def _options(p, netif, at, end):
         if at + size > end:
             return _bad(net, _BAD_EXTENSION)
         left -= 1
+        if kind == _ROUTER_ALERT:
+            net.ip6_alert = 1
         if kind >> 6 or left < 0:
             if kind >> 7 and (kind >> 6 == 2 or buf[p.off + _DST] != 0xFF):
                 net.ip6_error(p, netif, _PARAMETER, _UNKNOWN_OPTION, at - p.off)
@@ -329,7 +334,11 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     if buf[at] != 0xFF:
         if addr6.own(ip6, buf, at) >= 0:
             return _fail(net, _NO_ROUTE, ERR_RTE)
-        if not addr6.on_link(ip6, buf, at):
+        i = addr6.redirected(ip6, buf, at)
+        if i >= 0:
+            hop = ip6.redirects
+            at = 2 * _ALEN * i + _ALEN
+        elif not addr6.on_link(ip6, buf, at):
             i = router(ip6)
             if i < 0:
                 return _fail(net, _NO_ROUTE, ERR_RTE)

@@ -129,6 +129,7 @@ class Table:
             self.ask(i)
         else:
             reg_add(count, _UNRESOLVED if state == INCOMPLETE else _UNREACHABLE, 1)
+            addr6.forget(self.netif.ip6, self.records, i * _RECORD)
             self.release(i)
 
     def probe(self, i, state):
@@ -253,17 +254,18 @@ def _run(table):
         table.netif.net.timers.start(table.timer, max(soonest, 1))
 
 
-def learn(netif, ip, off, mac, moff):
+def learn(netif, ip, off, mac, moff, router=False):
     """The sender at ip[off] has told its MAC address in a solicitation or the like, which does not
-    show that it hears us (RFC 4861 section 7.2.3). Returns its index in the table."""
+    show that it hears us (RFC 4861 section 7.2.3); it is one of a `router`, if that is known."""
     table = netif.ip6.neighbours
     i = table.find(ip, off)
     if i < 0:
         i = table.claim(ip, off)
-    elif table.state[i] > INCOMPLETE and same(table.records, i * _RECORD + _MAC, mac, moff, 6):
-        return i
-    table.confirm(i, mac, moff, STALE)
-    return i
+    records = table.records
+    if router:
+        records[i * _RECORD + _ROUTER] = 1
+    if table.state[i] <= INCOMPLETE or not same(records, i * _RECORD + _MAC, mac, moff, 6):
+        table.confirm(i, mac, moff, STALE)
 
 
 def acceptable(p, netif, addrs, size):

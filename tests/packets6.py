@@ -118,3 +118,33 @@ def is_ip6(proto, kind=None):
         return found and (kind is None or frame.body[40] == kind)
 
     return test
+
+
+def ra(lifetime=1800, opts=b"", flags=0, hop=64, times=bytes(8), src=ROUTER6, dst=NODES, hops=255):
+    """Return a Router Advertisement; `times`: reachable time and retransmission timer."""
+    rest = bytes((hop, flags)) + b16(lifetime)
+    return icmp6(134, 0, rest, times + opts, src, dst, hops)
+
+
+def prefix(text, valid=1000, preferred=500, flags=0xC0, plen=64):
+    """Return a prefix option (RFC 4861 section 4.6.2)."""
+    return bytes((3, 4, plen, flags)) + b32(valid) + b32(preferred) + bytes(4) + ip(text)
+
+
+def rdnss(seconds, *servers):
+    """Return an option of name servers (RFC 8106 section 5.1)."""
+    return bytes((25, 1 + 2 * len(servers), 0, 0)) + b32(seconds) + b"".join(servers)
+
+
+def redirect(target, dst, src=ROUTER6, to=US6, opts=b""):
+    """Return a Redirect."""
+    return icmp6(137, 0, bytes(4), target + dst + opts, src, to, 255)
+
+
+def query(group=ANY6, delay=1000, src=ROUTER6, dst=NODES, v1=False, hops=1, alert=True):
+    """Return an MLD query (RFC 3810 section 5.1)."""
+    data = group + (b"" if v1 else b"\x02\x7d\0\0")
+    body = icmp6(130, 0, b16(delay) + bytes(2), data, src, dst)[40:]
+    if not alert:
+        return ip6(ICMP6, body, src, dst, hops)
+    return ip6(0, b"\x3a\0\x05\x02\0\0\x01\0" + body, src, dst, hops)

@@ -23,7 +23,10 @@ NEIGHBOURS6 = {
 
 class Lab6(Lab):
     """A Lab that has link-local address US6, and GLOBAL if `more`. Neighbours answer solicitations
-    by themselves while `arp` is set; those exchanges are not in `frames`."""
+    by themselves while `arp` is set; those exchanges are not in `frames`, nor are reports of MLD,
+    unless `reports` is set."""
+
+    reports = False
 
     def __init__(self, more=False, secret=None, wait=True, **limits):
         super().__init__(**limits)
@@ -49,10 +52,14 @@ class Lab6(Lab):
         body = frame.body
         if self.arp and frame.type == IP6 and body[6] == ICMP6 and body[40] == 135:
             mac = NEIGHBOURS6.get(body[48:64])
+            flags = 0xE0 if mac == ROUTER_MAC else 0x60
             if mac is not None and any(body[8:24]):
-                driver.inbox.append(ether6(advert(body[48:64], dst=body[8:24], mac=mac), mac))
+                driver.inbox.append(
+                    ether6(advert(body[48:64], flags, dst=body[8:24], mac=mac), mac)
+                )
                 return
-        super().sent(driver, frame)
+        if frame.type != IP6 or body[6] or self.reports:
+            super().sent(driver, frame)
 
     def take6(self, proto=ICMP6, kind=None):
         """Return the first such IPv6 packet that was sent, read and checked; or None."""

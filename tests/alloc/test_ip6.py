@@ -1,7 +1,7 @@
 """IPv6 allocates nothing: addresses that come and go, neighbours, echoes, connections, and what is
 dropped."""
 
-from stack import addr6, host6, mld, netif, pbuf, udp
+from stack import addr6, host6, mld, netif, pbuf, slaac, udp
 from stack.err import ERR_BUF, ERR_IF, ERR_RTE, ERR_VAL, OK
 from stack.ipv6 import output
 from stack.kernel import cksum, copy
@@ -17,11 +17,17 @@ from ..packets6 import (
     PEER6,
     US6,
     ether6,
+    group_of,
     icmp6,
     ip,
     ip6,
     na,
     ns,
+    prefix,
+    query,
+    ra,
+    rdnss,
+    redirect,
     sealed,
     udp6,
 )
@@ -141,9 +147,11 @@ def test_addresses():
         w.na.mac = MAC
         host6.start(w.na, b"a secret")
         twin = s.frame(ether6(ns(US6, src=ANY6)))
+        early = s.frame(ether6(icmp6(128, 0, b"abcd", dst=NODES)))
 
         def run():
             s.step(1000)
+            s.throw(early)
             for _ in range(5):
                 i = _first(w.na.ip6)
                 if i >= 0:
@@ -182,10 +190,10 @@ def _throw_twin(s, frame, addrs, off):
     s.send(p)
 
 
-def _seal(buf):
+def _seal(buf, n=24):
     """Make the checksum of the solicitation right."""
     buf[58] = buf[59] = 0
-    c = cksum(buf, 56, 24, cksum(buf, 24, 32, 24 + 58)) ^ 0xFFFF
+    c = cksum(buf, 56, n, cksum(buf, 24, 32, n + 58)) ^ 0xFFFF
     buf[58] = c >> 8
     buf[59] = c & 0xFF
 
@@ -250,11 +258,11 @@ def _frames():
     packets.append(ip6(60, _options(ICMP6, b"\xc1\x04data") + icmp6(1, 0, bytes(4))[40:]))
     packets += [ns(US6), ns(US6, src=ANY6), ns(US6, hops=1), ns(NODES, dst=NODES), ns(FAR6)]
     packets += [ns(US6, opts=b"\x01\0"), ns(US6, mac=OTHER_MAC), ns(US6)]
-    packets += [ip6(44, b"\x3a\0\0\0iden" + ns(US6)[40:], PEER6, NODES, 255)]
+    packets += [ip6(44, b"\x3a\0\0\0iden" + ns(US6)[40:], PEER6, group_of(US6), 255)]
     packets += [na(PEER6), na(PEER6, 0, mac=OTHER_MAC), na(PEER6, 0x20, mac=OTHER_MAC)]
     packets += [na(PEER6, 0x60), na(PEER6, 0xE0), na(PEER6, 0x60), na(PEER6, 0, mac=OTHER_MAC)]
     packets += [na(NODES, src=PEER6), na(US6, src=PEER6), na(NEAR), na(PEER6, hops=9)]
-    packets += [ip6(ICMP6, _ECHO)[:30]]
+    packets += [ip6(ICMP6, _ECHO)[:30], ns(US6)]
     return [ether6(packet) for packet in packets]
 
 
@@ -273,12 +281,25 @@ def test_whatever_comes():
                 for f in frames:
                     s.throw(f)
                 s.step(1000)
+            for _ in range(15):  # more than ICMP_ERRORS_PER_S
+                s.throw(frames[8])
+            for i in range(10):  # more than ND_TABLE_SIZE
+                _from(s, frames[-1], i)
             _run_dry(s, frames)
             udp.remove(u)
 
         return run, s.world.check_pools
 
     nothing(setup)
+
+
+def _from(s, frame, i):
+    """Throw a solicitation as if another neighbour had sent it."""
+    p = pbuf.alloc(s.pool, 2, len(frame))
+    copy(p.buf, 2, frame, 0, len(frame))
+    p.buf[39] = i
+    _seal(p.buf, 32)
+    s.send(p)
 
 
 def _run_dry(s, frames):
@@ -293,6 +314,8 @@ def _run_dry(s, frames):
     assert s.net.families[16].route(net, FAR6, 0) is n
     u = net.udp_pcbs[0]
     _send(u, FAR6, 4, 9)
+    for _ in range(9):
+        s.step(1000)
     kept = ram.avail
     ram.avail = 0
     for f in frames:
@@ -318,4 +341,72 @@ def _run_dry(s, frames):
         s.step(1000)
 
 
-assert PEER_MAC
+def test_autoconfiguration():
+    """Routers come, tell of all there is, redirect, and go; groups are asked for."""
+
+    def setup():
+        s = Script()
+        w = s.world
+        slaac.start(w.na, None, True)
+        slaac.on_change(w.na, _changed)
+        frames = [s.frame(ether6(packet, PEER_MAC)) for packet in _told()]
+
+        def run():
+            for _ in range(15):
+                s.step(1000)
+            for f in frames:
+                s.throw(f)
+                s.step(1000)
+            _temporary(s, frames)
+
+        return run, w.check_pools
+
+    nothing(setup)
+
+
+def _changed(netif):
+    pass
+
+
+def _told():
+    mac = b"\x01\x01" + PEER_MAC
+    here = prefix("2001:db8::", 9000, 400)
+    packets = [ra(opts=here + mac), ra(opts=prefix("2001:db9::", 5, 3), src=PEER6)]
+    packets += [ra(opts=prefix("2001:db8::", n, 300) + mac) for n in (10, 0, 8000, 0xFFFFFFFF)]
+    packets += [ra(opts=prefix("2001:db8::", 9000, 0)), ra(opts=here)]
+    packets += [ra(opts=prefix("2001:db8::", 5, 9)), ra(opts=prefix("fe80::"))]
+    packets += [ra(opts=prefix("2001:dba::", flags=0x80)), ra(opts=b"\x05\x01\0\0" + b32(1400))]
+    packets += [ra(opts=rdnss(2, NEAR, FAR6, US6, B6)), ra(opts=rdnss(0, NEAR)), ra(flags=0xC0)]
+    packets += [ra(opts=b"\x1f\x02\0\0" + b32(2) + b"\x03lan\0\0\0\0")]
+    packets += [ra(opts=b"\x1f\x20\0\0" + b32(2) + bytes(248))]
+    packets += [ra(times=b32(20_000) + b32(900)), ra(src=GLOBAL_PEER), ra(hops=1)]
+    packets += [ra(src=ip("fe80::%d" % i)) for i in range(10, 13)]
+    packets += [redirect(B6, FAR6), redirect(NEAR, FAR6, src=B6), redirect(GLOBAL, FAR6)]
+    packets += [redirect(B6, FAR6, src=ip("fe80::12"), opts=b"\x02\x01" + OTHER_MAC)]
+    packets += [redirect(B6, FAR6, src=ip("fe80::11"), opts=b"\x02\x01" + OTHER_MAC)]
+    packets += [query(), query(delay=0xFFFF), query(v1=True), query(hops=9)]
+    packets += [icmp6(131, 0, bytes(4), GROUP, dst=NODES), ra(0), ra(0, src=ip("fe80::77"))]
+    return packets
+
+
+def _temporary(s, frames):
+    """A temporary address grows old; a group is left where MLDv1 is spoken; pbufs are missing."""
+    n = s.world.na
+    ip6 = n.ip6
+    s.throw(frames[0])
+    for i in range(ip6.n):
+        if ip6.state[i] and ip6.temporary[i]:
+            ip6.preferred[i] = 6
+    mld.join(n, GROUP, 0)
+    for _ in range(5):
+        s.step(1000)
+    mld.leave(n, GROUP, 0)
+    s.step(1000)
+    kept = s.net.ram.avail
+    s.net.ram.avail = 0
+    ip6.slaac.rs_left = 1
+    s.step(1000)
+    s.step(1000)
+    s.net.ram.avail = kept
+    for _ in range(12):
+        s.step(1000)

@@ -13,6 +13,7 @@ class Config:
     IP6_ADDRS = 4
     IP6_PREFIXES = 2
     IP6_ROUTERS = 1
+    IP6_REDIRECTS = 1
 
 
 class Netif:

@@ -15,7 +15,7 @@ import sys
 from array import array
 
 from hal.clock import ticks_ms
-from stack import Stack, addr6, config_tiny, host6, netif, stats, tcp
+from stack import Stack, addr6, config_tiny, host6, netif, slaac, stats, tcp
 from tests.tap import services
 from tests.tap.faulty import Faulty
 
@@ -103,6 +103,13 @@ def addresses(net):
     return {addr6.text(ip6.addrs, 16 * i): ip6.state[i] for i in ours}
 
 
+def dns(net):
+    """Return the name servers that routers have told of, and the search list."""
+    s = net.netifs[0].ip6.slaac
+    ours = [i for i in range(len(s.d_left)) if s.d_left[i]]
+    return [addr6.text(s.dns, 16 * i) for i in ours], bytes(s.search).rstrip(b"\0").decode()
+
+
 def address(text):
     """Return the bytes of an address of either kind."""
     return addr6.addr(text) if ":" in text else netif.addr(text)
@@ -126,6 +133,7 @@ COMMANDS = {
     "connect": lambda net, ip, port, n: services.connect(net, address(ip), port, n),
     "knock": lambda net, ip, port: services.udp_knock(net, address(ip), port),
     "addresses": addresses,
+    "dns": dns,
 }
 
 
@@ -143,7 +151,7 @@ def main(options):
         driver = Faulty(driver, **options["faults"])
     en0 = netif.add(net, driver, options["ip"], "255.255.255.0", options["gw"])
     if options["ip6"] is not None:
-        host6.start(en0)
+        slaac.start(en0)
         for ip in options["ip6"]:
             host6.add(en0, ip)
     services.start(net)

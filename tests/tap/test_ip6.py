@@ -1,6 +1,7 @@
 """IPv6 against Linux: its ping, neighbour discovery, sockets, curl."""
 
 import hashlib
+import shutil
 import socket
 import subprocess
 
@@ -176,3 +177,50 @@ def test_nc(lab, six):
             check=True,
         )
     assert done.stdout == b"hello\n"
+
+
+@pytest.fixture
+def router(lab):
+    """A function that lets Linux be a router: dnsmasq advertises a prefix, itself and names."""
+    running = []
+
+    def begin(*more):
+        lab.sysctl("net.ipv6.conf.%s.disable_ipv6" % lab.DEV, 0)
+        lab.sysctl("net.ipv6.conf.all.forwarding", 1)
+        lab.run("ip", "addr", "add", LINUX + "/64", "dev", lab.DEV, "nodad")
+        wait_for(lambda: "tentative" not in lab.run("ip", "-6", "addr", "show", "dev", lab.DEV))
+        running.append(
+            lab.popen(
+                ["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--enable-ra"]
+                + ["--interface=" + lab.DEV, "--domain=lan.test", "--leasefile-ro", *more],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+
+    if shutil.which("dnsmasq") is None:
+        pytest.skip("needs dnsmasq")
+    yield begin
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+@interpreters
+def test_configures_itself(lab, start, router, interpreter):
+    """Prefix, default router, name server and search list are Linux's; a host beyond Linux is
+    reached by way of it, and TCP works with the address that was made."""
+    router(
+        "--dhcp-range=::,constructor:tap0,ra-stateless,64,3600",
+        "--dhcp-option=option6:dns-server,[%s]" % LINUX,
+        "--dhcp-option=option6:domain-search,lan.test",
+    )
+    lab.sysctl("net.ipv6.conf.lo.disable_ipv6", 0)
+    lab.run("ip", "addr", "add", "2001:db8:99::9/128", "dev", "lo")
+    lwpy = start(interpreter, ip6=[])
+    own = "2001:db8:77::aff:fe4d:2"
+    wait_for(lambda: lwpy.call("addresses") == {LOCAL: PREFERRED, own: PREFERRED}, 20)
+    assert received(ping(lab, "-c", "3", "-I", "2001:db8:99::9", own)) == (3, 3)
+    assert lab.run("curl", "-sS", "-g", "http://[%s]/" % own).startswith("line 0")
+    servers, search = lwpy.call("dns")
+    assert servers == [LINUX] and search == "\x03lan\x04test"
