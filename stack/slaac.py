@@ -22,7 +22,7 @@ from .kernel import copy, find, reg_add, same
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, free
 
-NAMES = tuple("ra rs_tx redirect bad bad_prefix no_router no_dns no_pbuf".split())
+NAMES = tuple("ra rs_tx redirected bad bad_prefix no_router no_dns no_pbuf".split())
 _RA = const(0)
 _RS_TX = const(1)
 _REDIRECTED = const(2)

@@ -335,7 +335,7 @@ def test_redirected():
     lab.wait(3000)
     assert lab.sends_to(FAR6).mac == ROUTER_MAC
     lab.put6(redirect(OTHER6, FAR6, to=AUTO, opts=b"\x02\x01" + OTHER_MAC))
-    assert lab.count("slaac", "redirect") == 1
+    assert lab.count("slaac", "redirected") == 1
     assert lab.sends_to(FAR6).mac == OTHER_MAC
     assert lab.sends_to(ip("2001:db8:ff::8")).mac == ROUTER_MAC
     near = ip("2001:db8:fe::1")
