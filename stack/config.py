@@ -50,6 +50,12 @@ ND_DAD_TRANSMITS = 1  # questions whether somebody has a new address; 0: it is t
 # UDP
 NUM_UDP_PCB = 8  # 0: there is no UDP
 
+# DHCP (dhcp.py)
+DHCP_TRIES = 4  # requests in vain before a server is looked for anew
+DHCP_MAX_DNS = 3  # servers that are remembered
+DHCP_MAX_NTP = 2
+DHCP_TEXT = 64  # bytes of a name: of the host, of its domain, of domains to search
+
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
 NUM_TCP_PCB = 8
@@ -141,6 +147,12 @@ _RULES = (
     ),
     (lambda c: c.PBUF_POOL_SIZE >= 2, "raise PBUF_POOL_SIZE to 2 or more"),
     (
+        lambda c: min(c.IP6_ADDRS, c.IP6_PREFIXES, c.IP6_ROUTERS, c.ND_TABLE_SIZE) > 0,
+        "raise IP6_ADDRS, IP6_PREFIXES, IP6_ROUTERS and ND_TABLE_SIZE to 1 or more",
+    ),
+    (lambda c: c.IP6_GROUPS > c.IP6_ADDRS, "raise IP6_GROUPS above IP6_ADDRS"),
+    (lambda c: c.IP6_EXTENSIONS >= 1, "raise IP6_EXTENSIONS to 1 or more"),
+    (
         lambda c: c.TCP_WND <= (c.PBUF_POOL_SIZE - 1) * c.TCP_MSS,
         "TCP_WND is more than the receive pool holds: lower it, or raise PBUF_POOL_SIZE",
     ),
@@ -174,12 +186,11 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (lambda c: c.DHCP_TRIES > 0, "raise DHCP_TRIES to 1 or more"),
     (
-        lambda c: min(c.IP6_ADDRS, c.IP6_PREFIXES, c.IP6_ROUTERS, c.ND_TABLE_SIZE) > 0,
-        "raise IP6_ADDRS, IP6_PREFIXES, IP6_ROUTERS and ND_TABLE_SIZE to 1 or more",
+        lambda c: 0 < c.DHCP_TEXT < 256 and c.DHCP_MAX_DNS > 0 and c.DHCP_MAX_NTP > 0,
+        "DHCP_TEXT is 1 to 255 bytes, DHCP_MAX_DNS and DHCP_MAX_NTP are 1 or more",
     ),
-    (lambda c: c.IP6_GROUPS > c.IP6_ADDRS, "raise IP6_GROUPS above IP6_ADDRS"),
-    (lambda c: c.IP6_EXTENSIONS >= 1, "raise IP6_EXTENSIONS to 1 or more"),
     (lambda c: c.PMTU_TABLE_SIZE > 0, "raise PMTU_TABLE_SIZE to 1 or more"),
     (lambda c: c.PMTU_MIN >= 128, "raise PMTU_MIN to 128 or more"),
     (lambda c: 0 < c.PMTU_MAX_AGE < 1 << 29, "PMTU_MAX_AGE must be above 0 and below 2**29"),

@@ -18,7 +18,7 @@ ROWS = (
     "netif",
     "eth arp pmtu ipv4 icmp igmp addr6 ipv6 icmp6 mld nd host6 slaac",
     "udp raw tcp tcp_tiny",
-    "dhcp dns mdns sntp",
+    "dhcpmsg dhcpterms dhcp dns mdns sntp",
     "api",
     "apps",
 )
