@@ -47,7 +47,6 @@ _DOWN = const(15)
 _SRC = const(12)
 _DST = const(16)
 _LOOPBACK = const(127)
-_PORT_UNREACHABLE = const(3)
 
 ALEN = 4  # bytes of an address
 HLEN = 20  # of the headers that output() writes
@@ -111,13 +110,6 @@ def receive(p, netif):
     reg_add(count, _RX, 1)
     header(p, -_HLEN)
     fn(p, netif, off + _SRC, ALEN)
-
-
-def refuse(p, netif, addrs):
-    """Answer the datagram in `p`, whose addresses are at p.buf[addrs]: nobody is at its port. The
-    caller keeps its ownership of `p`."""
-    header(p, _HLEN)
-    netif.net.ip4_unreachable(p, netif, _PORT_UNREACHABLE)
 
 
 def _drop(p, count, why):
@@ -197,3 +189,10 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
 def _fail(count, why, err):
     reg_add(count, why, 1)
     return err
+
+
+def refuse(p, netif, addrs):
+    """Answer the datagram in `p`, whose addresses are at p.buf[addrs]: nobody is at its port. The
+    caller keeps its ownership of `p`."""
+    header(p, _HLEN)
+    netif.net.ip4_unreachable(p, netif, 3)

@@ -100,7 +100,7 @@ def judge(frames, mac):
         ours = raw[6:12] == source
         try:
             if ours:
-                _judge_ours(raw, packet)
+                (_judge_built if IPv6 in packet else _judge_ours)(raw, packet)
             if TCP in packet:
                 _judge_flow(packet, ours, flows)
         except AssertionError as e:
@@ -120,12 +120,16 @@ def _judge_ours(raw, packet):
     assert _MIN_FRAME <= len(raw) <= 1514, "length %d" % len(raw)
     pad = packet[Padding].load if Padding in packet else b""
     assert not pad or (len(raw) == _MIN_FRAME and not any(pad)), "padding is not zeros"
-    assert ARP in packet or IP in packet or IPv6 in packet, "neither ARP nor IP"
+    assert ARP in packet or IP in packet, "neither ARP nor IP"
     if IP in packet:
         assert TCP in packet or UDP in packet or ICMP in packet, "unknown protocol"
         assert packet[IP].frag == 0 and packet[IP].ttl == 64
     if TCP in packet:
         assert packet[TCP].reserved == 0
+    _judge_built(raw, packet)
+
+
+def _judge_built(raw, packet):
     layer = packet
     while layer:
         icmp6 = ("cksum",) if "cksum" in layer.fields else ()

@@ -15,7 +15,7 @@ import sys
 from array import array
 
 from hal.clock import ticks_ms
-from stack import Stack, addr6, config_tiny, host6, netif, slaac, stats, tcp
+from stack import Stack, config_tiny, netif, stats, tcp
 from tests.tap import services
 from tests.tap.faulty import Faulty
 
@@ -96,25 +96,6 @@ def info(net):
     return dict(zip(tcp.INFO, numbers))
 
 
-def addresses(net):
-    """Return the IPv6 addresses, as text, and their states."""
-    ip6 = net.netifs[0].ip6
-    ours = [i for i in range(ip6.n) if ip6.state[i]]
-    return {addr6.text(ip6.addrs, 16 * i): ip6.state[i] for i in ours}
-
-
-def dns(net):
-    """Return the name servers that routers have told of, and the search list."""
-    s = net.netifs[0].ip6.slaac
-    ours = [i for i in range(len(s.d_left)) if s.d_left[i]]
-    return [addr6.text(s.dns, 16 * i) for i in ours], bytes(s.search).rstrip(b"\0").decode()
-
-
-def address(text):
-    """Return the bytes of an address of either kind."""
-    return addr6.addr(text) if ":" in text else netif.addr(text)
-
-
 def each(fn):
     """Return a command that calls fn(pcb, ...) for all connections."""
     return lambda net, *args: [fn(pcb, *args) for pcb in tcp.pcbs(net)]
@@ -125,15 +106,17 @@ COMMANDS = {
     "user_timeout": each(tcp.user_timeout),
     "info": info,
     "abort": abort,
+    "addresses6": services.addresses6,
+    "dns6": services.dns6,
+    "connect6": lambda net, ip, *args: services.connect(net, services.addr6.addr(ip), *args),
+    "knock6": lambda net, ip, port: services.udp_knock(net, services.addr6.addr(ip), port),
     "state": state,
     "memory": memory,
     "log": take_log,
     "urgent": lambda net: services.urgent,
     "hold": hold,
-    "connect": lambda net, ip, port, n: services.connect(net, address(ip), port, n),
-    "knock": lambda net, ip, port: services.udp_knock(net, address(ip), port),
-    "addresses": addresses,
-    "dns": dns,
+    "connect": lambda net, ip, port, n: services.connect(net, netif.addr(ip), port, n),
+    "knock": lambda net, ip, port: services.udp_knock(net, netif.addr(ip), port),
 }
 
 
@@ -150,12 +133,10 @@ def main(options):
     if options["faults"]:
         driver = Faulty(driver, **options["faults"])
     en0 = netif.add(net, driver, options["ip"], "255.255.255.0", options["gw"])
-    if options["ip6"] is not None:
-        slaac.start(en0)
-        for ip in options["ip6"]:
-            host6.add(en0, ip)
     services.start(net)
     netif.set_up(en0)
+    if options["ip6"] is not None:
+        services.start6(en0, options["ip6"])
     poller = select.poll()
     poller.register(sys.stdin, select.POLLIN)
     poller.register(driver.stream, select.POLLIN)

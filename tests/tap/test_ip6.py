@@ -27,7 +27,7 @@ def six(lab, start):
 
     def begin(interpreter="cpython", nonzero=(), **limits):
         lwpy = start(interpreter, nonzero, ip6=[GLOBAL], **limits)
-        wait_for(lambda: list(lwpy.call("addresses").values()) == [PREFERRED] * 2)
+        wait_for(lambda: list(lwpy.call("addresses6").values()) == [PREFERRED] * 2)
         wait_for(lambda: "tentative" not in lab.run("ip", "-6", "addr", "show", "dev", lab.DEV))
         return lwpy
 
@@ -45,7 +45,7 @@ def ping(lab, *args, check=True):
 @interpreters
 def test_addresses(lab, six, interpreter):
     lwpy = six(interpreter)
-    assert lwpy.call("addresses") == {LOCAL: PREFERRED, GLOBAL: PREFERRED}
+    assert lwpy.call("addresses6") == {LOCAL: PREFERRED, GLOBAL: PREFERRED}
 
 
 @interpreters
@@ -77,7 +77,7 @@ def test_duplicate_address_given_up(lab, start):
     lab.sysctl("net.ipv6.conf.%s.disable_ipv6" % lab.DEV, 0)
     lab.run("ip", "addr", "add", GLOBAL + "/64", "dev", lab.DEV, "nodad")
     lwpy = start(ip6=[GLOBAL])
-    wait_for(lambda: lwpy.call("addresses") == {LOCAL: PREFERRED})
+    wait_for(lambda: lwpy.call("addresses6") == {LOCAL: PREFERRED})
     assert lwpy.counter("nd", "duplicate") == 1
     assert received(ping(lab, "-c", "1", LOCAL + "%" + lab.DEV)) == (1, 1)
 
@@ -114,7 +114,7 @@ def test_udp_refused(lab, six):
 def test_udp_error_heard(lab, six):
     """Linux says that nobody is at its port, and lwpy's application hears of it."""
     lwpy = six()
-    lwpy.call("knock", LINUX, 4444)
+    lwpy.call("knock6", LINUX, 4444)
     assert lwpy.log(1) == [["knock", 0, "", "ERR_RTE"]]
 
 
@@ -153,7 +153,7 @@ def test_tcp_connects(lab, six, interpreter):
     with lab.open(family=socket.AF_INET6) as s:
         s.bind((LINUX, 0))
         s.listen()
-        assert lwpy.call("connect", LINUX, s.getsockname()[1], 300_000) == 0
+        assert lwpy.call("connect6", LINUX, s.getsockname()[1], 300_000) == 0
         c, peer = s.accept()
         with c:
             assert peer[0] == GLOBAL
@@ -219,8 +219,8 @@ def test_configures_itself(lab, start, router, interpreter):
     lab.run("ip", "addr", "add", "2001:db8:99::9/128", "dev", "lo")
     lwpy = start(interpreter, ip6=[])
     own = "2001:db8:77::aff:fe4d:2"
-    wait_for(lambda: lwpy.call("addresses") == {LOCAL: PREFERRED, own: PREFERRED}, 20)
+    wait_for(lambda: lwpy.call("addresses6") == {LOCAL: PREFERRED, own: PREFERRED}, 20)
     assert received(ping(lab, "-c", "3", "-I", "2001:db8:99::9", own)) == (3, 3)
     assert lab.run("curl", "-sS", "-g", "http://[%s]/" % own).startswith("line 0")
-    servers, search = lwpy.call("dns")
+    servers, search = lwpy.call("dns6")
     assert servers == [LINUX] and search == "\x03lan\x04test"
