@@ -15,8 +15,8 @@ Whatever ends is reported in `log`: one [service, bytes received, their SHA-256,
 import binascii
 import hashlib
 
-from stack import err as errs
 from stack import addr6, host6, pbuf, slaac, tcp, udp
+from stack import err as errs
 from stack.apps import http
 from stack.err import ERR_ABRT, ERR_MEM, OK
 
