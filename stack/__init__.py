@@ -48,14 +48,27 @@ class Stack:
                 prf(self._secret, k, self._secret, _bytes, 0, 4, _work)
         self.now = 0
         self.stats = {}
-        if cfg.TCP_TINY:  # what is not used need not be imported: that, too, takes memory
+        more = []  # what is not used need not be imported: that, too, takes memory
+        if cfg.IP_OPTIONS:
+            from . import ipopt
+
+            more.append(ipopt)
+        if cfg.IP_FRAGMENT:
+            from . import frag
+
+            more.append(frag)
+        if cfg.IP_REASS_MAX:
+            from . import reass
+
+            more.append(reass)
+        if cfg.TCP_TINY:
             from . import tcp_tiny as tcp
 
             regs = hot.share(self)
         else:
             from . import tcp
 
-            names = (eth, arp, ipv4, icmp, udp, tcp.count)
+            names = [eth, arp, ipv4, icmp, udp, tcp.count] + more
             regs = hot.init(
                 self,
                 sum(len(layer.NAMES) for layer in names)
@@ -78,6 +91,8 @@ class Stack:
         for layer in (eth, arp, ipv4, icmp, udp, tcp):
             if layer is not udp or cfg.NUM_UDP_PCB:
                 layer.init(self)
+        for layer in more:
+            layer.init(self)
         eth.register(self, 0x0800, ipv4.receive)
         hot.gather(self)
         if not cfg.TCP_TINY:  # a name is looked for here first, and in vain among many takes long

@@ -16,7 +16,7 @@ from .pmtu import plateau
 NAMES = tuple(
     (
         "rx tx echo unreachable_tx error_rx short bad_cksum unknown group no_pcb limited no_pbuf "
-        "quench"
+        "quench time_tx"
     ).split()
 )
 _RX = const(0)
@@ -32,6 +32,7 @@ _NO_PCB = const(9)
 _LIMITED = const(10)
 _NO_PBUF = const(11)
 _QUENCH = const(12)
+_TIME_TX = const(13)
 
 _PROTO = const(1)
 _HLEN = const(8)
@@ -43,6 +44,7 @@ _SOURCE_QUENCH = const(4)
 _TOO_BIG = const(4)  # a code: fragmentation needed, and DF set
 _ECHO_REQUEST = const(8)
 _ERRORS = (3, 11, 12)  # unreachable, time exceeded, parameter problem
+_SILENT = (3, 4, 5, 11, 12)  # no error is sent about these: quench and redirect, too
 
 
 def init(net):
@@ -133,16 +135,19 @@ def _swap(buf, off, n):
         buf[i], buf[i + n] = buf[i + n], buf[i]
 
 
-def unreachable(p, netif, code):
-    """Answer packet `p`, which starts at its IP header, with "destination unreachable".
+def unreachable(p, netif, code, kind=3):
+    """Answer packet `p`, which starts at its IP header, with "destination unreachable" (codes: 0
+    network, 1 host, 2 protocol, 3 port, 4 too big), or another `kind` of error: 11 time exceeded.
 
-    Codes: 2 protocol, 3 port. Never about a group's packet (RFC 1122 section 3.2.2), and at most
+    Never about a group's packet or an error (RFC 1122 section 3.2.2), and at most
     ICMP_ERRORS_PER_S a second. The caller keeps its ownership of `p`. Allocates nothing.
     """
     net = netif.net
     count = net.icmp_count
     if net.rx_group:
         reg_add(count, _GROUP, 1)
+        return
+    if p.buf[p.off + 9] == _PROTO and p.buf[p.off + (p.buf[p.off] & 15) * 4] in _SILENT:
         return
     if not 0 < ticks_diff(net.icmp_refill, net.now) <= 1000:
         net.icmp_tokens = net.cfg.ICMP_ERRORS_PER_S
@@ -160,7 +165,7 @@ def unreachable(p, netif, code):
     off = e.off
     for i in range(_HLEN):
         buf[off + i] = 0
-    buf[off] = _UNREACHABLE
+    buf[off] = kind
     buf[off + 1] = code
     copy(buf, off + _HLEN, p.buf, p.off, n)
     c = cksum(e, 0) ^ 0xFFFF
@@ -168,5 +173,5 @@ def unreachable(p, netif, code):
     buf[off + 3] = c & 0xFF
     if ipv4.output(net, e, p.buf, p.off + 12, _PROTO, net.cfg.IP_TTL, 0, netif) == 0:
         reg_add(count, _TX, 1)
-        reg_add(count, _UNREACHABLE_TX, 1)
+        reg_add(count, _UNREACHABLE_TX if kind == _UNREACHABLE else _TIME_TX, 1)
     free(e)

@@ -1,5 +1,5 @@
-"""IPv4 (RFC 791, RFC 1122 section 3): input, routing, output. No fragments and no options yet:
-both are counted and dropped.
+"""IPv4 (RFC 791, RFC 1122 section 3): input, routing, output. What is not usual is in files of
+its own, which a small stack leaves out; then it is counted and dropped.
 
      0      1      2            4            6
     +------+------+------------+------------+-----------------------+
@@ -44,9 +44,17 @@ _TOO_BIG = const(13)
 _NO_ROOM = const(14)
 _DOWN = const(15)
 
+# Places in net.ip4_protos, behind those of the protocols, of who sees to what is not usual:
+_CHECK = const(256)  # options: fn(p, netif) returns True if p may go on, or else has freed it
+_STRIP = const(257)  # fn(p) takes them out
+_WHOLE = const(258)  # fragments: fn(p, netif) returns p, whole, or None
+_CUT = const(259)  # packets beyond the MTU: called as netif.output()
+
 _SRC = const(12)
 _DST = const(16)
 _LOOPBACK = const(127)
+_TCP = const(6)
+_MAX = const(65535)
 
 ALEN = 4  # bytes of an address
 HLEN = 20  # of the headers that output() writes
@@ -85,10 +93,13 @@ def receive(p, netif):
     why = ip4_check(buf, off, p.len, _F)
     if why:
         return _drop(p, count, _RX + why + 1)
+    protos = net.ip4_protos
     if _F[0] != _HLEN:
-        return _drop(p, count, _OPTIONS)
-    if _F[4] & 0x3FFF:
-        return _drop(p, count, _FRAGMENT)
+        fn = protos.get(_CHECK)
+        if fn is None:
+            return _drop(p, count, _OPTIONS)
+        if not fn(p, netif):
+            return
     src = ip4_class(buf, off + _SRC, netif.ip, netif.mask)
     first = buf[off + _SRC]
     if src > 1 or first == _LOOPBACK or first == 0:  # RFC 1122 section 3.2.1.3
@@ -98,10 +109,22 @@ def receive(p, netif):
         return _drop(p, count, _NOT_MINE)
     if dst != 4:
         net.rx_group = 1
-    net.rx_tos = buf[off + 1]
     if p.tot_len != _F[1]:  # a short frame's padding
         trim(p, _F[1])
-    fn = net.ip4_protos.get(_F[2])
+    if _F[0] != _HLEN:
+        protos[_STRIP](p)
+        off = p.off
+    if _F[4] & 0x3FFF:
+        fn = protos.get(_WHOLE)
+        if fn is None:
+            return _drop(p, count, _FRAGMENT)
+        p = fn(p, netif)
+        if p is None:
+            return
+        buf = p.buf
+        off = p.off
+    net.rx_tos = buf[off + 1]
+    fn = protos.get(_F[2])
     if fn is None:
         reg_add(count, _NO_PROTO, 1)
         net.ip4_unreachable(p, netif, 2)
@@ -153,8 +176,9 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
 
     addrs[off] holds the destination, addrs[off+4] the source. They may lie where the header is
     written, so an answer can be made in place.
-    Returns OK, ERR_RTE, ERR_VAL (larger than the MTU), ERR_BUF (no headroom), or the link's error.
-    The caller keeps its ownership of `p`, whose window may have moved. Allocates nothing.
+    Returns OK, ERR_RTE, ERR_VAL (too long: TCP's beyond the MTU, others are cut), ERR_BUF (no
+    headroom), or the link's error. The caller keeps its ownership of `p`,
+    whose window may have moved. Allocates nothing.
     """
     count = net.ip4_count
     if netif is None:
@@ -168,8 +192,11 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     if header(p, _HLEN):
         return _fail(count, _NO_ROOM, ERR_BUF)
     n = p.tot_len
+    cut = None
     if n > netif.mtu:
-        return _fail(count, _TOO_BIG, ERR_VAL)
+        cut = net.ip4_protos.get(_CUT)
+        if cut is None or proto == _TCP or n > _MAX:
+            return _fail(count, _TOO_BIG, ERR_VAL)
     buf = p.buf
     hdr = p.off
     ip4_header(buf, hdr, n, 0, ttl, proto, tos, addrs, off)
@@ -183,7 +210,13 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     if kind == 4 or (hop is netif.gw and same(hop, 0, _any, 0, 4)):
         return _fail(count, _NO_ROUTE, ERR_RTE)
     reg_add(count, _TX, 1)
-    return netif.output(p, netif, hop, hop_off, kind)
+    if cut is None:
+        return netif.output(p, netif, hop, hop_off, kind)
+    n = net.random16()  # RFC 7739 section 5.3
+    buf[hdr + 4] = n >> 8
+    buf[hdr + 5] = n & 0xFF
+    buf[hdr + 6] = 0
+    return cut(p, netif, hop, hop_off, kind)
 
 
 def _fail(count, why, err):

@@ -121,9 +121,12 @@ def _judge_ours(raw, packet):
     pad = packet[Padding].load if Padding in packet else b""
     assert not pad or (len(raw) == _MIN_FRAME and not any(pad)), "padding is not zeros"
     assert ARP in packet or IP in packet, "neither ARP nor IP"
-    if IP in packet:
+    if IP in packet and (packet[IP].frag or packet[IP].flags.MF):
+        whole = packet[IP].len + 14  # and lengths and checksum behind it are those of the whole
+        packet[IP].payload = Raw(raw[34:whole]) / Padding(raw[whole:])
+    elif IP in packet:
         assert TCP in packet or UDP in packet or ICMP in packet, "unknown protocol"
-        assert packet[IP].frag == 0 and packet[IP].ttl == 64
+        assert packet[IP].ttl == 64
     if TCP in packet:
         assert packet[TCP].reserved == 0
     _judge_built(raw, packet)
