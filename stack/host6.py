@@ -73,6 +73,14 @@ def _start_stack(net):
     icmp6.init(net)
     nd.init(net)
     mld.init(net)
+    if net.cfg.IP_REASS_MAX:  # what is not used need not be imported
+        from . import reass6
+
+        reass6.init(net)
+    if net.cfg.IP_FRAGMENT:
+        from . import frag6
+
+        frag6.init(net)
     net.families = dict(net.families)
     net.families[ipv6.ALEN] = ipv6
     eth.register(net, _ETHERTYPE, ipv6.receive)

@@ -8,7 +8,7 @@ it carries (nd.py, mld.py, slaac.py).
 +------+------+------------+------------------------+----------------
 """
 
-from . import addr6, ipv6
+from . import addr6, ipv6, pmtu
 from .kernel import cksum as _cksum
 from .kernel import copy, reg_add, same, ticks_add, ticks_diff
 from .mpy import const
@@ -34,6 +34,8 @@ _NO_PBUF = const(11)
 _QUOTED = const(12)
 
 _PROTO = const(58)
+_UDP = const(17)
+_IP_MIN = const(1280)  # RFC 8200 section 5
 _HLEN = const(8)
 _IP_HLEN = const(40)
 _ALEN = const(16)
@@ -152,6 +154,8 @@ def _error(p, net):
     _swap(buf, ports, 2)
     if fn is None or not fn(net, buf, quote + 8, _ALEN, ports, 3 if hard else 11, hard, mtu):
         reg_add(count, _NO_PCB, 1)
+    elif found & 0xFF == _UDP and mtu >= _IP_MIN:  # RFC 8201; TCP sees to it itself
+        pmtu.put(net, buf, quote + 8, _ALEN, mtu)
 
 
 def _swap(buf, off, n):

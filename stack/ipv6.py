@@ -17,7 +17,7 @@ has the addresses, net.ip6_error() (icmp6.py) tells senders what is wrong, and i
 finds the neighbour.
 """
 
-from . import addr6, stats
+from . import addr6, pmtu, stats
 from .err import ERR_BUF, ERR_IF, ERR_RTE, ERR_VAL
 from .kernel import copy, find, reg_add, same
 from .mpy import const
@@ -58,8 +58,11 @@ _HOP_BY_HOP = const(0)
 _ROUTING_HEADER = const(43)
 _FRAGMENT_HEADER = const(44)
 _NOTHING = const(59)
+_FRAGMENT_OF_MORE = const(1)
 _DEST_OPTIONS = const(60)
 _ROUTER_ALERT = const(5)  # RFC 2711
+_TCP = const(6)
+_MAX = const(65535)
 _WALKED = (_HOP_BY_HOP, _ROUTING_HEADER, _FRAGMENT_HEADER, _DEST_OPTIONS)
 
 _UNREACHABLE = const(1)  # ICMPv6: types, and their codes
@@ -82,6 +85,8 @@ def init(net):
     net.ip6_errors = {}
     net.ip6_error = None
     net.ip6_count = counters(net, "ip6", NAMES)
+    net.ip6_whole = None  # reass6.receive(), if fragments are put together
+    net.ip6_cut = None  # frag6.send(), if packets are cut
     net.ip6_fragment = 0  # has the packet being received a fragment header,
     net.ip6_alert = 0  # and a Router Alert?
 
@@ -123,8 +128,18 @@ def receive(p, netif):
         if not size:
             free(p)
             return
-        says = at
-        at += size
+        if size == _FRAGMENT_OF_MORE:
+            p = net.ip6_whole(p, netif, at)
+            if p is None:
+                return
+            buf = p.buf
+            off = p.off
+            end = off + p.len
+            says = off + _NEXT
+            at = off + _HLEN
+        else:
+            says = at
+            at += size
     fn = net.ip6_protos.get(buf[says])
     if fn is None:
         if buf[says] == _NOTHING:
@@ -176,7 +191,8 @@ def _check(p, netif):
 
 def _extension(p, netif, says, at, end, left):
     """Look at the extension header at p.buf[at], which `buf[says]` names; `left` more are allowed.
-    Returns its length; or 0 if the packet is no good, which is counted and told."""
+    Returns its length; _FRAGMENT_OF_MORE if more fragments belong to it; or 0 if the packet is no
+    good, which is counted and told."""
     net = netif.net
     buf = p.buf
     off = p.off
@@ -196,9 +212,12 @@ def _extension(p, netif, says, at, end, left):
             net.ip6_error(p, netif, _PARAMETER, _BAD_FIELD, at + 2 - off)
             return 0
     elif kind == _FRAGMENT_HEADER:
-        net.ip6_fragment = 1
-        if buf[at + 2] or buf[at + 3] & 0xF9:  # no atomic one (RFC 6946)
+        whole = not (buf[at + 2] or buf[at + 3] & 0xF9)  # RFC 6946
+        if net.ip6_fragment or not (whole or net.ip6_whole):
             return _bad(net, _FRAGMENT)
+        net.ip6_fragment = 1
+        if not whole:
+            return _FRAGMENT_OF_MORE
     elif not _options(p, netif, at + 2, at + size):
         return 0
     return size
@@ -303,9 +322,9 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     """Send `p`, which starts at its transport header, through `netif` (as route() found it).
 
     addrs[off] holds the destination, addrs[off+16] the source. They may lie where the header is
-    written. Returns OK, ERR_RTE, ERR_VAL (larger than the MTU), ERR_BUF (no headroom), or the
-    link's error. The caller keeps its ownership of `p`, whose window may have moved. Allocates
-    nothing.
+    written. Returns OK, ERR_RTE, ERR_VAL (too long: TCP's beyond the MTU, others are cut), ERR_BUF
+    (no headroom), or the link's error. The caller keeps its ownership of `p`, whose window may
+    have moved. Allocates nothing.
     """
     if netif is None or netif.ip6 is None:
         return _fail(net, _NO_ROUTE, ERR_RTE)
@@ -315,11 +334,14 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     if header(p, _HLEN):
         return _fail(net, _NO_ROOM, ERR_BUF)
     ip6 = netif.ip6
-    if n + _HLEN > ip6.mtu:
-        return _fail(net, _TOO_BIG, ERR_VAL)
+    copy(_pair, 0, addrs, off, 2 * _ALEN)
+    cut = None
+    if n + _HLEN > (ip6.mtu if proto == _TCP else path_mtu(net, ip6, _pair, 0)):
+        cut = net.ip6_cut
+        if cut is None or proto == _TCP or n > _MAX:
+            return _fail(net, _TOO_BIG, ERR_VAL)
     buf = p.buf
     hdr = p.off
-    copy(_pair, 0, addrs, off, 2 * _ALEN)
     buf[hdr] = 0x60 | tos >> 4
     buf[hdr + 1] = (tos & 15) << 4
     buf[hdr + 2] = buf[hdr + 3] = 0
@@ -345,7 +367,15 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
             hop = ip6.routers
             at = _ALEN * i
     reg_add(net.ip6_count, _TX, 1)
-    return ip6.output(p, netif, hop, at)
+    return ip6.output(p, netif, hop, at) if cut is None else cut(p, netif, hop, at)
+
+
+def path_mtu(net, ip6, buf, off):
+    """Return how long packets to the address at buf[off] may be, as far as is known."""
+    mtu = 0
+    if not net.cfg.TCP_TINY and net.pmtu.used:
+        mtu = pmtu.get(net, buf, off, _ALEN)
+    return min(mtu, ip6.mtu) if mtu else ip6.mtu
 
 
 def _fail(net, why, err):

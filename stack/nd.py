@@ -182,7 +182,10 @@ class Table:
         p = self.pending[i]
         self.pending[i] = None
         if p is not None:
-            eth.send(p, self.netif, self.records, at, _ETHERTYPE)
+            if p.tot_len > self.netif.ip6.mtu:
+                self.netif.net.ip6_cut(p, self.netif, self.records, i * _RECORD)
+            else:
+                eth.send(p, self.netif, self.records, at, _ETHERTYPE)
             free(p)
 
 
@@ -223,6 +226,13 @@ def output(p, netif, dst, off):
     if state == STALE:
         table.enter(i, DELAY, _DELAY_MS)
     return eth.send(p, netif, table.records, i * _RECORD + _MAC, _ETHERTYPE)
+
+
+def waits(netif, dst, off):
+    """Would a packet to the one at dst[off] have to wait for its MAC address?"""
+    table = netif.ip6.neighbours
+    i = table.find(dst, off)
+    return dst[off] != 0xFF and (i < 0 or table.state[i] == INCOMPLETE)
 
 
 def _wait(table, i, p):

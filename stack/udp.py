@@ -331,9 +331,9 @@ def _icmp_error(net, buf, addrs, alen, ports, kind, code, mtu):
     """Tell the connected pcb whose datagram an ICMP error quotes (RFC 1122 section 4.1.3.3)."""
     remote = buf[ports] << 8 | buf[ports + 1]
     u = _match(net, buf, addrs, alen, buf[ports + 2] << 8 | buf[ports + 3], remote)
-    if u is None or u.remote_port == 0:
+    if u is None or not (u.remote_port or mtu):
         return False
-    if u.on_err is not None:
+    if u.on_err is not None and not mtu:
         u.on_err(u.arg, u, ERR_RTE)
     return True
 

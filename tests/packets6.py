@@ -148,3 +148,18 @@ def query(group=ANY6, delay=1000, src=ROUTER6, dst=NODES, v1=False, hops=1, aler
     if not alert:
         return ip6(ICMP6, body, src, dst, hops)
     return ip6(0, b"\x3a\0\x05\x02\0\0\x01\0" + body, src, dst, hops)
+
+
+def fragment(nxt, data, at=0, more=False, ident=b"iden", **more_of_ip6):
+    """Return a fragment of a packet: `data`, which is at byte `at` of it."""
+    head = bytes((nxt, 0)) + b16(at | more) + ident
+    return ip6(44, head + data, **more_of_ip6)
+
+
+def fragments(nxt, body, size, **more_of_ip6):
+    """Return a packet in fragments of `size` bytes."""
+    n = len(body)
+    return [
+        fragment(nxt, body[at : at + size], at, at + size < n, **more_of_ip6)
+        for at in range(0, n, size)
+    ]

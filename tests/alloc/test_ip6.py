@@ -2,7 +2,7 @@
 dropped."""
 
 from stack import addr6, host6, mld, netif, pbuf, slaac, udp
-from stack.err import ERR_BUF, ERR_IF, ERR_RTE, ERR_VAL, OK
+from stack.err import ERR_BUF, ERR_IF, ERR_RTE, OK
 from stack.ipv6 import output
 from stack.kernel import cksum, copy
 
@@ -17,6 +17,8 @@ from ..packets6 import (
     PEER6,
     US6,
     ether6,
+    fragment,
+    fragments,
     group_of,
     icmp6,
     ip,
@@ -91,22 +93,27 @@ def test_datagrams():
         def run():
             assert _send(u, B6, 4, PORT) == ERR_RTE
             w.run(None, 3000)
+            assert _send(u, B6, 1900, PORT) == OK  # it waits, whole
+            w.run(None, 100)
             for n in range(0, 1452, 121):
                 assert _send(u, B6, n, PORT) == _send(u, GLOBAL_PEER, n, PORT) == OK
                 w.run(None, 0)
             assert _send(u, NODES, 4, PORT) == OK
-            assert _send(u, B6, 1453, PORT) == ERR_VAL
+            for n in (1453, 2000, 2400):
+                assert _send(u, B6, n, PORT) == OK
+                w.run(None, 100)
             assert _send(u, FAR6, 4, PORT) == _send(u, GLOBAL, 4, PORT) == ERR_RTE
             w.run(None, 60_000)
             assert udp.connect(u, B6, 99) == OK
-            _send(u, B6, 900, 99)
+            _send(u, B6, 1900, 99)
+            _send(u, NEAR, 1900, 99)
             w.run(None, 60_000)
             for _ in range(3):  # B6 is used until it is gone, NEAR is not there
                 _send(u, NEAR, 4, PORT)
             w.run(None, 10_000)
 
         def check():
-            assert client.got == 25 and client.errors == 1, (client.got, client.errors)
+            assert client.got == 29 and client.errors == 1, (client.got, client.errors)
             w.check_pools()
 
         return run, check
@@ -253,6 +260,9 @@ def _frames():
         packets.append(icmp6(1, 0, bytes(4), quote))
     packets.append(icmp6(1, 0, bytes(4), ip6(44, b"\x3c\0\0\0iden" + b"\x11\0" + bytes(14))))
     packets.append(ip6(17, udp6(1000, 4444, b"x")))
+    big = fragments(ICMP6, sealed(ICMP6, b"\x80\0\0\0abcd" + bytes(2000), 2), 1024)
+    packets += [big[1], big[0], big[0], fragment(ICMP6, bytes(24), 16)]
+    packets += [fragment(ICMP6, bytes(7), 8, True), fragment(44, bytes(24))] + big
     packets.append(ip6(17, udp6(1000, 4444, b"x", src=ANY6), src=ANY6))
     packets.append(ip6(17, udp6(1000, 4444, b"x")[:6] + b"\0\0x"))
     packets.append(ip6(60, _options(ICMP6, b"\xc1\x04data") + icmp6(1, 0, bytes(4))[40:]))

@@ -10,7 +10,7 @@ import struct
 
 from scapy.config import conf
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Padding, Raw
 
@@ -100,7 +100,7 @@ def judge(frames, mac):
         ours = raw[6:12] == source
         try:
             if ours:
-                (_judge_built if IPv6 in packet else _judge_ours)(raw, packet)
+                (_judge_six if IPv6 in packet else _judge_ours)(raw, packet)
             if TCP in packet:
                 _judge_flow(packet, ours, flows)
         except AssertionError as e:
@@ -129,6 +129,14 @@ def _judge_ours(raw, packet):
         assert packet[IP].ttl == 64
     if TCP in packet:
         assert packet[TCP].reserved == 0
+    _judge_built(raw, packet)
+
+
+def _judge_six(raw, packet):
+    if IPv6ExtHdrFragment in packet:  # lengths and checksum behind it are those of the whole
+        part = packet[IPv6ExtHdrFragment]
+        end = packet[IPv6].plen + 54
+        part.payload = Raw(raw[62:end]) / Padding(raw[end:])
     _judge_built(raw, packet)
 
 

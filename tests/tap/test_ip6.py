@@ -58,6 +58,24 @@ def test_ping_answered(lab, six, interpreter):
         assert lab.PEER_MAC in neighbour(lab, ip.split("%")[0])
 
 
+@interpreters
+def test_ping_in_fragments(lab, six, interpreter):
+    """Linux compares the data of each answer with what it has sent."""
+    lwpy = six(interpreter)
+    for n in (1453, 2000, 5000):
+        assert received(ping(lab, "-c", "2", "-s", str(n), GLOBAL)) == (2, 2), n
+    assert lwpy.counter("reass", "whole") == lwpy.counter("frag6", "packets") == 6
+
+
+def test_udp_in_fragments(lab, six):
+    six()
+    with lab.open(socket.SOCK_DGRAM, socket.AF_INET6) as s:
+        for n in (1453, 4000):
+            data = bytes(i * 7 & 0xFF for i in range(n))
+            s.sendto(data, (GLOBAL, 7))
+            assert s.recv(5000) == data
+
+
 def test_ping_all_nodes(lab, six):
     six()
     out = ping(lab, "-c", "2", "ff02::1%" + lab.DEV)
