@@ -34,6 +34,9 @@ class Stack:
     families = {ipv4.ALEN: ipv4}  # and what else a smaller stack does not need as its own
     udp_pcbs = ()
     hot_used = 0
+    routes = None  # the table of route.py
+    localhost = None  # the netif of loop.py
+    vlans = None  # those of vlan.py
 
     def __init__(self, config=None, seed=None):
         cfg = self.cfg = limits(config)
@@ -57,6 +60,14 @@ class Stack:
             from . import frag
 
             more.append(frag)
+        if cfg.IP_ROUTES:
+            from . import route
+
+            more.append(route)
+        if cfg.IP_FORWARD:
+            from . import forward
+
+            more.append(forward)
         if cfg.IP_REASS_MAX:
             from . import reass
 

@@ -93,7 +93,10 @@ class Table:
             self.start(i, cfg.ARP_MAX_AGE)
         elif state == STALE or self.records[i * _RECORD + _TRIES] >= cfg.ARP_MAX_TRIES:
             if state == PENDING:
-                reg_add(self.netif.net.arp_count, _UNRESOLVED, 1)
+                net = self.netif.net
+                reg_add(net.arp_count, _UNRESOLVED, 1)
+                if net.routes is not None:
+                    net.routes.dead(self.records, i * _RECORD)
             self.release(i)
         else:
             self.ask(i)

@@ -16,9 +16,9 @@ ROWS = (
     "kernel hot",
     "pbuf timer addr6",
     "netif",
-    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt",
+    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan",
     "udp raw tcp tcp_tiny",
-    "dhcpmsg dhcpterms dhcp dns mdns sntp host6 slaac",
+    "dhcpmsg dhcpterms dhcp dns mdns sntp host6 slaac dnsmsg dnscache dnstcp",
     "api",
     "apps",
 )

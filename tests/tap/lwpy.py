@@ -28,6 +28,8 @@ ZERO = {
     "ipopt": "source_route bad",
     "reass": "bad overlap duplicate timeout replaced no_pbuf",
     "frag": "no_pbuf",
+    "route": "redirect_bad",
+    "vlan": "short unknown down no_proto",
     "ip4": "bad_short bad_version bad_hlen bad_tlen bad_cksum options fragment bad_source "
     "no_route too_big no_room",
     "icmp": "short bad_cksum unknown group no_pcb limited no_pbuf",
@@ -144,7 +146,7 @@ class Lwpy:
         for layer, names in ZERO.items():
             for name in names.split():
                 full = layer + "." + name
-                if counters[layer].get(name) and full not in nonzero:
+                if counters.get(layer, {}).get(name) and full not in nonzero:
                     counted[full] = counters[layer][name]
         assert not counted, "counters that should be 0: %s" % counted
 
