@@ -16,7 +16,7 @@ ROWS = (
     "kernel hot",
     "pbuf timer addr6",
     "netif",
-    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan",
+    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan frag6 reass6",
     "udp raw tcp tcp_tiny",
     "dhcpmsg dhcpterms dhcp dns mdns sntp host6 slaac dnsmsg dnscache dnstcp",
     "api",
