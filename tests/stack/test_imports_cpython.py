@@ -18,7 +18,7 @@ ROWS = (
     "netif",
     "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan frag6 reass6",
     "udp raw tcp tcp_tiny",
-    "dhcpmsg dhcpterms dhcp dns mdns sntp host6 slaac dnsmsg dnscache dnstcp",
+    "dhcpmsg dhcpterms dhcp dns mdns sntp host6 slaac dnsmsg dnscache dnstcp mdnsrec mdnsquery",
     "api",
     "apps",
 )
