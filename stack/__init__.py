@@ -14,7 +14,7 @@ from array import array
 from . import kernel  # first: each import within another takes C stack
 
 # isort: split
-from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer, udp
+from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer
 from .config import load as limits
 from .kernel import net_poll, prf, reg_add, reg_load, reg_store
 
@@ -33,6 +33,7 @@ class Stack:
 
     families = {ipv4.ALEN: ipv4}  # and what else a smaller stack does not need as its own
     udp_pcbs = ()
+    fast = (None, None, None)  # the fast path's kernels
     hot_used = 0
 
     def __init__(self, config=None, seed=None):
@@ -48,17 +49,22 @@ class Stack:
                 prf(self._secret, k, self._secret, _bytes, 0, 4, _work)
         self.now = 0
         self.stats = {}
-        if cfg.TCP_TINY:  # what is not used need not be imported: that, too, takes memory
+        layers = [eth, arp, ipv4, icmp]
+        if cfg.NUM_UDP_PCB:  # what is not used need not be imported: that, too, takes memory
+            from . import udp
+
+            layers.append(udp)
+        if cfg.TCP_TINY:
             from . import tcp_tiny as tcp
 
             regs = hot.share(self)
         else:
             from . import tcp
 
-            names = (eth, arp, ipv4, icmp, udp, tcp.count)
             regs = hot.init(
                 self,
-                sum(len(layer.NAMES) for layer in names)
+                sum(len(layer.NAMES) for layer in layers)
+                + len(tcp.count.NAMES)
                 + 3 * cfg.NUM_UDP_PCB
                 + cfg.TCP_HASH_SIZE
                 + cfg.NUM_TCP_PCB * tcp.NREGS
@@ -75,9 +81,9 @@ class Stack:
         if cfg.PBUF_RAM_SIZE:
             self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
         self.refs = pbuf.Pool(cfg.PBUF_REF_SIZE, 0, pbuf.REF)
-        for layer in (eth, arp, ipv4, icmp, udp, tcp):
-            if layer is not udp or cfg.NUM_UDP_PCB:
-                layer.init(self)
+        for layer in layers:
+            layer.init(self)
+        tcp.init(self)
         eth.register(self, 0x0800, ipv4.receive)
         hot.gather(self)
         if not cfg.TCP_TINY:  # a name is looked for here first, and in vain among many takes long

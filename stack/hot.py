@@ -29,7 +29,7 @@ one elsewhere: learn() adds one, forget() ends them all.
 from array import array
 
 from . import stats
-from .kernel import cksum, frame_check, pbuf_free, reg_raw, reg_zero, tcp_acked, tcp_flush, where
+from .kernel import cksum, pbuf_free, reg_raw, reg_zero, where
 from .mpy import const
 
 _IP = const(2)
@@ -83,10 +83,11 @@ def gather(net):
     regs[_DIRECT] = 1 if fetch else 0
     regs[_NETIFS] = len(net.netifs)
     tcp = net.tcp
+    look, flush, acked = net.fast
     net.loop = (
         (regs, where(regs), handle, fetch, send, None, tcp, tcp.pcbs, net.udp_pcbs)
         + (where(net.pool.regs), net.pool.items)
-        + (frame_check, pbuf_free, tcp_flush, tcp_acked)
+        + (look, pbuf_free, flush, acked)
     )
     fills = _FILLS_IN if net.netifs else 0
     for nif in net.netifs:

@@ -4,7 +4,8 @@ named, on registers: SEG and OPT (tcp/seg.py), and those of a connection (tcp/pc
 """
 
 from ..mpy import const
-from .fast_plain import pbuf_alloc, tcp_seg_free
+from .fast_plain import tcp_seg_free
+from .loop_plain import pbuf_alloc
 from .plain import (
     reg_add,
     reg_diff,

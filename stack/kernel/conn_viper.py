@@ -5,7 +5,8 @@ function means: conn_plain.py; how they are written: viper.py.
 import micropython
 
 from ..mpy import const
-from .fast_viper import pbuf_alloc, tcp_seg_free
+from .fast_viper import tcp_seg_free
+from .loop_viper import pbuf_alloc
 
 _NONE = None  # as an object, which viper's own is not
 

@@ -5,7 +5,8 @@ means: queue_plain.py; how they are written: viper.py and fast_viper.py.
 import micropython
 
 from ..mpy import const
-from .fast_viper import pbuf_alloc, rom_sum
+from .fast_viper import rom_sum
+from .loop_viper import pbuf_alloc
 
 _NONE = None  # as an object, which viper's own is not
 _BYTES = bytes

@@ -21,14 +21,8 @@ is armed for sending, or the segment is kept:
 
 from ..mpy import const
 from .conn_plain import tcp_rtt
-from .fast_plain import (
-    _count,
-    _put_ip4,
-    _put_mac,
-    _route,
-    tcp_seg_free,
-    tcp_window,
-)
+from .fast_plain import tcp_seg_free, tcp_window
+from .loop_plain import _count, _put_ip4, _put_mac, _route
 from .plain import cksum, reg_add, reg_diff, reg_set, tcp_header, ticks_add, ticks_diff
 
 _RAW_WND = const(53)

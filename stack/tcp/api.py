@@ -17,7 +17,8 @@ Nothing here allocates after set-up.
 
 from .. import eth, hot, pmtu
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
-from ..kernel import copy, reg_add, same, tcp_enhash
+from ..kernel import copy, reg_add, same
+from ..kernel.tcp import frame_check, tcp_acked, tcp_enhash, tcp_flush
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
@@ -86,6 +87,7 @@ def init(net):
     net.tcp.grow = fastpath.grow
     net.tcp.schedule = rack.schedule
     net.tcp.failed = eth.failed
+    net.fast = (frame_check, tcp_flush, tcp_acked)
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)
     for family in net.families.values():

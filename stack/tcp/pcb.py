@@ -55,8 +55,9 @@ from array import array
 
 from .. import hot
 from ..err import ERR_CLSD
-from ..kernel import copy, reg_diff, reg_set, reg_zero, same, tcp_unhash, tuple_hash
-from ..kernel import tcp_seg_free as seg_free
+from ..kernel import copy, reg_diff, reg_set, reg_zero, same, tuple_hash
+from ..kernel.tcp import tcp_seg_free as seg_free
+from ..kernel.tcp import tcp_unhash
 from ..mpy import const
 from ..pbuf import RAM, TRANSPORT, Pool
 from ..pbuf import free as pbuf_free

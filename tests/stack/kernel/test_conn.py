@@ -3,8 +3,8 @@ only the known answers have something to say."""
 
 from array import array
 
-from stack import kernel
 from stack.kernel import conn_plain
+from stack.kernel import tcp as kernel
 from stack.pbuf import RAM, Pool, alloc
 from stack.tcp.pcb import Seg
 from tests.packets import b16, b32
