@@ -18,7 +18,7 @@ ROWS = (
     "netif",
     "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp",
     "udp raw tcp tcp_tiny",
-    "dhcp dns mdns sntp",
+    "dhcpmsg dhcpterms dhcp dns mdns sntp",
     "api",
     "apps",
 )
