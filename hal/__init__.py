@@ -54,9 +54,9 @@ is answered at once then needs no pbuf. They are functions, not methods: calling
                 of the second the frame's length << 16 | 0x2000 | its own.
 
     send2(handle, pieces)
-                The same for a frame of two pieces of memory: `pieces` is an array('I') of the
-                first one's address and length, and the second one's. Text is sent with this, or
-                else, if the driver has none, with tx().
+                The same for a frame of two pieces of memory: `pieces` is what kernel.where() says
+                of an array('I') of the first one's address and length, and the second one's. Text
+                is sent with this, or else, if the driver has none, with tx().
 
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 

@@ -235,6 +235,7 @@ def push(r0, r1, r2, r3):  # handle, buf, off, piece; then r1 is the address, r2
 @micropython.asm_thumb
 def send2(r0, r1):  # handle, pieces
     lsl(r0, r0, 2)
+    lsl(r1, r1, 2)
     mov(r12, r1)
     ldr(r4, [r0, 32])  # dev[_BASE]
     ldr(r3, [r1, 4])

@@ -154,6 +154,7 @@ def push(handle: int, buf: ptr8, off: int, piece: int) -> int:
 @micropython.viper
 def send2(handle: int, pieces: ptr32) -> int:
     """See hal/__init__.py."""
+    pieces = ptr32(int(pieces) << 2)
     n = (pieces[1] + pieces[3]) << 16
     err = int(push(handle, ptr8(pieces[0]), 0, n | _MORE | pieces[1]))
     if err == 0:

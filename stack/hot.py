@@ -93,15 +93,15 @@ def gather(net):
     for nif in net.netifs:
         fills &= nif.driver.caps
     net.add_up = leave if fills else cksum
-    way = (net, where(net.hot), handle, send, net.add_up)
+    here = where(net.hot)
+    way = (net, here, handle, send, net.add_up)
     for u in net.udp_pcbs:
         u.way = way + (u.place,)
     if net.hot_used:
+        wire = (driver, handle, send2, where(tcp.pieces))
         for pcb in tcp.pcbs:
-            pcb.kit = (pcb.regs, net.hot, None, tcp.segs, pcb.t_rexmit)
-            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, pcb.t_loss) + (
-                (driver, handle, send2, tcp.pieces)
-            )
+            pcb.kit = (pcb.place, here, None, tcp.segs, pcb.t_rexmit)
+            pcb.wire = (pcb.place, here, None, tcp.segs, pcb.t_loss) + wire
 
 
 def part(net, n):

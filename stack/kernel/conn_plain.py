@@ -76,7 +76,7 @@ _TIMED_AT = const(56)
 _NTH = const(57)
 _ACKED_LEN = const(58)
 _PTO_DUE = const(64)
-_NREGS = const(75)
+_NREGS = const(76)
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)

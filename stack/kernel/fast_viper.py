@@ -55,11 +55,12 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(75)
+_NREGS = const(76)
 
 
 @micropython.viper
 def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
+    hot = ptr32(int(hot) << 2)
     w = buf
     h = ptr16(buf)
     b = ptr8(buf)

@@ -24,7 +24,7 @@ _ROUTES = const(28)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(75)
+_NREGS = const(76)
 _AVAIL = const(0)  # of a pool, as in pbuf.py
 _LOW = const(1)
 _FREE = const(4)
@@ -153,7 +153,7 @@ def timer_start(timers, t, ms: int):
 
 @micropython.viper
 def net_poll(net, now: int) -> int:
-    own, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, look, free, flush, ack = net.loop
+    _, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, look, free, flush, ack = net.loop
     hot = ptr32(int(at) << 2)
     store = ptr32(int(pool) << 2)
     if hot[_NOW] != now:
@@ -187,7 +187,7 @@ def net_poll(net, now: int) -> int:
                     continue
                 n &= 0xFFFF
                 if k and fast:
-                    i = int(look(own, buf, n))
+                    i = int(look(at, buf, n))
                     if i == 4:
                         if int(send(dev, buf, 2, hot[_LEN])):
                             net.echo_failed(net)
@@ -209,7 +209,7 @@ def net_poll(net, now: int) -> int:
                 n = int(p.len)
                 k = 0
                 if fast and store[_AVAIL]:
-                    k = int(look(own, buf, n))
+                    k = int(look(at, buf, n))
             i = 2
             if k == 1:
                 i = 56

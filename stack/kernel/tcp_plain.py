@@ -29,7 +29,8 @@ _BUSY = const(47)
 _UTO_DUE = const(49)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(75)
+_WHAT = const(75)
+_NREGS = const(76)
 _TRANSPORT = const(56)
 
 
@@ -88,7 +89,8 @@ def tcp_emit(pcb, p, seq, i, flags, hlen, up):
     buf[off + 16] = acc >> 8
     buf[off + 17] = acc & 0xFF
     _count(net.hot, net.hot[_TCP] + 1)
-    return pcb.ip.output(net, p, key, 0, 6, pcb.ttl, pcb.tos, pcb.netif)
+    what = regs[_WHAT]
+    return pcb.ip.output(net, p, key, 0, 6, what >> 8 & 0xFF, what >> 16, pcb.netif)
 
 
 def ack_frame(hot, c, buf, what):
@@ -149,8 +151,7 @@ def tcp_flush(net):
 
 def _send_ack(net, pcb, p):
     """Send an ACK in the pbuf `p`, which is there for that. Return False if it cannot be."""
-    what = pcb.tos << 16 | pcb.ttl << 8 | 6
-    if p.ref > 1 or not ack_frame(net.hot, pcb.number, p.buf, what):
+    if p.ref > 1 or not ack_frame(net.hot, pcb.number, p.buf, pcb.regs[_WHAT]):
         return False
     if pcb.t_fast.running:
         net.timers.stop(pcb.t_fast)

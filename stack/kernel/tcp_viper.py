@@ -42,12 +42,13 @@ _BUSY = const(47)
 _UTO_DUE = const(49)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(75)
+_WHAT = const(75)
+_NREGS = const(76)
 
 
 @micropython.viper
 def tcp_recved(pcb, n: int):
-    regs = ptr32(pcb.regs)
+    regs = ptr32(int(pcb.place) << 2)
     total = regs[_RCV_MAX]
     wnd = regs[_RCV_WND] + n
     if wnd > total:
@@ -161,7 +162,7 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
             if pcb.netif is not net.netifs[0]:
                 k = 0
     if k:
-        i = int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6
+        i = r[_WHAT]
         if (
             n == tot
             and hot[_DIRECT]
@@ -176,7 +177,8 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
         err = int(ip4_send(net, p, key, 0, i))
         if err <= 0:
             return err
-    return int(pcb.ip.output(net, p, key, 0, 6, pcb.ttl, pcb.tos, pcb.netif))
+    i = r[_WHAT]
+    return int(pcb.ip.output(net, p, key, 0, 6, i >> 8 & 0xFF, i >> 16, pcb.netif))
 
 
 @micropython.viper
@@ -298,8 +300,7 @@ def tcp_flush(net):
                 k = 0
                 if int(p.ref) == 1:
                     buf = p.buf
-                    what = int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6
-                    k = int(ack_frame(registers, c, buf, what))
+                    k = int(ack_frame(registers, c, buf, regs[_WHAT]))
             if k == 0:
                 tcp.acknowledge(pcb)
             else:

@@ -72,6 +72,8 @@ from .api import (
     sent,
     shutdown,
     state_name,
+    tos,
+    ttl,
     urgent,
     user_timeout,
 )

@@ -56,6 +56,7 @@ _ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _QUICK = const(30)
+_WHAT = const(75)
 _MAX_MS = const(0x10000000)  # three days: half of what ticks_diff can tell
 _CLOSED = const(0)
 _LISTEN = const(1)
@@ -151,6 +152,18 @@ def nagle_disable(pcb):
 def nagle_enable(pcb):
     """Collect small writes while data is unacknowledged (RFC 9293 section 3.7.4). The default."""
     pcb.nodelay = False
+
+
+def ttl(pcb, n):
+    """Send with `n`, 1..255, as the time to live from now on."""
+    regs = pcb.regs
+    regs[_WHAT] = regs[_WHAT] & 0xFF00FF | n << 8
+
+
+def tos(pcb, n):
+    """Send with `n`, 0..255, as the type of service (RFC 2474) from now on."""
+    regs = pcb.regs
+    regs[_WHAT] = regs[_WHAT] & 0xFFFF | n << 16
 
 
 def quickack(pcb, on):

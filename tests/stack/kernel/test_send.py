@@ -139,12 +139,14 @@ def test_the_same_as_plain():
 class Memory:
     """What a driver that has send2() is to send."""
 
-    def __init__(self, driver):
+    def __init__(self, driver, pieces):
         self.driver = driver
+        self.pieces = pieces
         self.count = 0
 
-    def send2(self, dev, pieces):
-        head, text = [bytes_at(pieces[i], pieces[i + 1]) for i in (0, 2)]
+    def send2(self, dev, where):
+        assert where == kernel.where(self.pieces)
+        head, text = [bytes_at(self.pieces[i], self.pieces[i + 1]) for i in (0, 2)]
         self.driver.lab.sent(self.driver, Frame(head + text, self.driver.lab.ms))
         self.count += 1
         return OK
@@ -154,8 +156,9 @@ def test_pieces_of_memory_are_the_frame():
     if bytes_at is None or sys.maxsize > 0x7FFFFFFF:
         raise Skip("addresses are for 32-bit MicroPython")
     c = bulk()
-    memory = Memory(c.lab.driver)
-    c.pcb.wire = c.pcb.wire[:7] + (memory.send2, c.net.tcp.pieces)
+    pieces = c.net.tcp.pieces
+    memory = Memory(c.lab.driver, pieces)
+    c.pcb.wire = c.pcb.wire[:7] + (memory.send2, kernel.where(pieces))
     for i in range(30):
         c.push(1000)
         assert c.out()[-1].data == OURS[9000 + i * 1000 : 10_000 + i * 1000]
@@ -256,3 +259,21 @@ def test_whoever_sends_whole_segments_is_armed():
         assert c.pcb.regs[36] == 3, sack
         c.tell(5000)
         c.end()
+
+
+def test_ttl_and_tos_are_those_of_each_packet():
+    c = bulk()
+    for ttl, tos in ((1, 0xFC), (255, 0), (64, 0x10)):
+        tcp.tos(c.pcb, tos)
+        tcp.ttl(c.pcb, ttl)
+        c.push(1000)  # by tcp_push()
+        c.text(c.seq, c.seq + 1)
+        c.lab.wait(40)
+        c.tell(c.written)
+        c.push(10)
+        assert len(c.lab.frames) == 3, c.lab.frames
+        for frame in c.lab.frames:
+            assert (frame.data[22], frame.data[15]) == (ttl, tos)
+        c.lab.frames.clear()
+        c.tell(c.written)
+    c.end()
