@@ -132,6 +132,11 @@ def ticks_diff(a, b):
     return ((a - b + 0x20000000) & 0x3FFFFFFF) - 0x20000000
 
 
+def mul_div(a, b, c):
+    """Return a * b // c, with 0 <= a < 2^30, 0 <= b <= c < 2^29 and c > 0: `a` in proportion."""
+    return a * b // c
+
+
 # Hashes.
 
 

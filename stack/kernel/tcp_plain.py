@@ -160,12 +160,7 @@ def _send_ack(net, pcb, p):
     return True
 
 
-# Proportions and cubes, for congestion control (tcp/cubic.py). No number here has 2^30 and more.
-
-
-def mul_div(a, b, c):
-    """Return a * b // c, with 0 <= a < 2^30, 0 <= b <= c < 2^29 and c > 0: `a` in proportion."""
-    return a * b // c
+# Cubes, for congestion control (tcp/cubic.py). No number here has 2^30 and more.
 
 
 def cubic(d, mss):

@@ -316,25 +316,7 @@ def tcp_flush(net):
         c = regs[_NEXT_OUT]
 
 
-# Proportions and cubes
-
-
-@micropython.viper
-def mul_div(a: int, b: int, c: int) -> int:
-    """See plain.py: a long division of the product, bit by bit of `a`; r is below c."""
-    bit = 1 << 29
-    q = 0
-    r = 0
-    while bit:
-        r += r
-        if a & bit:
-            r += b
-        q += q
-        while r >= c:
-            r -= c
-            q += 1
-        bit >>= 1
-    return q
+# Cubes
 
 
 @micropython.viper

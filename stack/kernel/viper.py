@@ -195,6 +195,24 @@ def ticks_diff(a: int, b: int) -> int:
     return ((a - b + 0x20000000) & 0x3FFFFFFF) - 0x20000000
 
 
+@micropython.viper
+def mul_div(a: int, b: int, c: int) -> int:
+    """See plain.py: a long division of the product, bit by bit of `a`; r is below c."""
+    bit = 1 << 29
+    q = 0
+    r = 0
+    while bit:
+        r += r
+        if a & bit:
+            r += b
+        q += q
+        while r >= c:
+            r -= c
+            q += 1
+        bit >>= 1
+    return q
+
+
 # Hashes
 
 

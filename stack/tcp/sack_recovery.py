@@ -13,8 +13,7 @@ In pcb.sb, behind what rack.py has, 13 PRR_DELIVERED and 14 PRR_FROM: bytes that
 the loss, and were under way then. pcb.prr_out were sent.
 """
 
-from ..kernel import reg_add, reg_diff, reg_set
-from ..kernel.tcp import mul_div
+from ..kernel import mul_div, reg_add, reg_diff, reg_set
 from ..mpy import const
 from . import cc, rack, scoreboard
 from .count import BAD_SACK, DSACK_RX, FAST_REXMIT, SACKED_SEG

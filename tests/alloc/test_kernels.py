@@ -79,8 +79,8 @@ def test_proportions():
                 n = t.cubic(d, mss)
                 assert t.cubic_root(n, mss) >= d
             assert t.cubic_root(0x3FFFFFFF, mss) == 32767
-        assert t.mul_div(0x3FFFFFFF, 0x1FFFFFFF, 0x1FFFFFFF) == 0x3FFFFFFF
-        t.mul_div(0x3FFFFFFF, 0x1FFFFFFE, 0x1FFFFFFF)
+        assert k.mul_div(0x3FFFFFFF, 0x1FFFFFFF, 0x1FFFFFFF) == 0x3FFFFFFF
+        k.mul_div(0x3FFFFFFF, 0x1FFFFFFE, 0x1FFFFFFF)
 
     _prove(run)
 
