@@ -35,6 +35,9 @@ class Stack:
     udp_pcbs = ()
     fast = (None, None, None)  # the fast path's kernels
     hot_used = 0
+    routes = None  # the table of route.py
+    localhost = None  # the netif of loop.py
+    vlans = None  # those of vlan.py
 
     def __init__(self, config=None, seed=None):
         cfg = self.cfg = limits(config)
@@ -49,11 +52,31 @@ class Stack:
                 prf(self._secret, k, self._secret, _bytes, 0, 4, _work)
         self.now = 0
         self.stats = {}
-        layers = [eth, arp, ipv4, icmp]
-        if cfg.NUM_UDP_PCB:  # what is not used need not be imported: that, too, takes memory
+        more = []  # what is not used need not be imported: that, too, takes memory
+        if cfg.NUM_UDP_PCB:
             from . import udp
 
-            layers.append(udp)
+            more.append(udp)
+        if cfg.IP_OPTIONS:
+            from . import ipopt
+
+            more.append(ipopt)
+        if cfg.IP_FRAGMENT:
+            from . import frag
+
+            more.append(frag)
+        if cfg.IP_ROUTES:
+            from . import route
+
+            more.append(route)
+        if cfg.IP_FORWARD:
+            from . import forward
+
+            more.append(forward)
+        if cfg.IP_REASS_MAX:
+            from . import reass
+
+            more.append(reass)
         if cfg.TCP_TINY:
             from . import tcp_tiny as tcp
 
@@ -61,10 +84,10 @@ class Stack:
         else:
             from . import tcp
 
+            names = [eth, arp, ipv4, icmp, tcp.count] + more
             regs = hot.init(
                 self,
-                sum(len(layer.NAMES) for layer in layers)
-                + len(tcp.count.NAMES)
+                sum(len(layer.NAMES) for layer in names)
                 + 3 * cfg.NUM_UDP_PCB
                 + cfg.TCP_HASH_SIZE
                 + cfg.NUM_TCP_PCB * tcp.NREGS
@@ -81,9 +104,8 @@ class Stack:
         if cfg.PBUF_RAM_SIZE:
             self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
         self.refs = pbuf.Pool(cfg.PBUF_REF_SIZE, 0, pbuf.REF)
-        for layer in layers:
+        for layer in [eth, arp, ipv4, icmp, tcp] + more:
             layer.init(self)
-        tcp.init(self)
         eth.register(self, 0x0800, ipv4.receive)
         hot.gather(self)
         if not cfg.TCP_TINY:  # a name is looked for here first, and in vain among many takes long
