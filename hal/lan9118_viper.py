@@ -74,6 +74,7 @@ def fetch(handle: int, buf: ptr32) -> int:
     from the RX data FIFO into `buf`, which is aligned; then the frame's sum is written over the
     lead (FRAME_SUM). The interrupt is forgotten when nothing waits, and only then is looked for
     the last time."""
+    buf = ptr32(int(buf) << 2)
     dev = ptr32(handle << 2)
     regs = ptr32(dev[_BASE])
     if regs[_RX_FIFO_INF] & 0xFF0000 == 0:

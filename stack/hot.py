@@ -29,7 +29,7 @@ one elsewhere: learn() adds one, forget() ends them all.
 from array import array
 
 from . import stats
-from .kernel import cksum, pbuf_free, reg_raw, reg_zero, where
+from .kernel import cksum, keep_where, pbuf_free, reg_raw, reg_zero, where
 from .mpy import const
 
 _IP = const(2)
@@ -84,9 +84,15 @@ def gather(net):
     regs[_NETIFS] = len(net.netifs)
     tcp = net.tcp
     look, flush, acked = net.fast
+    bufs = 0
+    if fetch:
+        net.bufs = array("I", [0] * (2 * net.pool.size))
+        bufs = where(net.bufs)
+        for i, p in enumerate(net.pool.items):
+            keep_where(net.bufs, 2 * i, p.buf)
     net.loop = (
         (regs, where(regs), handle, fetch, send, None, tcp, tcp.pcbs, net.udp_pcbs)
-        + (where(net.pool.regs), net.pool.items)
+        + (where(net.pool.regs), net.pool.items, bufs)
         + (look, pbuf_free, flush, acked)
     )
     fills = _FILLS_IN if net.netifs else 0

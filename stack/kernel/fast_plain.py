@@ -62,8 +62,8 @@ def _big(buf, i):
 
 
 def frame_check(hot, buf, n):
-    """Look at the frame of `n` bytes at buf[2]. `hot` is what where() says of it. Return what the
-    frame was found to be:
+    """Look at the frame of `n` bytes at buf[2]. `hot` and `buf` are what where() says of them.
+    Return what the frame was found to be:
 
     0  unusual, and nothing was changed: the readable path has to see
     1  the next text of connection hot[CUR], which is armed: hot[LEN] bytes at buf[56]. Its

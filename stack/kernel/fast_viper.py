@@ -61,6 +61,7 @@ _NREGS = const(76)
 @micropython.viper
 def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
     hot = ptr32(int(hot) << 2)
+    buf = ptr32(int(buf) << 2)
     w = buf
     h = ptr16(buf)
     b = ptr8(buf)

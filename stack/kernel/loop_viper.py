@@ -153,9 +153,12 @@ def timer_start(timers, t, ms: int):
 
 @micropython.viper
 def net_poll(net, now: int) -> int:
-    _, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, look, free, flush, ack = net.loop
+    _, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, bufs, look, free, flush, ack = (
+        net.loop
+    )
     hot = ptr32(int(at) << 2)
     store = ptr32(int(pool) << 2)
+    places = ptr32(int(bufs) << 2)
     if hot[_NOW] != now:
         hot[_NOW] = now
         net.now = now
@@ -179,17 +182,17 @@ def net_poll(net, now: int) -> int:
                 if k < 0:
                     waits = int(fetch(dev, 0))
                     continue
-                p = items[store[_FREE + k]]
-                buf = p.buf
-                n = int(fetch(dev, buf))
+                c = store[_FREE + k]
+                place = places[c + c] | places[c + c + 1] << 31 << 1
+                n = int(fetch(dev, place))
                 waits = n >> 16
                 if n <= 0:
                     continue
                 n &= 0xFFFF
                 if k and fast:
-                    i = int(look(at, buf, n))
+                    i = int(look(at, place, n))
                     if i == 4:
-                        if int(send(dev, buf, 2, hot[_LEN])):
+                        if int(send(dev, items[c].buf, 2, hot[_LEN])):
                             net.echo_failed(net)
                         continue
                     if i == 6:
@@ -201,15 +204,15 @@ def net_poll(net, now: int) -> int:
                 if k < store[_LOW]:
                     store[_LOW] = k
                 k = i
+                p = items[c]
             else:
                 p = driver.rx()
                 if p is nil:
                     break
-                buf = p.buf
                 n = int(p.len)
                 k = 0
                 if fast and store[_AVAIL]:
-                    k = int(look(at, buf, n))
+                    k = int(look(at, int(ptr8(p.buf)) >> 2, n))
             i = 2
             if k == 1:
                 i = 56
@@ -248,7 +251,7 @@ def net_poll(net, now: int) -> int:
                 ack(pcbs[hot[_CUR] - 1])
             elif k == 3:
                 u = udps[hot[_CUR] - 1]
-                u.on_recv(u.arg, u, p, buf, 28, hot[_PORT])
+                u.on_recv(u.arg, u, p, p.buf, 28, hot[_PORT])
             elif k == 2:
                 tcp.found(net, p, net.netifs[j])
             else:

@@ -86,6 +86,10 @@ def where(buf):
     return buf
 
 
+def keep_where(regs, i, buf):
+    """Keep where(buf) in regs[i] and regs[i + 1], if it is a number."""
+
+
 def reg_sum(dst, i, a, j, b, k):
     """dst[i] = a[j] + b[k], modulo 2^32. They may all be the same."""
     dst[i] = (a[j] + b[k]) & 0xFFFFFFFF

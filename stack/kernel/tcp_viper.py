@@ -151,7 +151,7 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
     acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
     b[16] = acc >> 8
     b[17] = acc
-    registers, place, dev, _, send, _, _, _, _, _, _, _, _, _, _ = net.loop
+    registers, place, dev, _, send, _, _, _, _, _, _, _, _, _, _, _ = net.loop
     hot = ptr32(int(place) << 2)
     i = hot[_TCP] + 1
     hot[i] = hot[i] + 1
@@ -278,7 +278,7 @@ def tcp_plain_ack(pcb) -> int:
 
 @micropython.viper
 def tcp_flush(net):
-    registers, place, dev, _, send, _, tcp, pcbs, _, _, _, _, _, _, _ = net.loop
+    registers, place, dev, _, send, _, tcp, pcbs, _, _, _, _, _, _, _, _ = net.loop
     hot = ptr32(int(place) << 2)
     c = hot[_OUT]
     hot[_OUT] = 0

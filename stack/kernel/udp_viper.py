@@ -24,7 +24,11 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
     what = hot[i + 1]
     at = int(p.off) - 44
     n = int(p.len) + 28
-    a = ptr16(int(ptr8(addr)) + off)
+    buf = p.buf
+    w = ptr32(buf)
+    a = ptr16(int(w) + off)
+    if addr is not buf:
+        a = ptr16(int(ptr8(addr)) + off)
     k = a[0]
     s = a[1]
     peer = s << 16 | k
@@ -36,8 +40,7 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
     ):
         return int(net.udp_send(u, p, addr, off, port))
     s += k
-    buf = p.buf
-    w = ptr32(int(ptr8(buf)) + at)
+    w = ptr32(int(w) + at)
     h = ptr16(w)
     h[1] = hot[r + 1]
     w[1] = hot[r + 2]

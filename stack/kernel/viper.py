@@ -142,6 +142,13 @@ def where(buf: ptr8) -> int:
 
 
 @micropython.viper
+def keep_where(regs: ptr32, i: int, buf: ptr8):
+    k = int(buf) >> 2
+    regs[i] = k
+    regs[i + 1] = k >> 31 >> 1  # the upper half, where addresses have 64 bits
+
+
+@micropython.viper
 def reg_sum(dst: ptr32, i: int, a: ptr32, j: int, b: ptr32, k: int):
     dst[i] = a[j] + b[k]
 
