@@ -18,7 +18,7 @@ ROWS = (
     "netif",
     "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan",
     "udp raw tcp tcp_tiny",
-    "dhcpmsg dhcpterms dhcp dnsmsg dnscache dnstcp dns mdns sntp",
+    "dhcpmsg dhcpterms dhcp dnsmsg dnscache dnstcp dns mdnsrec mdnsquery mdns sntp",
     "api",
     "apps",
 )
