@@ -54,6 +54,7 @@ _ELSEWHERE = const(260)  # what is not for this netif: fn(p, netif) returns True
 _SRC = const(12)
 _DST = const(16)
 _LOOPBACK = const(127)
+_IGMP = const(2)
 _TCP = const(6)
 _MAX = const(65535)
 
@@ -105,7 +106,8 @@ def receive(p, netif):
     src = ip4_class(buf, off + _SRC, netif.ip, netif.mask)
     first = buf[off + _SRC]
     local = netif is net.localhost  # all is ours that comes that way
-    if (src > 1 or first == _LOOPBACK or first == 0) and not local:  # RFC 1122 section 3.2.1.3
+    none = first == 0 and _F[2] != _IGMP  # which switches ask from (RFC 4541 section 2.1.1)
+    if (src > 1 or first == _LOOPBACK or none) and not local:  # RFC 1122 section 3.2.1.3
         return _drop(p, count, _BAD_SOURCE)
     dst = ip4_class(buf, off + _DST, netif.ip, netif.mask)
     if dst < 2 and not local:
