@@ -324,6 +324,8 @@ def _icmp_error(net, buf, addrs, alen, ports, kind, code, mtu):
     """Tell the connected pcb whose datagram an ICMP error quotes (RFC 1122 section 4.1.3.3)."""
     remote = buf[ports] << 8 | buf[ports + 1]
     u = _match(net, buf, addrs, alen, buf[ports + 2] << 8 | buf[ports + 3], remote)
+    if mtu and u is not None and alen == 4 and net.soft is not None:
+        net.soft.add(buf, addrs)
     if u is None or u.remote_port == 0:
         return False
     if u.on_err is not None:
