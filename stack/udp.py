@@ -321,13 +321,15 @@ def _match(net, buf, addrs, alen, local_port, remote_port):
 
 
 def _icmp_error(net, buf, addrs, alen, ports, kind, code, mtu):
-    """Tell the connected pcb whose datagram an ICMP error quotes (RFC 1122 section 4.1.3.3)."""
+    """Tell the connected pcb whose datagram an ICMP error quotes (RFC 1122 section 4.1.3.3). If it
+    was too big for the path, routers may cut the next one."""
     remote = buf[ports] << 8 | buf[ports + 1]
     u = _match(net, buf, addrs, alen, buf[ports + 2] << 8 | buf[ports + 3], remote)
-    if mtu and u is not None and alen == 4 and net.soft is not None:
+    soft = mtu and u is not None and alen == 4 and net.soft is not None
+    if soft:
         net.soft.add(buf, addrs)
     if u is None or u.remote_port == 0:
-        return False
+        return soft
     if u.on_err is not None:
         u.on_err(u.arg, u, ERR_RTE)
     return True
