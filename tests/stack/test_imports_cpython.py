@@ -18,7 +18,7 @@ ROWS = (
     "netif",
     "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp",
     "udp raw tcp tcp_tiny",
-    "dhcpmsg dhcpterms dhcp dns mdns sntp",
+    "dhcpmsg dhcpterms dhcp dnsmsg dnscache dnstcp dns mdns sntp",
     "api",
     "apps",
 )
