@@ -109,6 +109,7 @@ _DO = const(0x0400)  # or half, and do not receive what we send
 _FD = const(0x20000000)  # TDES3, RDES3: first piece of a frame
 _LD = const(0x10000000)  # and last
 _CIC = const(0x00030000)  # fill in the checksums, the pseudo-header's share included
+_CPC = const(0x04000000)  # add the FCS only: the emulator pads whatever it may pad
 _ES = const(0x8000)  # error summary
 _RS1V = const(0x04000000)  # RDES1 holds what has been found
 _GP = const(0x00800000)  # longer than a frame may be
@@ -231,7 +232,7 @@ class STM32H7Eth:
         k = int(p.len)
         at = int(ptr8(p.buf)) + int(p.off)
         b = ptr8(at)
-        control = _FD | n
+        control = _FD | n if n < 60 else _FD | _CPC | n
         if k >= 34 and b[12] << 8 | b[13] == 0x0800 and b[20] & 0x3F | b[21] == 0:
             if b[23] == 6 or b[23] == 17:  # TCP or UDP in IPv4, and no fragment
                 control |= _CIC

@@ -230,6 +230,8 @@ class Chip:
                 return
             if d[3] & FD:
                 self.cic, self.length = d[3] >> 16 & 3, d[3] & 0x7FFF
+                self.cpc = d[3] >> 26 & 3
+                assert self.cpc in (0, 1), "an FCS is added"
             self.gathered += self.memory.dma_read(d[0], d[2])
             last = d[3] & LD
             self._put(self.tx_at, 0, 0xEEEEEEEE)  # a time stamp, perhaps
@@ -239,8 +241,10 @@ class Chip:
             if last:
                 frame, self.gathered = self.gathered, b""
                 assert len(frame) == self.length
+                if self.cpc == 0:
+                    frame = frame.ljust(60, b"\0")
                 if not error:
-                    self.frames.append(fill_in(frame.ljust(60, b"\0"), self.cic))
+                    self.frames.append(fill_in(frame, self.cic))
 
     # Receiving.
 

@@ -21,7 +21,7 @@ TX = 6
 # which bit on; what a first and a last piece to send have. The words of the registers that hold
 # the status and make the DMA go on, and what is written there.
 F4 = (0, 2, 1, 3, 0x80000000, 0x0300, 0x8300, 16, 0x90100000, 0xA0100000, 5, 1, 0x180C0, 1)
-H7 = (3, 0, 2, 4, 0xC1000000, 0x30000000, 0x30008000, 0, 0xA0000000, 0x90000000, 24, 8, 0xC0C0, 0)
+H7 = (3, 0, 2, 4, 0xC1000000, 0x30000000, 0x30008000, 0, 0xA4000000, 0x94000000, 24, 8, 0xC0C0, 0)
 RX_TAIL = 10  # the H7's
 
 
