@@ -25,12 +25,34 @@ ARP_MAX_TRIES = 4
 
 # IPv4
 IP_TTL = 64
+IP_ROUTES = 4  # static ones, and redirects (route.py); 0: none but those of the interfaces
+IP_FORWARD = False  # packets for others are forwarded between interfaces (forward.py)
+IP_OPTIONS = True  # packets with options are taken (ipopt.py); False: dropped
+IP_FRAGMENT = True  # packets beyond the MTU are cut (frag.py), but not TCP's; False: refused
+IP_REASS_MAX = 2  # datagrams put together from fragments at once (reass.py); 0: none is
+IP_REASS_PBUFS = 6  # fragments that wait, of all: at most, and never the receive pool's last two
+IP_REASS_AGE = 30_000  # ms that they wait for the rest (RFC 1122 section 3.3.2)
 ICMP_ERRORS_PER_S = 10  # unreachables sent (RFC 1812 section 4.3.2.8); 0 sends none
 
 # Path MTUs (pmtu.py)
 PMTU_TABLE_SIZE = 4  # destinations whose path MTU is remembered
 PMTU_MIN = 552  # an IPv4 path is never believed to take less
 PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3)
+
+# IPv6 (RFC 8200), of an interface that speaks it (host6.py, slaac.py): others take no memory
+IP6_ADDRS = 4  # our addresses
+IP6_PREFIXES = 4  # of the link
+IP6_ROUTERS = 2  # default routers that are remembered
+IP6_REDIRECTS = 2  # destinations that routers have redirected
+IP6_DNS = 3  # name servers that routers have told of (slaac.py)
+IP6_SEARCH = 64  # bytes of the list of domains to search
+IP6_GROUPS = 8  # multicast groups: all nodes', one for each address, and the application's
+IP6_EXTENSIONS = 8  # headers of one packet between IPv6 and what it carries
+IP6_OPTIONS = 16  # options of one extension header, padding included (RFC 8504 section 5.3)
+ND_TABLE_SIZE = 8  # neighbours
+ND_REACHABLE = 30_000  # a confirmed neighbour is not asked this long, on average
+ND_RETRANS = 1_000  # between questions to, or for, one neighbour
+ND_DAD_TRANSMITS = 1  # questions whether somebody has a new address; 0: it is taken as it is
 
 # UDP
 NUM_UDP_PCB = 8  # 0: there is no UDP
@@ -51,6 +73,12 @@ DNS_CACHE_SIZE = 8  # 0: no cache
 DNS_CACHE_NAME = 64  # the longest name in it, in bytes on the wire
 DNS_TTL_MAX = 86_400  # seconds that an answer is kept
 DNS_NEGATIVE_TTL_MAX = 900  # and that there is none (RFC 2308)
+
+# mDNS (mdns.py): only of a stack that mdns.start() is called for
+MDNS_SERVICES = 2  # that are offered
+MDNS_QUERIES = 2  # at a time
+MDNS_TIMEOUT = 5_000  # of a query, and how long browse() listens
+MDNS_SEEN = 16  # instances that one browse() tells apart
 
 # SNTP (sntp.py): only of a stack that sntp.start() is called for
 SNTP_SERVERS = 2
@@ -156,6 +184,12 @@ _RULES = (
     ),
     (lambda c: c.PBUF_POOL_SIZE >= 2, "raise PBUF_POOL_SIZE to 2 or more"),
     (
+        lambda c: min(c.IP6_ADDRS, c.IP6_PREFIXES, c.IP6_ROUTERS, c.ND_TABLE_SIZE) > 0,
+        "raise IP6_ADDRS, IP6_PREFIXES, IP6_ROUTERS and ND_TABLE_SIZE to 1 or more",
+    ),
+    (lambda c: c.IP6_GROUPS > c.IP6_ADDRS, "raise IP6_GROUPS above IP6_ADDRS"),
+    (lambda c: c.IP6_EXTENSIONS >= 1, "raise IP6_EXTENSIONS to 1 or more"),
+    (
         lambda c: c.TCP_WND <= (c.PBUF_POOL_SIZE - 1) * c.TCP_MSS,
         "TCP_WND is more than the receive pool holds: lower it, or raise PBUF_POOL_SIZE",
     ),
@@ -189,6 +223,11 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (
+        lambda c: c.IP_REASS_PBUFS > 0,
+        "raise IP_REASS_PBUFS to 1 or more, or set IP_REASS_MAX to 0",
+    ),
+    (lambda c: 0 < c.IP_REASS_AGE < 1 << 28, "IP_REASS_AGE must be above 0 and below 3 days"),
     (lambda c: c.DHCP_TRIES > 0, "raise DHCP_TRIES to 1 or more"),
     (
         lambda c: 0 < c.DHCP_TEXT < 256 and c.DHCP_MAX_DNS > 0 and c.DHCP_MAX_NTP > 0,
@@ -220,6 +259,14 @@ _RULES = (
     (
         lambda c: 0 <= c.DNS_TTL_MAX <= 259_200 and 0 <= c.DNS_NEGATIVE_TTL_MAX <= 259_200,
         "DNS_TTL_MAX and DNS_NEGATIVE_TTL_MAX are seconds, at most 259200: three days",
+    ),
+    (
+        lambda c: 0 <= c.MDNS_SERVICES <= 6 and c.MDNS_QUERIES >= 0 and c.MDNS_SEEN >= 0,
+        "MDNS_SERVICES is 0 to 6, MDNS_QUERIES and MDNS_SEEN are 0 or more",
+    ),
+    (
+        lambda c: 1_000 <= c.MDNS_TIMEOUT < 1 << 20,
+        "MDNS_TIMEOUT must be 1000 ms or more and below 17 minutes",
     ),
     (lambda c: c.SNTP_SERVERS > 0, "raise SNTP_SERVERS to 1 or more"),
     (

@@ -8,16 +8,8 @@ receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 AC
 
 from ..err import ERR_CLSD, ERR_RST, OK
 from ..ipv4 import ALEN
-from ..kernel import (
-    reg_add,
-    reg_diff,
-    reg_set,
-    tcp_arrive,
-    tcp_check,
-    tcp_first_ack,
-    tcp_options,
-    tcp_parse,
-)
+from ..kernel import reg_add, reg_diff, reg_set, tcp_parse
+from ..kernel.tcp import tcp_arrive, tcp_check, tcp_first_ack, tcp_options
 from ..mpy import const
 from ..pbuf import free
 from . import (
@@ -87,6 +79,8 @@ def receive(p, netif, addrs, alen):
     why = tcp_parse(p.buf, p.off, p.len, SEG)
     if why:
         return _drop(p, counts, count.BAD_LEN if why == 1 else count.BAD_HLEN)
+    if p.next is not None:  # the header is in its first pbuf
+        tcp_parse(p.buf, p.off, p.tot_len, SEG)
     if net.rx_group:  # RFC 9293 section 3.9.2.3
         return _drop(p, counts, count.GROUP)
     if not verify(p, addrs, alen):

@@ -10,6 +10,7 @@ import struct
 
 from scapy.config import conf
 from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Padding, Raw
 from scapy.utils import checksum
@@ -19,10 +20,13 @@ _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
 _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
+_PACKET_AUXDATA = 8
+_VLAN_VALID = 16
 _BUFFER = 192 << 20  # holds what the longest test records; read only at its end
 _MIN_FRAME = 60
 _IP_GROUP = b"\x01\x00\x5e"
 _COMPUTED = {
+    IPv6: ("plen",),
     IP: ("ihl", "len", "chksum"),
     TCP: ("dataofs", "chksum"),
     UDP: ("len", "chksum"),
@@ -42,6 +46,7 @@ class Capture:
             )
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            self.socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
             self.socket.bind((lab.DEV, _ETH_P_ALL))
 
     def send(self, frame):
@@ -52,14 +57,18 @@ class Capture:
         """Return the frames so far, oldest first, as pairs: the time in seconds, the bytes."""
         while True:
             try:
-                frame, ancillary, _, _ = self.socket.recvmsg(2048, 64)
+                frame, ancillary, _, _ = self.socket.recvmsg(2048, 128)
             except BlockingIOError:
                 return self.frames
             except OSError as e:
                 if e.errno != errno.ENETDOWN:  # reported once after the interface was down
                     raise
                 continue
-            seconds, ns = struct.unpack("qq", ancillary[0][2])
+            notes = {kind: data for _, kind, data in ancillary}
+            status, _, _, _, _, tag, kind = struct.unpack("IIIHHHH", notes[_PACKET_AUXDATA])
+            if status & _VLAN_VALID:  # which the kernel has taken out
+                frame = frame[:12] + struct.pack("!HH", kind, tag) + frame[12:]
+            seconds, ns = struct.unpack("qq", notes[_SO_TIMESTAMPNS])
             self.frames.append((seconds + ns / 1e9, frame))
 
     def segments(self):
@@ -102,7 +111,7 @@ def judge(frames, mac):
             if ours and raw[:3] == _IP_GROUP:
                 _judge_group(raw, packet)
             elif ours:
-                _judge_ours(raw, packet)
+                (_judge_six if IPv6 in packet else _judge_ours)(raw, packet)
             if TCP in packet:
                 _judge_flow(packet, ours, flows)
         except AssertionError as e:
@@ -123,14 +132,30 @@ def _judge_ours(raw, packet):
     pad = packet[Padding].load if Padding in packet else b""
     assert not pad or (len(raw) == _MIN_FRAME and not any(pad)), "padding is not zeros"
     assert ARP in packet or IP in packet, "neither ARP nor IP"
-    if IP in packet:
+    if IP in packet and (packet[IP].frag or packet[IP].flags.MF):
+        whole = packet[IP].len + 14  # and lengths and checksum behind it are those of the whole
+        packet[IP].payload = Raw(raw[34:whole]) / Padding(raw[whole:])
+    elif IP in packet:
         assert TCP in packet or UDP in packet or ICMP in packet, "unknown protocol"
-        assert packet[IP].frag == 0 and packet[IP].ttl == 64
+        assert packet[IP].ttl == 64
     if TCP in packet:
         assert packet[TCP].reserved == 0
+    _judge_built(raw, packet)
+
+
+def _judge_six(raw, packet):
+    if IPv6ExtHdrFragment in packet:  # lengths and checksum behind it are those of the whole
+        part = packet[IPv6ExtHdrFragment]
+        end = packet[IPv6].plen + 54
+        part.payload = Raw(raw[62:end]) / Padding(raw[end:])
+    _judge_built(raw, packet)
+
+
+def _judge_built(raw, packet):
     layer = packet
     while layer:
-        for field in _COMPUTED.get(type(layer), ()):
+        icmp6 = ("cksum",) if "cksum" in layer.fields else ()
+        for field in _COMPUTED.get(type(layer), icmp6):
             layer.delfieldval(field)
         layer.explicit = 1  # as it is, not a template of many: spares scapy a copy
         layer = layer.payload
@@ -166,7 +191,7 @@ class _Flow:
 def _judge_flow(packet, ours, flows):
     """The window that lwpy has offered is never taken back, and it never sends beyond the one that
     it was offered, but for a probe of one byte, nor segments longer than Linux wants."""
-    ip, tcp = packet[IP], packet[TCP]
+    ip, tcp = packet[IP if IP in packet else IPv6], packet[TCP]
     ends = ((ip.dst, tcp.dport), tcp.sport) if ours else ((ip.src, tcp.sport), tcp.dport)
     if ends not in flows or (tcp.flags.S and not tcp.flags.A):
         flows[ends] = _Flow()

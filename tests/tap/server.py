@@ -15,7 +15,7 @@ import sys
 from array import array
 
 from hal.clock import ticks_ms
-from stack import Stack, config_tiny, netif, stats, tcp
+from stack import Stack, config_tiny, netif, route, stats, tcp, vlan
 from tests.tap import names, services
 from tests.tap.faulty import Faulty
 
@@ -96,6 +96,13 @@ def info(net):
     return dict(zip(tcp.INFO, numbers))
 
 
+def add_vlan(net, vid, ip, pcp):
+    """Make a VLAN's netif; return its driver's MTU."""
+    nif = vlan.add(net, net.netifs[0], vid, ip, "255.255.255.0", pcp=pcp)
+    netif.set_up(nif)
+    return nif.mtu
+
+
 def each(fn):
     """Return a command that calls fn(pcb, ...) for all connections."""
     return lambda net, *args: [fn(pcb, *args) for pcb in tcp.pcbs(net)]
@@ -106,12 +113,18 @@ COMMANDS = {
     "user_timeout": each(tcp.user_timeout),
     "info": info,
     "abort": abort,
+    "addresses6": services.addresses6,
+    "dns6": services.dns6,
+    "connect6": lambda net, ip, *args: services.connect(net, services.addr6.addr(ip), *args),
+    "knock6": lambda net, ip, port: services.udp_knock(net, services.addr6.addr(ip), port),
     "state": state,
     "memory": memory,
     "log": take_log,
     "urgent": lambda net: services.urgent,
     "hold": hold,
     "connect": lambda net, ip, port, n: services.connect(net, netif.addr(ip), port, n),
+    "vlan": add_vlan,
+    "route": lambda net, dest, mask, gw: route.add(net, dest, mask, gw),
     "resolve": names.resolve,
     "found": names.take,
     "clock": names.clock,
@@ -136,6 +149,8 @@ def main(options):
     en0 = netif.add(net, driver, options["ip"], "255.255.255.0", options["gw"])
     services.start(net)
     netif.set_up(en0)
+    if options["ip6"] is not None:
+        services.start6(en0, options["ip6"])
     poller = select.poll()
     poller.register(sys.stdin, select.POLLIN)
     poller.register(driver.stream, select.POLLIN)
