@@ -2,7 +2,7 @@
 
 dhcp6.start(en0)                        an address, by Solicit and Request
 dhcp6.start(en0, False)                 no address, by Information-request
-slaac.on_change(en0, dhcp6.follow)      what the routers say (RFC 4861 section 4.2)
+dhcp6.auto(en0)                         what the routers say (RFC 4861 section 4.2)
 
  0      1                4
 +------+----------------+-------------------------------------
@@ -16,13 +16,13 @@ IDLE --> SOLICIT --Advertise--> REQUEST --Reply--> BOUND --T1--> RENEW --T2--> R
 IDLE --> INFORM --Reply--> INFORMED, for a day
 """
 
-from . import addr6, host6, ipv6, udp
+from . import addr6, host6, ipv6, slaac, udp
 from .kernel import copy, reg_add, same
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, free
 from .timer import Timer
 
-NAMES = tuple("tx rx bad not_ours refused no_pbuf lease decline".split())
+NAMES = tuple("tx rx bad not_ours refused no_pbuf lease declined".split())
 _TX = const(0)
 _RX = const(1)
 _BAD = const(2)
@@ -108,25 +108,34 @@ class Client:
 def start(netif, addresses=True):
     """Ask for an address, or only for other things. The interface must have been started
     (host6.start() or slaac.start()). Allocates; for set-up."""
+    _enter(_client(netif), SOLICIT if addresses else INFORM)
+
+
+def auto(netif):
+    """Do what the flags of the routers' advertisements say, which slaac.start() has the interface
+    listen to. Allocates; for set-up."""
+    _client(netif)
+    slaac.on_change(netif, follow)
+
+
+def _client(netif):
+    """Return the interface's client. Allocates; for set-up."""
     net = netif.net
     if "dhcp6" not in net.stats:
         net.dhcp6_count = ipv6.counters(net, "dhcp6", NAMES)
-    c = netif.ip6.dhcp6
-    if c is None:
-        c = netif.ip6.dhcp6 = Client(netif)
-    _enter(c, SOLICIT if addresses else INFORM)
+    if netif.ip6.dhcp6 is None:
+        netif.ip6.dhcp6 = Client(netif)
+    return netif.ip6.dhcp6
 
 
 def follow(netif):
-    """Do what the routers' flags say (RFC 4861 section 4.2): for slaac.on_change(). The client is
-    made by the first start(). Allocates nothing after that."""
+    """The routers' flags may have changed: see auto(). Allocates nothing."""
     flags = netif.ip6.slaac.flags
     c = netif.ip6.dhcp6
-    if c is None or c.state == IDLE or c.state == INFORMED:
-        if flags & 0x80:
-            start(netif)
-        elif flags & 0x40 and (c is None or c.state == IDLE):
-            start(netif, False)
+    if flags & slaac.MANAGED and (c.state == IDLE or c.state == INFORMED):
+        _enter(c, SOLICIT)
+    elif flags & slaac.OTHER and c.state == IDLE:
+        _enter(c, INFORM)
 
 
 def stop(netif):

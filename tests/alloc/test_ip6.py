@@ -465,7 +465,7 @@ def test_dhcp6():
         s = Script()
         n = s.world.na
         slaac.start(n)
-        slaac.on_change(n, dhcp6.follow)
+        dhcp6.auto(n)
         dhcp6.start(n)
         d = _Dhcp(s, n.ip6.dhcp6)
         server = option(2, b"a server")
@@ -524,7 +524,13 @@ def _stop(d):
     dhcp6.start(n, False)
     d.wait(3)
     d.say(1)
-    d.wait(86_410 // 60)
+    d.wait(9)
+    n.ip6.slaac.flags = 0x80
     dhcp6.follow(n)
+    d.wait(2)
+    dhcp6.stop(n)
+    n.ip6.slaac.flags = 0x40
+    dhcp6.follow(n)
+    d.wait(2)
     dhcp6.stop(n)
     d.wait(9)

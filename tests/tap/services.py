@@ -246,7 +246,7 @@ def knocked(arg, u, err):
 def start6(nif, more):
     """Let the interface speak IPv6, with the addresses `more` besides those it makes."""
     slaac.start(nif)
-    slaac.on_change(nif, dhcp6.follow)
+    dhcp6.auto(nif)
     for ip in more:
         host6.add(nif, ip)
 
