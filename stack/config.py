@@ -36,7 +36,9 @@ PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3
 NUM_UDP_PCB = 8  # 0: there is no UDP
 
 # DHCP (dhcp.py)
+DHCP_ACD = True  # whether nobody else has the address is found out first (RFC 5227): 4 to 7 s
 DHCP_TRIES = 4  # requests in vain before a server is looked for anew
+DHCP_AUTOIP = 0  # questions in vain before an address of 169.254/16 is taken meanwhile; 0: none
 DHCP_MAX_DNS = 3  # servers that are remembered
 DHCP_MAX_NTP = 2
 DHCP_TEXT = 64  # bytes of a name: of the host, of its domain, of domains to search

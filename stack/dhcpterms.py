@@ -52,16 +52,15 @@ def _is_mask(mask):
 
 def learn(c, r):
     """Note what the server tells besides the address."""
-    nif = c.nif
     copy(c.gw, 0, netif.NONE, 0, 4)
     if not _routes(c, r):
         copy(c.gw, 0, netif.NONE, 0, 4)
         r.address(_ROUTER, c.gw)
-    nif.mtu = nif.driver.mtu
+    c.mtu = c.nif.driver.mtu
     if r.get(_MTU) == 2:
         mtu = r.data[0] << 8 | r.data[1]
-        if c.net.cfg.PMTU_MIN <= mtu < nif.mtu:
-            nif.mtu = mtu
+        if c.net.cfg.PMTU_MIN <= mtu < c.mtu:
+            c.mtu = mtu
     c.num_dns = _list(r, _DNS, c.dns)
     c.num_ntp = _list(r, _NTP, c.ntp)
     c.host_len = _text(r, _HOST, c.host)
