@@ -43,6 +43,9 @@ DHCP_MAX_DNS = 3  # servers that are remembered
 DHCP_MAX_NTP = 2
 DHCP_TEXT = 64  # bytes of a name: of the host, of its domain, of domains to search
 
+# DHCP's server (dhcpd.py)
+DHCPD_LEASES = 4  # addresses that it gives out
+
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
 NUM_TCP_PCB = 8
@@ -167,6 +170,7 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (lambda c: 0 < c.DHCPD_LEASES < 254, "DHCPD_LEASES must be 1 to 253"),
     (lambda c: c.DHCP_TRIES > 0, "raise DHCP_TRIES to 1 or more"),
     (
         lambda c: 0 < c.DHCP_TEXT < 256 and c.DHCP_MAX_DNS > 0 and c.DHCP_MAX_NTP > 0,

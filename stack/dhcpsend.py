@@ -35,7 +35,7 @@ def send(c, kind, parts):
     """Send the message of `kind` with `parts` of client `c`. Returns OK, ERR_MEM without a pbuf,
     or as udp.sendto(). Allocates nothing."""
     net = c.net
-    p = msg.new(net, msg.BOOTREQUEST, c.nif.mac)
+    p = msg.new(net, msg.BOOTREQUEST, c.nif.mac, 0)
     if p is None:
         return ERR_MEM
     buf = p.buf

@@ -52,6 +52,7 @@ ALEN = 4  # bytes of an address
 HLEN = 20  # of the headers that output() writes
 _HLEN = const(20)
 _any = bytes(4)
+_all = b"\xff\xff\xff\xff"
 
 _F = array("I", [0] * 5)  # the header being processed, as kernel.ip4_check fills it
 
@@ -91,7 +92,7 @@ def receive(p, netif):
         return _drop(p, count, _FRAGMENT)
     src = ip4_class(buf, off + _SRC, netif.ip, netif.mask)
     first = buf[off + _SRC]
-    if src > 1 or first == _LOOPBACK or first == 0:  # RFC 1122 section 3.2.1.3
+    if src > 1 or first == _LOOPBACK or (first == 0 and not _starts(buf, off)):
         return _drop(p, count, _BAD_SOURCE)
     dst = ip4_class(buf, off + _DST, netif.ip, netif.mask)
     if dst < 2 or (dst == 4 and (net.rx_group or not netif.has_ip)):
@@ -112,6 +113,11 @@ def receive(p, netif):
     fn(p, netif, off + _SRC, ALEN)
 
 
+def _starts(buf, off):
+    """Is the packet from a host that has no address yet, to all (RFC 1122 section 3.2.1.3 a)?"""
+    return same(buf, off + _SRC, _any, 0, 4) and same(buf, off + _DST, _all, 0, 4)
+
+
 def _drop(p, count, why):
     reg_add(count, why, 1)
     free(p)
@@ -120,7 +126,7 @@ def _drop(p, count, why):
 def route(net, addrs, off):
     """Return the netif through which the address at addrs[off] is reached, or None. One that has
     no address yet sends broadcasts and multicasts only (RFC 1122 section 3.2.1.3)."""
-    if addrs[off] == _LOOPBACK:
+    if addrs[off] == _LOOPBACK or addrs[off] == 0:
         return None
     kind = 0
     for netif in net.netifs:

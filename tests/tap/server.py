@@ -15,7 +15,7 @@ import sys
 from array import array
 
 from hal.clock import ticks_ms
-from stack import Stack, config_tiny, dhcp, netif, stats, tcp
+from stack import Stack, config_tiny, dhcp, dhcpd, netif, stats, tcp
 from tests.tap import services
 from tests.tap.faulty import Faulty
 
@@ -134,6 +134,9 @@ def lease(net):
 
 COMMANDS = {
     "dhcp": start_dhcp,
+    "dhcpd": lambda net, first: dhcpd.start(
+        net.netifs[0], first, 120, text(net.netifs[0].ip), "10.77.0.9"
+    ),
     "lease": lease,
     "renew": lambda net: dhcp.renew(net.netifs[0]),
     "release": lambda net: dhcp.release(net.netifs[0]),
