@@ -170,12 +170,12 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
-    (lambda c: 0 < c.DHCPD_LEASES < 254, "DHCPD_LEASES must be 1 to 253"),
     (lambda c: c.DHCP_TRIES > 0, "raise DHCP_TRIES to 1 or more"),
     (
         lambda c: 0 < c.DHCP_TEXT < 256 and c.DHCP_MAX_DNS > 0 and c.DHCP_MAX_NTP > 0,
         "DHCP_TEXT is 1 to 255 bytes, DHCP_MAX_DNS and DHCP_MAX_NTP are 1 or more",
     ),
+    (lambda c: 0 < c.DHCPD_LEASES < 254, "DHCPD_LEASES must be 1 to 253"),
     (lambda c: c.PMTU_TABLE_SIZE > 0, "raise PMTU_TABLE_SIZE to 1 or more"),
     (lambda c: c.PMTU_MIN >= 128, "raise PMTU_MIN to 128 or more"),
     (lambda c: 0 < c.PMTU_MAX_AGE < 1 << 29, "PMTU_MAX_AGE must be above 0 and below 2**29"),
