@@ -134,7 +134,7 @@ class Client:
 
 def start(nif, status=None, arg=None, name=None, last=None, client_id=None):
     """Get an address for `nif`. Each time it comes, changes or goes, status(arg, nif, state) is
-    called.
+    called; not when it was only renewed.
 
     name: of this host, text of up to 63 bytes (option 12). last: an address that it had before the
     reboot, asked for first (INIT-REBOOT). client_id: what option 61 says instead of the MAC.
@@ -459,15 +459,16 @@ def _checked(c, event):
 
 def _bind(c):
     """Use the address from now on."""
-    lease = c.lease
+    nif = c.nif
     c.state = BOUND
-    c.held = True
-    c.nif.mtu = c.mtu
     if c.fallback is not None:
-        c.fallback.stop(c.nif)
-    netif.put_addr(c.nif, c.ip, c.mask, c.gw)
-    if lease == msg.FOREVER:
+        c.fallback.stop(nif)
+    if c.lease == msg.FOREVER:
         c.net.timers.stop(c.timer)
     else:
         _sleep(c, c.t1 - c.age)
-    _tell(c)
+    if not c.held or nif.mask != c.mask or nif.gw != c.gw or nif.mtu != c.mtu:
+        c.held = True
+        nif.mtu = c.mtu
+        netif.put_addr(nif, c.ip, c.mask, c.gw)
+        _tell(c)

@@ -196,6 +196,11 @@ def test_renewing_an_ack_makes_the_lease_longer():
         (m,) = lab.server.serve()
         assert m.dst == GATEWAY and lab.state() == "BOUND"
         assert c.age < 5, "since it was asked for"
+    assert lab.events == [("BOUND", LEASED)], "nothing has changed"
+    lab.server.options[3] = OTHER
+    lab.wait(501_000)
+    lab.server.serve()
+    assert lab.nif.gw == OTHER and len(lab.events) == 2
     assert lab.nif.has_ip and lab.count("dhcp", "expired") == 0
     lab.close()
 
