@@ -61,8 +61,8 @@ def test_main_gets_its_address_from_dnsmasq(lab):
         console.exec("nif = net.default_netif\nprint(dhcp.renew(nif))\nboard.background(net)")
         lab.run("ping", "-c2", "-i0.2", "-W5", lab.PEER)
         console.exec("board.stop()")
-        assert console.eval("dhcp.STATES[nif.dhcp.state], nif.dhcp.lease") == "('BOUND', 120)"
-        assert console.eval("nif.mtu, bytes(nif.gw)") == r"(1400, b'\nM\x00\x01')"
+        assert console.eval("(dhcp.STATES[nif.dhcp.state], nif.dhcp.lease)") == "('BOUND', 120)"
+        assert console.eval("(nif.mtu, bytes(nif.gw))") == r"(1400, b'\nM\x00\x01')"
         assert server.said("DHCPACK(tap0)") == 2
         console.exec("print(dhcp.release(nif))\nboard.background(net)")
         console.exec("import time\ntime.sleep(1)\nboard.stop()")
