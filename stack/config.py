@@ -35,6 +35,30 @@ PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3
 # UDP
 NUM_UDP_PCB = 8  # 0: there is no UDP
 
+# IGMP (igmp.py): only of a stack that igmp.start() is called for
+IGMP_GROUPS = 4  # that are joined, of all netifs together
+
+# DNS (dns.py): only of a stack that dns.start() is called for
+DNS_SERVERS = 3
+DNS_QUERIES = 4  # at a time
+DNS_TIMEOUT = 1_000  # of the first round of all servers; the next wait twice as long
+DNS_ROUNDS = 3
+DNS_EDNS_SIZE = 1232  # RFC 6891: the longest answer that we take over UDP; 0: 512, without EDNS
+DNS_0X20 = True  # letters of random case make an answer harder to forge; all servers repeat them
+DNS_TCP_SIZE = 1024  # what is kept of an answer that comes over TCP; 0: none is asked for there
+DNS_CNAMES = 8  # aliases followed for one query
+DNS_CACHE_SIZE = 8  # 0: no cache
+DNS_CACHE_NAME = 64  # the longest name in it, in bytes on the wire
+DNS_TTL_MAX = 86_400  # seconds that an answer is kept
+DNS_NEGATIVE_TTL_MAX = 900  # and that there is none (RFC 2308)
+
+# SNTP (sntp.py): only of a stack that sntp.start() is called for
+SNTP_SERVERS = 2
+SNTP_START_MAX = 1_000  # the first question waits at random (RFC 4330 section 10)
+SNTP_TIMEOUT = 3_000  # the wait for an answer; after each that has not come twice as long
+SNTP_INTERVAL = 3_600_000  # between answers
+SNTP_EARLIEST = 9497  # 2026-01-01, in days since 2000: no time before it is believed
+
 # DHCP (dhcp.py)
 DHCP_ACD = True  # whether nobody else has the address is found out first (RFC 5227): 4 to 7 s
 DHCP_TRIES = 4  # requests in vain before a server is looked for anew
@@ -182,6 +206,35 @@ _RULES = (
     (
         lambda c: all(mtu >= c.PMTU_MIN for mtu in c.TCP_BLACKHOLE_MTU),
         "raise TCP_BLACKHOLE_MTU to PMTU_MIN or more",
+    ),
+    (lambda c: c.IGMP_GROUPS > 0, "raise IGMP_GROUPS to 1 or more"),
+    (lambda c: 1 <= c.DNS_SERVERS <= 8, "DNS_SERVERS must be 1 to 8"),
+    (lambda c: c.DNS_QUERIES > 0, "raise DNS_QUERIES to 1 or more"),
+    (
+        lambda c: 0 < c.DNS_TIMEOUT << c.DNS_ROUNDS < 1 << 20 and c.DNS_ROUNDS > 0,
+        "DNS_TIMEOUT << DNS_ROUNDS must be above 0 and below 17 minutes",
+    ),
+    (
+        lambda c: c.DNS_EDNS_SIZE == 0 or 512 <= c.DNS_EDNS_SIZE <= 4096,
+        "DNS_EDNS_SIZE is 0 or 512 to 4096",
+    ),
+    (
+        lambda c: c.DNS_TCP_SIZE == 0 or 512 <= c.DNS_TCP_SIZE <= 65535,
+        "DNS_TCP_SIZE is 0 or 512 to 65535",
+    ),
+    (lambda c: 3 <= c.DNS_CACHE_NAME <= 255, "DNS_CACHE_NAME must be 3 to 255 bytes"),
+    (
+        lambda c: 0 <= c.DNS_TTL_MAX <= 259_200 and 0 <= c.DNS_NEGATIVE_TTL_MAX <= 259_200,
+        "DNS_TTL_MAX and DNS_NEGATIVE_TTL_MAX are seconds, at most 259200: three days",
+    ),
+    (lambda c: c.SNTP_SERVERS > 0, "raise SNTP_SERVERS to 1 or more"),
+    (
+        lambda c: c.SNTP_START_MAX > 0 and 1_000 <= c.SNTP_TIMEOUT <= c.SNTP_INTERVAL,
+        "raise SNTP_START_MAX to 1 ms, SNTP_TIMEOUT to 1000 ms or more",
+    ),
+    (
+        lambda c: 15_000 <= c.SNTP_INTERVAL < 1 << 28,
+        "SNTP_INTERVAL must be 15000 ms or more (RFC 4330 section 10) and below 3 days",
     ),
     (lambda c: c.TCP_CHALLENGES_PER_S > 0, "raise TCP_CHALLENGES_PER_S to 1 or more"),
     (

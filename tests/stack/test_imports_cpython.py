@@ -18,7 +18,7 @@ ROWS = (
     "netif",
     "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp",
     "udp raw tcp tcp_tiny",
-    "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dns mdns sntp",
+    "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdns sntp",
     "api",
     "apps",
 )

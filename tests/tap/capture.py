@@ -12,6 +12,7 @@ from scapy.config import conf
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Padding, Raw
+from scapy.utils import checksum
 
 _ETH_P_ALL = 3
 _SO_RCVBUFFORCE = 33
@@ -20,6 +21,7 @@ _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
 _BUFFER = 192 << 20  # holds what the longest test records; read only at its end
 _MIN_FRAME = 60
+_IP_GROUP = b"\x01\x00\x5e"
 _COMPUTED = {
     IP: ("ihl", "len", "chksum"),
     TCP: ("dataofs", "chksum"),
@@ -97,7 +99,9 @@ def judge(frames, mac):
         packet = _decode(raw)
         ours = raw[6:12] == source
         try:
-            if ours:
+            if ours and raw[:3] == _IP_GROUP:
+                _judge_group(raw, packet)
+            elif ours:
                 _judge_ours(raw, packet)
             if TCP in packet:
                 _judge_flow(packet, ours, flows)
@@ -132,6 +136,22 @@ def _judge_ours(raw, packet):
         layer = layer.payload
     built = bytes(packet)
     assert built == raw, "scapy builds %s" % built.hex()
+
+
+def _judge_group(raw, packet):
+    """What goes to a group: IGMP, or UDP; the checksums are right, DNS is left to who reads it."""
+    ip = packet[IP]
+    at = 14 + 4 * ip.ihl
+    end = 14 + ip.len
+    assert _MIN_FRAME <= len(raw) <= 1514 and not any(raw[end:]), "length, or padding"
+    assert raw[3:6] == bytes((raw[31] & 0x7F,)) + raw[32:34], "not the group's MAC"
+    assert ip.frag == 0 and checksum(raw[14:at]) == 0
+    if ip.proto == 2:
+        assert ip.ttl == 1 and checksum(raw[at:end]) == 0
+    else:
+        assert ip.proto == 17 and ip.ttl == 255
+        pseudo = raw[26:34] + bytes((0, 17)) + (end - at).to_bytes(2, "big")
+        assert checksum(pseudo + raw[at:end]) == 0
 
 
 class _Flow:

@@ -16,7 +16,7 @@ from array import array
 
 from hal.clock import ticks_ms
 from stack import Stack, config_tiny, dhcp, dhcpd, netif, stats, tcp
-from tests.tap import services
+from tests.tap import names, services
 from tests.tap.faulty import Faulty
 
 
@@ -150,6 +150,11 @@ COMMANDS = {
     "urgent": lambda net: services.urgent,
     "hold": hold,
     "connect": lambda net, ip, port, n: services.connect(net, netif.addr(ip), port, n),
+    "resolve": names.resolve,
+    "found": names.take,
+    "clock": names.clock,
+    "join": names.join,
+    "leave": names.leave,
     "knock": lambda net, ip, port: services.udp_knock(net, netif.addr(ip), port),
 }
 
