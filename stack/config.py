@@ -25,6 +25,13 @@ ARP_MAX_TRIES = 4
 
 # IPv4
 IP_TTL = 64
+IP_ROUTES = 4  # static ones, and redirects (route.py); 0: none but those of the interfaces
+IP_FORWARD = False  # packets for others are forwarded between interfaces (forward.py)
+IP_OPTIONS = True  # packets with options are taken (ipopt.py); False: dropped
+IP_FRAGMENT = True  # packets beyond the MTU are cut (frag.py), but not TCP's; False: refused
+IP_REASS_MAX = 2  # datagrams put together from fragments at once (reass.py); 0: none is
+IP_REASS_PBUFS = 6  # fragments that wait, of all: at most, and never the receive pool's last two
+IP_REASS_AGE = 30_000  # ms that they wait for the rest (RFC 1122 section 3.3.2)
 ICMP_ERRORS_PER_S = 10  # unreachables sent (RFC 1812 section 4.3.2.8); 0 sends none
 
 # Path MTUs (pmtu.py)
@@ -194,6 +201,11 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (
+        lambda c: c.IP_REASS_PBUFS > 0,
+        "raise IP_REASS_PBUFS to 1 or more, or set IP_REASS_MAX to 0",
+    ),
+    (lambda c: 0 < c.IP_REASS_AGE < 1 << 28, "IP_REASS_AGE must be above 0 and below 3 days"),
     (lambda c: c.DHCP_TRIES > 0, "raise DHCP_TRIES to 1 or more"),
     (
         lambda c: 0 < c.DHCP_TEXT < 256 and c.DHCP_MAX_DNS > 0 and c.DHCP_MAX_NTP > 0,

@@ -46,14 +46,15 @@ class Netif:
         self.on_up = None  # called with the netif when it comes up or its address changes
 
 
-def add(net, driver, ip=None, mask=None, gw=None, name="en0"):
+def add(net, driver, ip=None, mask=None, gw=None, name="en0", attach=None):
     """Start `driver` on the stack's receive pool and return the new Netif, which is down until
-    set_up(). The first netif becomes the default one. Addresses as for addr(), or None.
+    set_up(). The first netif becomes the default one. Addresses as for addr(), or None. `attach`
+    joins it to its link layer; Ethernet, if it is None.
     Raises ValueError for a bad address. Allocates; for set-up. Example: firmware/examples/."""
     netif = Netif(net, driver, name)
     set_addr(netif, ip, mask, gw)
     driver.start(net.pool)
-    net.link_attach(netif)
+    (attach or net.link_attach)(netif)
     net.netifs.append(netif)
     hot.gather(net)
     hot.refresh(net)

@@ -1,7 +1,11 @@
 """The boards in Renode, on a TAP interface of a network namespace: what Linux sees of them."""
 
 import os
+import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import urllib.request
 
@@ -28,11 +32,16 @@ def lab():
         yield lab
 
 
-@pytest.fixture(scope="module", params=MACHINES)
-def machine(lab, request):
-    elf = firmware(request.param)
+def need_firmware(board):
+    """Skip the test if it has not been built."""
+    elf = firmware(board)
     if not elf.exists():
         pytest.skip(f"there is no {elf.name}: make build/{elf.name}")
+
+
+@pytest.fixture(scope="module", params=MACHINES)
+def machine(lab, request):
+    need_firmware(request.param)
     with Renode(request.param, tap=lab.DEV) as m:
         m.console.expect(SERVING, PATIENCE_S)
         m.console.readline()
@@ -119,6 +128,26 @@ def test_two_boards_exchange_a_megabyte(machine):
             end(console)
     finally:
         consoles[1].close()
+
+
+def test_a_served_board_is_a_board_at_a_port(lab):
+    board = "STM32F746_RENODE"
+    need_firmware(board)
+    line = [sys.executable, "-m", "emulator", "serve", "--board", board]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as serve:
+        name = re.search(r"exec (\S+) COMMAND", serve.stdout.readline())[1]
+        port = serve.stdout.readline().strip().removeprefix("PORT=")
+        tests = [sys.executable, "-m", "pytest", "-q", "tests/board", "-k", "test_ping"]
+        said = subprocess.run(
+            ["ip", "netns", "exec", name, *tests],
+            env=os.environ | {"LWPY_PORT": port},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        ).stdout
+        serve.send_signal(signal.SIGINT)
+        assert "Ended." in serve.stdout.read()
+    assert "2 passed" in said, said
 
 
 def test_no_renode_says_where_it_is(monkeypatch):

@@ -19,6 +19,8 @@ _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
 _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
+_PACKET_AUXDATA = 8
+_VLAN_VALID = 16
 _BUFFER = 192 << 20  # holds what the longest test records; read only at its end
 _MIN_FRAME = 60
 _IP_GROUP = b"\x01\x00\x5e"
@@ -42,6 +44,7 @@ class Capture:
             )
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            self.socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
             self.socket.bind((lab.DEV, _ETH_P_ALL))
 
     def send(self, frame):
@@ -52,14 +55,18 @@ class Capture:
         """Return the frames so far, oldest first, as pairs: the time in seconds, the bytes."""
         while True:
             try:
-                frame, ancillary, _, _ = self.socket.recvmsg(2048, 64)
+                frame, ancillary, _, _ = self.socket.recvmsg(2048, 128)
             except BlockingIOError:
                 return self.frames
             except OSError as e:
                 if e.errno != errno.ENETDOWN:  # reported once after the interface was down
                     raise
                 continue
-            seconds, ns = struct.unpack("qq", ancillary[0][2])
+            notes = {kind: data for _, kind, data in ancillary}
+            status, _, _, _, _, tag, kind = struct.unpack("IIIHHHH", notes[_PACKET_AUXDATA])
+            if status & _VLAN_VALID:  # which the kernel has taken out
+                frame = frame[:12] + struct.pack("!HH", kind, tag) + frame[12:]
+            seconds, ns = struct.unpack("qq", notes[_SO_TIMESTAMPNS])
             self.frames.append((seconds + ns / 1e9, frame))
 
     def segments(self):
@@ -123,9 +130,12 @@ def _judge_ours(raw, packet):
     pad = packet[Padding].load if Padding in packet else b""
     assert not pad or (len(raw) == _MIN_FRAME and not any(pad)), "padding is not zeros"
     assert ARP in packet or IP in packet, "neither ARP nor IP"
-    if IP in packet:
+    if IP in packet and (packet[IP].frag or packet[IP].flags.MF):
+        whole = packet[IP].len + 14  # and lengths and checksum behind it are those of the whole
+        packet[IP].payload = Raw(raw[34:whole]) / Padding(raw[whole:])
+    elif IP in packet:
         assert TCP in packet or UDP in packet or ICMP in packet, "unknown protocol"
-        assert packet[IP].frag == 0 and packet[IP].ttl == 64
+        assert packet[IP].ttl == 64
     if TCP in packet:
         assert packet[TCP].reserved == 0
     layer = packet
