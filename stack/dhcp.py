@@ -124,9 +124,13 @@ class Client:
         self.ntp = bytearray(4 * net.cfg.DHCP_MAX_NTP)
         self.host = bytearray(net.cfg.DHCP_TEXT)
         self.domain = bytearray(net.cfg.DHCP_TEXT)
+        self.routes = bytearray(net.cfg.DHCP_TEXT)  # option 121
+        self.dest = bytearray(4)
+        self.bits = bytearray(4)
         self.search = bytearray(net.cfg.DHCP_TEXT)
         self.mtu = 0
-        self.num_dns = self.num_ntp = self.host_len = self.domain_len = self.search_len = 0
+        self.num_dns = self.num_ntp = self.host_len = self.domain_len = 0
+        self.search_len = self.routes_len = 0
         self.held = False  # nif has the address
         self.tries = self.secs = self.waits = self.sent = self.mark = 0
         self.lease = self.t1 = self.t2 = self.age = 0
@@ -331,6 +335,7 @@ def _lose(c, state):
     acd.stop(c.acd)
     if c.held:
         c.held = False
+        terms.drop_routes(c)
         c.nif.mtu = c.nif.driver.mtu
         netif.put_addr(c.nif, netif.NONE, netif.NONE, netif.NONE)
         _tell(c)
@@ -471,4 +476,6 @@ def _bind(c):
         c.held = True
         nif.mtu = c.mtu
         netif.put_addr(nif, c.ip, c.mask, c.gw)
+        terms.drop_routes(c)
+        terms.put_routes(c)
         _tell(c)

@@ -162,8 +162,6 @@ def route(net, addrs, off):
     3.2.1.3)."""
     if addrs[off] == _LOOPBACK:
         return net.localhost
-    if addrs[off] == 0:
-        return None
     kind = 0
     best = None
     for netif in net.netifs:

@@ -234,7 +234,7 @@ def test_hostile_acks():
             p.frame(ACK, b""),
             p.frame(ACK, yiaddr=OTHER),
             p.frame(ACK, TERMS + tell + option(121, b"\x21\1\2\3\4")),
-            p.frame(ACK, TERMS + option(121, b"\0" + OTHER)),
+            p.frame(ACK, TERMS + option(121, b"\x09\x0b\xff" + OTHER + b"\0" + OTHER)),
         ]
 
         def run():

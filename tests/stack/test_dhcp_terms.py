@@ -288,3 +288,35 @@ def test_options_beyond_their_field_are_bad():
     lab.put(data)
     assert lab.count("dhcp", "bad") == 5
     lab.close()
+
+
+def test_classless_routes_go_to_the_table_while_the_lease_lasts():
+    far = b"\x18\xc0\0\2" + OTHER + b"\x09\x0a\xff" + OTHER
+    lab = Bare(options={"o121": far + b"\0" + GATEWAY + b"\x08\x0b\xc0\0\2\7"})
+    t = lab.net.routes
+    mine = t.size
+    lab.bound()
+    routes = [
+        (bytes(t.dests[4 * i : 4 * i + 4]), bytes(t.masks[4 * i : 4 * i + 4]))
+        for i in range(mine)
+        if t.kinds[i]
+    ]
+    assert routes == [
+        (bytes((192, 0, 2, 0)), bytes((255, 255, 255, 0))),
+        (bytes((10, 128, 0, 0)), bytes((255, 128, 0, 0))),
+    ], "that of no neighbour is not among them"
+    assert lab.nif.gw == GATEWAY and t.gws[:8] == OTHER * 2
+    dhcp.stop(lab.nif)
+    assert t.used == 0
+    lab.end()
+
+
+def test_more_routes_than_the_table_holds():
+    many = b"".join(bytes((24, 192, 0, i)) + OTHER for i in range(7))
+    for limits in ({}, {"IP_ROUTES": 0}):
+        lab = Bare(options={"o121": many}, **limits)
+        lab.bound()
+        t = lab.net.routes
+        assert t is None or t.used == t.size
+        assert lab.nif.gw == NONE
+        lab.close()
