@@ -59,6 +59,12 @@ DNS_CACHE_NAME = 64  # the longest name in it, in bytes on the wire
 DNS_TTL_MAX = 86_400  # seconds that an answer is kept
 DNS_NEGATIVE_TTL_MAX = 900  # and that there is none (RFC 2308)
 
+# mDNS (mdns.py): only of a stack that mdns.start() is called for
+MDNS_SERVICES = 2  # that are offered
+MDNS_QUERIES = 2  # at a time
+MDNS_TIMEOUT = 5_000  # of a query, and how long browse() listens
+MDNS_SEEN = 16  # instances that one browse() tells apart
+
 # SNTP (sntp.py): only of a stack that sntp.start() is called for
 SNTP_SERVERS = 2
 SNTP_START_MAX = 1_000  # the first question waits at random (RFC 4330 section 10)
@@ -238,6 +244,14 @@ _RULES = (
     (
         lambda c: 0 <= c.DNS_TTL_MAX <= 259_200 and 0 <= c.DNS_NEGATIVE_TTL_MAX <= 259_200,
         "DNS_TTL_MAX and DNS_NEGATIVE_TTL_MAX are seconds, at most 259200: three days",
+    ),
+    (
+        lambda c: 0 <= c.MDNS_SERVICES <= 6 and c.MDNS_QUERIES >= 0 and c.MDNS_SEEN >= 0,
+        "MDNS_SERVICES is 0 to 6, MDNS_QUERIES and MDNS_SEEN are 0 or more",
+    ),
+    (
+        lambda c: 1_000 <= c.MDNS_TIMEOUT < 1 << 20,
+        "MDNS_TIMEOUT must be 1000 ms or more and below 17 minutes",
     ),
     (lambda c: c.SNTP_SERVERS > 0, "raise SNTP_SERVERS to 1 or more"),
     (

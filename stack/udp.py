@@ -16,7 +16,7 @@ from . import hot
 from .err import ERR_ARG, ERR_CONN, ERR_MEM, ERR_RTE, ERR_USE, ERR_VAL, OK
 from .kernel import cksum as _cksum
 from .kernel import copy, reg_add, same
-from .kernel import udp_sendto as sendto
+from .kernel.udp import udp_sendto as sendto
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, chain, cksum, free, header, trim
 
