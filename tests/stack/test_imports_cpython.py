@@ -18,8 +18,8 @@ ROWS = (
     "netif",
     "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan",
     "udp raw tcp tcp_tiny",
-    "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec mdnsquery "
-    "mdns sntp",
+    "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec "
+    "mdnsquery mdns sntp",
     "api",
     "apps",
 )
