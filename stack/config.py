@@ -39,6 +39,21 @@ PMTU_TABLE_SIZE = 4  # destinations whose path MTU is remembered
 PMTU_MIN = 552  # an IPv4 path is never believed to take less
 PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3)
 
+# IPv6 (RFC 8200), of an interface that speaks it (host6.py, slaac.py): others take no memory
+IP6_ADDRS = 4  # our addresses
+IP6_PREFIXES = 4  # of the link
+IP6_ROUTERS = 2  # default routers that are remembered
+IP6_REDIRECTS = 2  # destinations that routers have redirected
+IP6_DNS = 3  # name servers that routers have told of (slaac.py)
+IP6_SEARCH = 64  # bytes of the list of domains to search
+IP6_GROUPS = 8  # multicast groups: all nodes', one for each address, and the application's
+IP6_EXTENSIONS = 8  # headers of one packet between IPv6 and what it carries
+IP6_OPTIONS = 16  # options of one extension header, padding included (RFC 8504 section 5.3)
+ND_TABLE_SIZE = 8  # neighbours
+ND_REACHABLE = 30_000  # a confirmed neighbour is not asked this long, on average
+ND_RETRANS = 1_000  # between questions to, or for, one neighbour
+ND_DAD_TRANSMITS = 1  # questions whether somebody has a new address; 0: it is taken as it is
+
 # UDP
 NUM_UDP_PCB = 8  # 0: there is no UDP
 
@@ -173,6 +188,12 @@ _RULES = (
         "raise PBUF_RAM_BUFSIZE to 120, to hold all headers",
     ),
     (lambda c: c.PBUF_POOL_SIZE >= 2, "raise PBUF_POOL_SIZE to 2 or more"),
+    (
+        lambda c: min(c.IP6_ADDRS, c.IP6_PREFIXES, c.IP6_ROUTERS, c.ND_TABLE_SIZE) > 0,
+        "raise IP6_ADDRS, IP6_PREFIXES, IP6_ROUTERS and ND_TABLE_SIZE to 1 or more",
+    ),
+    (lambda c: c.IP6_GROUPS > c.IP6_ADDRS, "raise IP6_GROUPS above IP6_ADDRS"),
+    (lambda c: c.IP6_EXTENSIONS >= 1, "raise IP6_EXTENSIONS to 1 or more"),
     (
         lambda c: c.TCP_WND <= (c.PBUF_POOL_SIZE - 1) * c.TCP_MSS,
         "TCP_WND is more than the receive pool holds: lower it, or raise PBUF_POOL_SIZE",
