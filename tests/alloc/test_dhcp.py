@@ -22,7 +22,7 @@ from ..packets import (
 )
 from .proof import nothing
 from .script import Script
-from .world import brink, count
+from .world import _brink, count
 
 _XID = 14 + 20 + 8 + 4
 
@@ -57,7 +57,7 @@ class Player:
         netif.set_addr(self.nif)
         self.events = 0
         dhcp.start(self.nif, changed, self, name="board", last=last)
-        brink(s.net.stats["dhcp"])
+        _brink(s.net.stats["dhcp"])
         self.client = self.nif.dhcp
         self.step = s.step
         self.good = self.frame(OFFER), self.frame(ACK, TERMS + TOLD)

@@ -8,7 +8,7 @@ from ..dhcp import DECLINE, DISCOVER, INFORM, RELEASE, REQUEST, fields, option
 from ..packets import ALL, BROADCAST, GATEWAY, OTHER, PEER, PEER_MAC, US, arp, ether, udp
 from .proof import nothing
 from .script import Script
-from .world import brink, count
+from .world import _brink, count
 
 NONE = bytes(4)
 
@@ -30,7 +30,7 @@ class Clients:
         self.script = s = Script(Leases)
         self.nif = s.world.na
         assert dhcpd.start(self.nif, "10.0.0.100", lease, router=US, dns=US, domain="lab") == OK
-        brink(s.net.stats["dhcpd"])
+        _brink(s.net.stats["dhcpd"])
         self.server = self.nif.dhcpd
         self.throw = s.throw
 

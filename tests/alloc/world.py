@@ -66,8 +66,8 @@ class World:
         self.na = netif.add(self.a, first, "10.0.0.1", "255.255.255.0", "10.0.0.99")
         self.nb = netif.add(self.b, self.wire.ports[1], "10.0.0.2", "255.255.255.0")
         self.nets = (self.a, self.b)
-        brink(self.na.driver.stats)
-        brink(self.nb.driver.stats)
+        _brink(self.na.driver.stats)
+        _brink(self.nb.driver.stats)
         self.tick()
         netif.set_up(self.na)
         netif.set_up(self.nb)
@@ -150,7 +150,7 @@ def _stack(seed, turn, config):
     net = Stack(_Limits(config), seed)
     net.tcp.iss = _Numbers(turn).choose
     for table in net.stats.values():
-        brink(table)
+        _brink(table)
     for pool in (net.pool, net.ram, net.refs):
         pool.regs[2] = 0xFFFFFFE
     for pcb in net.tcp.pcbs:
@@ -183,7 +183,7 @@ class _Numbers:
         self.turn = (self.turn + 1) % 3
 
 
-def brink(table):
+def _brink(table):
     """Preset the counters of a (NAMES, registers) table."""
     names, regs = table
     for i in range(len(names)):
