@@ -70,37 +70,6 @@ def copy(dst: ptr32, doff: int, src: ptr32, soff: int, n: int):
         i += 1
 
 
-@micropython.viper
-def cksum_copy(dst: ptr16, doff: int, src: ptr32, soff: int, n: int) -> int:
-    """See plain.py; n is below 65,536."""
-    dst = ptr16(int(dst) + doff)
-    src = ptr32(int(src) + soff)
-    acc = 0
-    while n >= 16:
-        to = ptr32(dst)
-        to[0] = src[0]
-        to[1] = src[1]
-        to[2] = src[2]
-        to[3] = src[3]
-        src = ptr32(int(src) + 16)
-        acc = acc + dst[0] + dst[1] + dst[2] + dst[3] + dst[4] + dst[5] + dst[6] + dst[7]
-        dst = ptr16(int(dst) + 16)
-        n -= 16
-    while n >= 2:
-        dst[0] = ptr16(src)[0]
-        acc += dst[0]
-        dst = ptr16(int(dst) + 2)
-        src = ptr32(int(src) + 2)
-        n -= 2
-    if n:
-        last = ptr8(src)[0]
-        ptr8(dst)[0] = last
-        acc += last
-    acc = (acc & 0xFFFF) + (acc >> 16)
-    acc = (acc & 0xFFFF) + (acc >> 16)
-    return (acc & 0xFF) << 8 | acc >> 8
-
-
 # Comparing
 
 
@@ -173,6 +142,13 @@ def where(buf: ptr8) -> int:
 
 
 @micropython.viper
+def keep_where(regs: ptr32, i: int, buf: ptr8):
+    k = int(buf) >> 2
+    regs[i] = k
+    regs[i + 1] = k >> 31 >> 1  # the upper half, where addresses have 64 bits
+
+
+@micropython.viper
 def reg_sum(dst: ptr32, i: int, a: ptr32, j: int, b: ptr32, k: int):
     dst[i] = a[j] + b[k]
 
@@ -226,9 +202,6 @@ def ticks_diff(a: int, b: int) -> int:
     return ((a - b + 0x20000000) & 0x3FFFFFFF) - 0x20000000
 
 
-# Proportions and cubes
-
-
 @micropython.viper
 def mul_div(a: int, b: int, c: int) -> int:
     """See plain.py: a long division of the product, bit by bit of `a`; r is below c."""
@@ -245,37 +218,6 @@ def mul_div(a: int, b: int, c: int) -> int:
             q += 1
         bit >>= 1
     return q
-
-
-@micropython.viper
-def cubic(d: int, mss: int) -> int:
-    """See plain.py. The cube in parts: d^2 = q * 10^6 + r, and r = r1 * 1000 + r0."""
-    q = d * d // 1000000
-    r = d * d - q * 1000000
-    r1 = r // 1000
-    r0 = r - r1 * 1000
-    x = d * q + (d * r1 + d * r0 // 1000) // 1000
-    q = x // 2500
-    return q * mss + (x - q * 2500) * mss // 2500
-
-
-@micropython.viper
-def cubic_root(n: int, mss: int) -> int:
-    """See plain.py."""
-    last = 0
-    bit = 1 << 14
-    while bit:
-        d = last | bit
-        q = d * d // 1000000
-        r = d * d - q * 1000000
-        r1 = r // 1000
-        r0 = r - r1 * 1000
-        x = d * q + (d * r1 + d * r0 // 1000) // 1000
-        q = x // 2500
-        if q * mss + (x - q * 2500) * mss // 2500 <= n:
-            last = d
-        bit >>= 1
-    return last
 
 
 # Hashes

@@ -14,11 +14,12 @@ ROWS = (
     "mpy",
     "config config_tiny err stats",
     "kernel hot",
-    "pbuf timer",
+    "pbuf timer addr6",
     "netif",
     "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan",
-    "udp raw tcp tcp_tiny",
-    "dhcpmsg dhcpterms dhcp dnsmsg dnscache dnstcp dns mdns sntp",
+    "udp raw tcp tcp_tiny frag6 reass6",
+    "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec "
+    "mdnsquery mdns sntp host6 slaac dhcp6",
     "api",
     "apps",
 )
