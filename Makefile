@@ -46,7 +46,7 @@ help: ## Show this list.
 	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
 	@echo "  BOARD=<board>     A folder of firmware/boards/. Emulated: $(notdir $(basename $(EMULATED))), MPS2_AN385."
 	@echo "  EMULATOR=renode   Where there is a renode: STM32F4_RENODE, or the BOARD, for emulate."
-	@echo "  IP=<address/bits> GW=<address>  The board's own address, and its gateway's: for deploy."
+	@echo "  IP=<address/bits>|dhcp GW=<address>  The board's own address, and its gateway's: for deploy."
 	@echo "  PORT=<port>       A serial port: /dev/ttyACM0, socket://host:port, rfc2217://host:port."
 	@echo "  ARGS=<arguments>  Are passed on by test, bench, demo and repl: make test ARGS='-k tcp'"
 
@@ -169,6 +169,7 @@ build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 HEAP_STM32F4_RENODE := 196096
 HEAP_STM32F4_ENC28J60_RENODE := 196096
 HEAP_STM32F746_RENODE := 261632
+HEAP_STM32H7_RENODE := 523776
 HEAP_SABRELITE_QEMU := 1048576
 EMULATED := $(patsubst HEAP_%,build/%.elf,$(filter HEAP_%,$(.VARIABLES)))
 IN_RENODE = $(if $(shell command -v "$${RENODE:-renode}"),$(filter %_RENODE.elf,$(EMULATED)))
