@@ -79,6 +79,7 @@ class Client:
 
     ip     the address that was leased     dns, num_dns   name servers, 16 bytes each
     search domains as DNS writes them, search_len bytes
+    on_change  called with the netif when a server has told of these
     """
 
     def __init__(self, netif):
@@ -94,6 +95,7 @@ class Client:
         self.num_dns = 0
         self.search = bytearray(cfg.IP6_SEARCH)
         self.search_len = 0
+        self.on_change = None
         self.t1 = self.t2 = self.valid = self.preferred = 0
         self.rt = self.tries = self.waited = 0
         self.timer = Timer(_due, self)
@@ -396,3 +398,5 @@ def _others(c, buf, at, end):
     if names and _size(buf, names) <= len(c.search):
         c.search_len = _size(buf, names)
         copy(c.search, 0, buf, names + 4, c.search_len)
+    if c.on_change is not None:
+        c.on_change(c.netif)

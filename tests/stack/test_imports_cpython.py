@@ -20,6 +20,7 @@ ROWS = (
     "udp raw tcp tcp_tiny frag6 reass6",
     "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec "
     "mdnsquery mdns sntp host6 slaac dhcp6",
+    "auto",
     "api",
     "apps",
 )

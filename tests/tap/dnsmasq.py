@@ -14,8 +14,9 @@ class Dnsmasq:
     with Dnsmasq(lab) as server: ...      server.said("DHCPACK") tells how often it did
     """
 
-    def __init__(self, lab, *options):
+    def __init__(self, lab, *options, port=0):
         self.lab = lab
+        self.port = port  # where it serves names; nowhere if 0
         self.options = options
         self.process = None
 
@@ -27,8 +28,8 @@ class Dnsmasq:
         self.folder = tempfile.TemporaryDirectory()
         self.log = Path(self.folder.name) / "log"
         self.lease_file = Path(self.folder.name) / "leases"
-        line = [program, "--no-daemon", "--conf-file=/dev/null", "--port=0", "--user=root"]
-        line += ["--pid-file=", "--log-dhcp", f"--log-facility={self.log}"]
+        line = [program, "--no-daemon", "--conf-file=/dev/null", "--user=root"]
+        line += ["--pid-file=", f"--port={self.port}", "--log-dhcp", f"--log-facility={self.log}"]
         line += [f"--interface={lab.DEV}", "--bind-interfaces", "--dhcp-authoritative"]
         line += [f"--dhcp-leasefile={self.lease_file}", "--no-ping", "--leasefile-ro"][:1]
         line += [f"--dhcp-range={lab.PEER},{lab.PEER},255.255.255.0,120", "--no-ping"]

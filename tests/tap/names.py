@@ -2,7 +2,7 @@
 
 import binascii
 
-from stack import dns, igmp, mdns, mdnsquery, netif, sntp
+from stack import auto, dns, igmp, mdns, mdnsquery, netif, sntp
 
 found = []  # [name, what was found, as hexadecimal, or the error]
 times = []  # [days, seconds, ms] of each answer
@@ -24,6 +24,11 @@ def resolve(net, servers, name, size):
     """Look for an address of `size` bytes; or, if that is above 16, for the name of the address
     `name`, 4 bytes as hexadecimal. Returns an error."""
     dns.start(net, servers)
+    return look(net, name, size)
+
+
+def look(net, name, size):
+    """As resolve(), of the servers that there are."""
     s = Search(name, size)
     if size > 16:
         return dns.getnamebyaddr(net, binascii.unhexlify(name), s.out, Search.end, s)
@@ -47,6 +52,11 @@ def clock(net, servers):
     entries = times[:]
     times.clear()
     return entries
+
+
+def find_all(net, host):
+    """Let the interface find everything by itself, as host.local."""
+    auto.start(net.netifs[0], host.encode(), lambda arg, *time: times.append(time))
 
 
 def join(net, group):
