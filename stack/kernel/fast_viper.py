@@ -358,9 +358,9 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
     what = hot[i + 1]
     at = int(p.off) - 44
     n = int(p.len) + 28
-    a = ptr16(int(ptr8(addr)) + off)
-    k = a[0]
-    s = a[1]
+    b = ptr8(int(ptr8(addr)) + off)  # the caller's, so at any address
+    k = b[0] | b[1] << 8
+    s = b[2] | b[3] << 8
     peer = s << 16 | k
     r = _ROUTES + (s >> 8 & 7) * 3
     if (

@@ -39,12 +39,6 @@ def copy(dst, doff, src, soff, n):
         dst[doff + i] = src[soff + i]
 
 
-def cksum_copy(dst, doff, src, soff, n):
-    """Copy as copy() does, and return the bytes' sum as cksum(src, soff, n, 0) would."""
-    copy(dst, doff, src, soff, n)
-    return cksum(src, soff, n, 0)
-
-
 def same(a, aoff, b, boff, n):
     """Return 1 if the `n` bytes at a[aoff] equal those at b[boff], else 0."""
     for i in range(n):
@@ -217,7 +211,7 @@ def prf(out, i, secret, buf, off, n, work):
     out[i] = v[1] ^ v[3]
 
 
-# Headers.
+# Headers. In a buffer, a header lies at an even offset, and so do addresses and ports in it.
 
 
 def ip4_check(buf, off, n, f):

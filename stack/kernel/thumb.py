@@ -12,8 +12,8 @@ loads, stores and moves leave the carry alone. Words that asm_thumb has no name 
     data(2, 0xC0F0)  stmia(r0!, {r4, r5, r6, r7})
 
 asm_thumb takes four arguments, and an address as an int may be an object on the heap (from 2^30
-up, where an STM32 has its peripherals). So copy() and cksum_copy() pass addresses shifted right by
-two, and the two bits that each lost in the fourth argument: all are small ints.
+up, where an STM32 has its peripherals). So copy() passes addresses shifted right by two, and the
+two bits that each lost in the fourth argument: all are small ints.
 """
 
 import micropython
@@ -193,96 +193,3 @@ def copy(dst: ptr32, doff: int, src: ptr32, soff: int, n: int):
     while i < n:
         ptr8(dst)[i] = ptr8(src)[i]
         i += 1
-
-
-# The same way, then r3 is the sum. mov(x, 0) leaves the carry alone, too.
-
-
-@micropython.asm_thumb
-def _cksum_copy(r0, r1, r2, r3):
-    lsl(r0, r0, 2)
-    lsl(r1, r1, 2)
-    cmp(r3, 0)
-    beq(ALIGNED)
-    movw(r4, 3)
-    and_(r4, r3)
-    add(r1, r1, r4)
-    lsr(r4, r3, 2)
-    add(r0, r0, r4)
-    mov(r3, 0)
-    b(UNALIGNED)
-    label(ALIGNED)
-    sub(r2, 32)
-    blt(REST)
-    label(BLOCK)
-    data(2, 0xC9F0)
-    data(2, 0xC0F0)
-    add(r3, r3, r4)
-    adc(r3, r5)
-    adc(r3, r6)
-    adc(r3, r7)
-    data(2, 0xC9F0)
-    data(2, 0xC0F0)
-    adc(r3, r4)
-    adc(r3, r5)
-    adc(r3, r6)
-    adc(r3, r7)
-    mov(r4, 0)
-    adc(r3, r4)
-    sub(r2, 32)
-    bge(BLOCK)
-    label(REST)
-    add(r2, 32)
-    label(UNALIGNED)
-    sub(r2, 8)
-    blt(FEW)
-    label(WORDS)
-    ldr(r4, [r1, 0])
-    ldr(r5, [r1, 4])
-    str(r4, [r0, 0])
-    str(r5, [r0, 4])
-    add(r3, r3, r4)
-    adc(r3, r5)
-    mov(r4, 0)
-    adc(r3, r4)
-    add(r1, 8)
-    add(r0, 8)
-    sub(r2, 8)
-    bge(WORDS)
-    label(FEW)
-    mov(r5, 0)
-    add(r2, 8)
-    b(NEXT)
-    label(HALF)
-    ldrh(r4, [r1, 0])
-    strh(r4, [r0, 0])
-    add(r3, r3, r4)
-    adc(r3, r5)
-    add(r1, 2)
-    add(r0, 2)
-    sub(r2, 2)
-    label(NEXT)
-    cmp(r2, 2)
-    bge(HALF)
-    cmp(r2, 0)
-    beq(FOLD)
-    ldrb(r4, [r1, 0])
-    strb(r4, [r0, 0])
-    add(r3, r3, r4)
-    adc(r3, r5)
-    label(FOLD)
-    lsr(r4, r3, 16)
-    data(2, 0xB29B)
-    add(r3, r3, r4)
-    lsr(r4, r3, 16)
-    data(2, 0xB29B)
-    add(r3, r3, r4)
-    data(2, 0xBA5B)
-    mov(r0, r3)
-
-
-@micropython.viper
-def cksum_copy(dst: ptr8, doff: int, src: ptr8, soff: int, n: int) -> int:
-    to = int(dst) + doff
-    at = int(src) + soff
-    return int(_cksum_copy(to >> 2, at >> 2, n, (to & 3) << 2 | at & 3))

@@ -51,14 +51,11 @@ def test_cksum_of_parts(first, second, acc):
 
 
 @given(octets, offsets, offsets)
-def test_copy_and_cksum_copy_are_slices(data, doff, soff):
+def test_copy_is_a_slice(data, doff, soff):
     n = len(data)
-    expected = b"." * doff + data + b"." * (6 - doff)
-    for kernel in (plain.copy, plain.cksum_copy):
-        dst = bytearray(b"." * (n + 6))
-        result = kernel(dst, doff, b"!" * soff + data + b"!", soff, n)
-        assert dst == expected
-    assert result ^ 0xFFFF == checksum(data)
+    dst = bytearray(b"." * (n + 6))
+    plain.copy(dst, doff, b"!" * soff + data + b"!", soff, n)
+    assert dst == b"." * doff + data + b"." * (6 - doff)
 
 
 @given(st.binary(min_size=8, max_size=8), st.binary(min_size=8, max_size=8), offsets, offsets)

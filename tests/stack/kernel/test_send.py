@@ -8,7 +8,7 @@ from stack import kernel, tcp
 from stack.err import ERR_ARG, OK
 from stack.kernel import queue_plain, send_plain, tcp_plain
 from tests.packets import Frame
-from tests.portable import Skip
+from tests.portable import Skip, must_know
 from tests.stack.tcp.conn import ACK, OURS, PSH, Conn
 
 from .test_kernels import Random
@@ -43,6 +43,7 @@ def use(plain):
 def bulk(loop, **more):
     """Return a connection that is armed for sending, with 6 of 9 segments acknowledged, of which
     one was kept. `loop` is the module whose net_poll() it runs in."""
+    must_know("tcp_push")
     c = Conn(rtt=20, **dict(WIDE, **more))
     net = c.net
     net.poll = lambda now: loop.net_poll(net, now)
