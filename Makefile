@@ -45,7 +45,7 @@ help: ## Show this list.
 	@echo
 	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
 	@echo "  BOARD=<board>     A folder of firmware/boards/. Emulated: $(notdir $(basename $(EMULATED))), MPS2_AN385."
-	@echo "  EMULATOR=renode   Where there is a renode: its board (STM32F4_RENODE), for emulate."
+	@echo "  EMULATOR=renode   Where there is a renode: STM32F4_RENODE, or the BOARD, for emulate."
 	@echo "  IP=<address/bits> GW=<address>  The board's own address, and its gateway's: for deploy."
 	@echo "  PORT=<port>       A serial port: /dev/ttyACM0, socket://host:port, rfc2217://host:port."
 	@echo "  ARGS=<arguments>  Are passed on by test, bench, demo and repl: make test ARGS='-k tcp'"
@@ -82,7 +82,7 @@ deploy: build/mpy-cross .venv/lwpy.stamp ## Copy lwpy to the BOARD at PORT, whic
 emulate: $$(or $$(filter build/$(BOARD).elf,$$(EMULATED)),setup) .venv/lwpy.stamp ## Boot the emulated BOARD; its console is at the PORT it prints.
 	@$(PYTHON) -m emulator serve --board $(BOARD) $(ARGS)
 
-test: setup build/SABRELITE_QEMU.elf build/armv6m.elf lint ## Run every test that can run here.
+test: setup build/SABRELITE_QEMU.elf build/armv6m.elf $$$$(IN_RENODE) lint ## Run every test that can run here.
 	@$(PYTHON) -m pytest $(ARGS)
 
 test-board: .venv/lwpy.stamp ## Test the board at PORT, which has lwpy (deploy or firmware).
@@ -166,9 +166,12 @@ build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 	@install build/obj/$(MPS2)/firmware.elf $@
 
 # Emulated boards whose makefiles are in their folders, and the heap of each.
-HEAP_STM32F4_RENODE := 155648
+HEAP_STM32F4_RENODE := 196096
+HEAP_STM32F4_ENC28J60_RENODE := 196096
+HEAP_STM32F746_RENODE := 261632
 HEAP_SABRELITE_QEMU := 1048576
 EMULATED := $(patsubst HEAP_%,build/%.elf,$(filter HEAP_%,$(.VARIABLES)))
+IN_RENODE = $(if $(shell command -v "$${RENODE:-renode}"),$(filter %_RENODE.elf,$(EMULATED)))
 $(EMULATED): build/%.elf: build/mpy-cross build/frozen.list $(FROZEN)
 	@$(STEP) $* "building the firmware for $*" \
 		'If the log names a Python file, correct that. $(CLEAN_LOG)' \

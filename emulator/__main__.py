@@ -43,7 +43,7 @@ def _arguments(argv):
     top = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="demo|repl|run|serve")
     emulated = argparse.ArgumentParser(add_help=False)
-    boards = (*BOARDS, renode.BOARD)
+    boards = (*BOARDS, *renode.MACHINES)
     emulated.add_argument(
         "--board", choices=boards, default=BOARD, metavar="BOARD", help=" ".join(boards)
     )
@@ -94,7 +94,7 @@ def _board(args):
         with Console(args.port) as console:
             yield console, None
         return
-    if args.board == renode.BOARD:
+    if args.board in renode.MACHINES:
         with _renode(args) as machine:
             args.machine = machine
             yield machine.console, None
@@ -111,16 +111,15 @@ def _board(args):
 @contextlib.contextmanager
 def _renode(args):
     """Start Renode, on a TAP interface that exists, or on one in a namespace of its own."""
-    elf = args.elf or renode.FIRMWARE
     kind, _, name = args.net.partition(":")
-    if kind in ("tap", "none"):
-        with renode.Renode(elf, name or None, args.netns) as machine:
-            yield machine
-        return
-    with renode.namespace() as args.netns, renode.Renode(elf, renode.TAP, args.netns) as machine:
-        args.net = "namespace " + args.netns
-        print(f"To be in its network: ip netns exec {args.netns} COMMAND", flush=True)
-        yield machine
+    with contextlib.ExitStack() as stack:
+        if kind not in ("tap", "none"):
+            name = renode.TAP
+            args.netns = stack.enter_context(renode.namespace())
+            args.net = "namespace " + args.netns
+            print(f"To be in its network: ip netns exec {args.netns} COMMAND", flush=True)
+        machine = renode.Renode(args.board, name or None, args.netns, args.elf)
+        yield stack.enter_context(machine)
 
 
 def _demo(args, console, url):

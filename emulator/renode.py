@@ -1,6 +1,6 @@
-"""The firmware in Renode: an STM32F4 with its own Ethernet MAC (renode/stm32f4.repl).
+"""The firmware in Renode, on the boards of MACHINES (renode/*.repl).
 
-    with Renode(tap="tap0") as machine:
+    with Renode("STM32F4_RENODE", tap="tap0") as machine:
         machine.console.expect("Serving http://")
 
 Renode is not a package of the registries: install it from renode.io and have `renode` on the PATH,
@@ -19,14 +19,25 @@ import time
 from .console import Console
 from .qemu import ROOT, EmulatorError, end_process, end_with_parent, is_elf
 
-BOARD = "STM32F4_RENODE"
-FIRMWARE = pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"), BOARD + ".elf")
-SCRIPT = ROOT / "emulator" / "renode" / "stm32f4.resc"
+FOLDER = ROOT / "emulator" / "renode"
+SCRIPT = FOLDER / "board.resc"
+
+# Of each board its platform in renode/, and what of that is on the network.
+MACHINES = {
+    "STM32F4_RENODE": ("stm32f4", "sysbus.ethernet"),
+    "STM32F4_ENC28J60_RENODE": ("stm32f4_enc28j60", "sysbus.spi1.spi.enc28j60"),
+    "STM32F746_RENODE": ("stm32f746", "sysbus.ethernet"),
+}
 
 TAP = "tap0"
 HOST = "10.77.0.1/24"  # what the board takes for its gateway
 
 _START_S = 60  # until it has read its platform
+
+
+def firmware(board):
+    """Return where the firmware of `board` is, or will be."""
+    return pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"), board + ".elf")
 
 
 def why_not():
@@ -62,22 +73,23 @@ def namespace():
 
 
 class Renode:
-    """One emulated STM32F4, from `with` to the end of it.
+    """One emulated board, from `with` to the end of it.
 
-    elf       the firmware
+    board     one of MACHINES
     tap       the TAP interface that its frames go to, in the caller's network namespace; None: it
               has no network
     netns     run Renode inside this network namespace instead
-    script    what makes a machine of $elf, with its console at sysbus.usart1, on a switch
+    elf       the firmware, if it is not the board's own
 
     It ends with the thread that started it, however that ends. Raises EmulatorError.
     """
 
-    def __init__(self, elf=FIRMWARE, tap=None, netns=None, script=SCRIPT):
-        self.elf = pathlib.Path(elf)
+    def __init__(self, board, tap=None, netns=None, elf=None):
+        platform, self.ethernet = MACHINES[board]
+        self.platform = FOLDER / f"{platform}.repl"
+        self.elf = pathlib.Path(elf or firmware(board))
         self.tap = tap
         self.netns = netns
-        self.script = script
         self.console = self.process = None
         self._folder = self._log = None
         self._asked = 0
@@ -116,7 +128,9 @@ class Renode:
         seed = int.from_bytes(os.urandom(3))
         self.tell(f"emulation SetSeed {seed}")
         self.tell(f"$elf=@{self.elf.resolve()}")
-        self.tell(f"include @{self.script}")
+        self.tell(f"$platform=@{self.platform}")
+        self.tell(f'$ethernet="{self.ethernet}"')
+        self.tell(f"include @{SCRIPT}")
         self._attach(terminal)
         if self.tap:
             self.tell(f'emulation CreateTap "{self.tap}" "tap"')
@@ -142,8 +156,8 @@ class Renode:
         caller's to close."""
         terminal = pathlib.Path(self._folder.name, "console2")
         self.tell('mach create "other"')
-        self.tell(f"machine LoadPlatformDescription @{self.script.with_suffix('.repl')}")
-        self.tell("connector Connect sysbus.ethernet switch")
+        self.tell(f"machine LoadPlatformDescription @{self.platform}")
+        self.tell(f"connector Connect {self.ethernet} switch")
         self._attach(terminal)
         self.tell(f"sysbus LoadELF @{self.elf.resolve()}")
         console = self._open(terminal)

@@ -24,14 +24,14 @@ import micropython
 from stack.err import ERR_MEM, ERR_VAL
 from stack.kernel import reg_add
 from stack.mpy import const
-from stack.pbuf import alloc, free
+from stack.pbuf import alloc
 
 from . import CKSUM_RX, CKSUM_TX, GATHER, MULTICAST_FILTER
 from .groups import crc_bit, half
 from .mmio_viper import point, read, wait_clear, write
-from .stm32_eth_viper import NAMES, lost, offer, reclaim, ring, withdraw
+from .stm32_eth_viper import NAMES, give_back, lost, offer, reclaim, refuse, ring
 from .stm32_phy import duplex, linked, negotiate
-from .stm32_soc import PINS, check_memory, power
+from .stm32_soc import F4, PINS, check_memory, power
 
 try:
     from .stm32_eth_thumb import sync
@@ -60,7 +60,8 @@ _OWN = const(18)  # bit 31 of a descriptor: the DMA's
 _CACHE = const(19)  # 1 if there is a data cache, and it is on
 _AT = const(20)  # see stm32_eth_thumb.py
 _N = const(21)
-_PLACES = const(24)
+_NEXT = const(25)  # the word of a descriptor that is the next one's address; its status: word 0
+_PLACES = const(26)
 
 # Registers, as indexes of 32-bit words from the base.
 _PERIPHERALS = 0x40010000
@@ -120,6 +121,7 @@ class STM32Eth:
         self.dev[_DMA] = _PERIPHERALS + 0x19000
         self.dev[_OWN] = 1 << 31
         self.dev[_TX_SIZE] = tx
+        self.dev[_NEXT] = 3
         self.stats = (NAMES, self.dev)
         self.frames = None
         self.sent = [None] * tx  # chains that the DMA reads, at their last descriptors
@@ -140,8 +142,8 @@ class STM32Eth:
         for i in range(len(self.bufs)):
             self.bufs[i] = bytearray(pool.bufsize)
         bufs = [p.buf for p in pool.items] + self.bufs + [self.rx_words, self.tx_words]
-        check_memory(dev, bufs)
-        power(dev, self.pins)
+        check_memory(dev, bufs, F4)
+        power(dev, self.pins, F4)
         problem = self._begin() or negotiate(dev, self.phy)
         if problem:
             self.stop()
@@ -152,12 +154,7 @@ class STM32Eth:
         """Put the MAC into reset, and give back what it was sending. Allocates nothing."""
         dev = self.dev
         self._or(_RCC_AHB1RSTR, 0x0200, 0)
-        dev[_TX_USED] = 0
-        for i in range(len(self.sent)):
-            p = self.sent[i]
-            self.sent[i] = None
-            if p is not None:
-                free(p)
+        give_back(dev, self.sent)
 
     @micropython.viper
     def rx(self):
@@ -212,7 +209,7 @@ class STM32Eth:
             reclaim(registers, sent)
         n = int(p.tot_len)
         if n < 14 or n > _MAX_FRAME:
-            return int(self._refuse(0, ERR_VAL))
+            return int(refuse(registers, 0, ERR_VAL))
         k = int(p.len)
         at = int(ptr8(p.buf)) + int(p.off)
         b = ptr8(at)
@@ -228,7 +225,7 @@ class STM32Eth:
         while True:
             if k:
                 if used == room or at >> 16 == _CCM:
-                    return int(self._refuse(used, ERR_VAL if used < room else ERR_MEM))
+                    return int(refuse(registers, used, ERR_VAL if used < room else ERR_MEM))
                 used += 1
                 if dev[_CACHE]:
                     dev[_AT] = at
@@ -290,14 +287,6 @@ class STM32Eth:
     def _hash(self, first):
         high, low = half(self._groups, first + 16), half(self._groups, first)
         write(self.dev, _MACHTHR if first else _MACHTLR, high, low)
-
-    def _refuse(self, used, err):
-        """Take back the descriptors that tx() has filled, and count why. Returns `err`."""
-        withdraw(self.dev, used)
-        if err == ERR_MEM and self.dev[_TX_USED] == 0:
-            err = ERR_VAL  # the ring is too small for this chain
-        reg_add(self.dev, _TX_FULL if err == ERR_MEM else _TX_ERROR, 1)
-        return err
 
     def _begin(self):
         """Reset the MAC and its DMA, and start both. Returns "", or what is wrong. Allocates

@@ -1,5 +1,5 @@
-"""What an STM32F4 or F7 needs around its Ethernet MAC: clocks, pins, memory. See stm32_eth.py, of
-which `dev` is. All of it is for set-up, and allocates.
+"""What an STM32F4, F7 or H7 needs around its Ethernet MAC: clocks, pins, memory. `dev` is that of
+stm32_eth.py, or of stm32h7_eth.py. All of it is for set-up, and allocates.
 """
 
 import uctypes
@@ -19,18 +19,39 @@ _N = const(21)
 _RBAR = const(22)
 _RASR = const(23)
 
-# Registers, as indexes of 32-bit words from dev[_BASE].
-_GPIO = const(0x10000 >> 2)
-_RCC_AHB1ENR = const(0x13830 >> 2)
-_RCC_APB2ENR = const(0x13844 >> 2)
+# Registers, as indexes of 32-bit words from dev[_BASE], 0x40010000.
 _SCB_CCR = const((0xE000ED14 - 0x40010000) >> 2)
-_CCM = const(0x1000)  # the upper half of the F4's memory that no DMA reaches
+
+# A chip: where its ports are; which register has their clocks, from bit 0 on; (register, bit) of
+# the clocks of the MAC, its sender and receiver, and SYSCFG; the upper byte of the addresses that
+# no DMA reaches, and what that memory is called.
+_AHB1ENR = 0x13830 >> 2
+_GPIO = 0x10000 >> 2
+F4 = (
+    _GPIO,
+    _AHB1ENR,
+    ((_AHB1ENR, 25), (_AHB1ENR, 26), (_AHB1ENR, 27), (0x13844 >> 2, 14)),
+    0x10,
+    "CCM",
+)
+_AHB1ENR = (0x580244D8 - 0x40010000) >> 2
+_AHB4ENR = (0x580244E0 - 0x40010000) >> 2
+_APB4ENR = (0x580244F4 - 0x40010000) >> 2
+_GPIO = (0x58020000 - 0x40010000) >> 2
+H7 = (
+    _GPIO,
+    _AHB4ENR,
+    ((_AHB1ENR, 15), (_AHB1ENR, 16), (_AHB1ENR, 17), (_APB4ENR, 1)),
+    0x20,
+    "DTCM",
+)
 
 # RMII pins, all of them AF11: REF_CLK, MDIO, CRS_DV, MDC, RXD0, RXD1, TX_EN, TXD0, TXD1.
 PINS = {
     "NUCLEO_F429ZI": "A1 A2 A7 C1 C4 C5 G11 G13 B13",
     "NUCLEO_F746ZG": "A1 A2 A7 C1 C4 C5 G11 G13 B13",
     "NUCLEO_F767ZI": "A1 A2 A7 C1 C4 C5 G11 G13 B13",
+    "NUCLEO_H743ZI": "A1 A2 A7 C1 C4 C5 G11 G13 B13",
     "STM32F7DISC": "A1 A2 A7 C1 C4 C5 G11 G13 G14",
     "STM32F769DISC": "A1 A2 A7 C1 C4 C5 G11 G13 G14",
     "OLIMEX_E407": "A1 A2 A7 C1 C4 C5 G11 G13 G14",
@@ -38,14 +59,15 @@ PINS = {
 }
 
 
-def power(dev, pins):
+def power(dev, pins, chip):
     """Turn on the clocks of the MAC and of its pins' ports, and give it the pins."""
-    ports = [ord(pin[0]) - 65 for pin in pins]
-    for bit in ports + [25, 26, 27]:  # MAC, its sender, its receiver
-        _field(dev, _RCC_AHB1ENR, bit, 1, 1)
-    _field(dev, _RCC_APB2ENR, 14, 1, 1)  # SYSCFG
-    for port, pin in zip(ports, pins):
-        _pin(dev, _GPIO + (port << 8), int(pin[1:]))
+    gpio, enable, clocks = chip[:3]
+    for reg, bit in clocks:
+        _field(dev, reg, bit, 1, 1)
+    for pin in pins:
+        port = ord(pin[0]) - 65
+        _field(dev, enable, port, 1, 1)
+        _pin(dev, gpio + (port << 8), int(pin[1:]))
 
 
 def _pin(dev, port, n):
@@ -64,14 +86,14 @@ def _field(dev, reg, i, bits, value):
     write(dev, reg, v >> 16, v & 0xFFFF)
 
 
-def check_memory(dev, bufs):
-    """Raise OSError if the DMA does not reach `bufs`, and keep them out of the F7's cache."""
+def check_memory(dev, bufs, chip):
+    """Raise OSError if the DMA does not reach `bufs`, and keep them out of a Cortex-M7's cache."""
     low = min(uctypes.addressof(b) for b in bufs)
     high = max(
         uctypes.addressof(b) + len(b) * (1 if isinstance(b, bytearray) else 4) for b in bufs
     )
-    if low >> 16 == _CCM:
-        raise OSError("STM32Eth: no DMA reaches the CCM RAM: keep MicroPython's heap out of it")
+    if low >> 24 == chip[3]:
+        raise OSError("no DMA reaches the %s RAM: keep MicroPython's heap out of it" % chip[4])
     if not read(dev, _SCB_CCR, 1) & 1:  # the data cache is off, or there is none
         return
     size = 8  # bits of the smallest region that covers them, in eighths that can be left out

@@ -34,6 +34,9 @@ class Stack:
     families = {ipv4.ALEN: ipv4}  # and what else a smaller stack does not need as its own
     udp_pcbs = ()
     hot_used = 0
+    routes = None  # the table of route.py
+    localhost = None  # the netif of loop.py
+    vlans = None  # those of vlan.py
 
     def __init__(self, config=None, seed=None):
         cfg = self.cfg = limits(config)
@@ -48,14 +51,35 @@ class Stack:
                 prf(self._secret, k, self._secret, _bytes, 0, 4, _work)
         self.now = 0
         self.stats = {}
-        if cfg.TCP_TINY:  # what is not used need not be imported: that, too, takes memory
+        more = []  # what is not used need not be imported: that, too, takes memory
+        if cfg.IP_OPTIONS:
+            from . import ipopt
+
+            more.append(ipopt)
+        if cfg.IP_FRAGMENT:
+            from . import frag
+
+            more.append(frag)
+        if cfg.IP_ROUTES:
+            from . import route
+
+            more.append(route)
+        if cfg.IP_FORWARD:
+            from . import forward
+
+            more.append(forward)
+        if cfg.IP_REASS_MAX:
+            from . import reass
+
+            more.append(reass)
+        if cfg.TCP_TINY:
             from . import tcp_tiny as tcp
 
             regs = hot.share(self)
         else:
             from . import tcp
 
-            names = (eth, arp, ipv4, icmp, udp, tcp.count)
+            names = [eth, arp, ipv4, icmp, udp, tcp.count] + more
             regs = hot.init(
                 self,
                 sum(len(layer.NAMES) for layer in names)
@@ -78,6 +102,8 @@ class Stack:
         for layer in (eth, arp, ipv4, icmp, udp, tcp):
             if layer is not udp or cfg.NUM_UDP_PCB:
                 layer.init(self)
+        for layer in more:
+            layer.init(self)
         eth.register(self, 0x0800, ipv4.receive)
         hot.gather(self)
         if not cfg.TCP_TINY:  # a name is looked for here first, and in vain among many takes long

@@ -43,6 +43,7 @@ _REPLY = const(2)
 
 _ETHERTYPE = const(0x0806)
 _IP = const(0x0800)
+_CUT = const(259)  # of net.ip4_protos: see ipv4.py
 
 FREE = 0
 PENDING = 1
@@ -92,7 +93,10 @@ class Table:
             self.start(i, cfg.ARP_MAX_AGE)
         elif state == STALE or self.records[i * _RECORD + _TRIES] >= cfg.ARP_MAX_TRIES:
             if state == PENDING:
-                reg_add(self.netif.net.arp_count, _UNRESOLVED, 1)
+                net = self.netif.net
+                reg_add(net.arp_count, _UNRESOLVED, 1)
+                if net.routes is not None:
+                    net.routes.dead(self.records, i * _RECORD)
             self.release(i)
         else:
             self.ask(i)
@@ -142,7 +146,10 @@ class Table:
         p = self.pending[i]
         self.pending[i] = None
         if p is not None:
-            eth.send(p, self.netif, self.records, i * _RECORD + 4, _IP)
+            if p.tot_len > self.netif.mtu:
+                self.netif.net.ip4_protos[_CUT](p, self.netif, self.records, i * _RECORD, 1)
+            else:
+                eth.send(p, self.netif, self.records, i * _RECORD + 4, _IP)
             free(p)
 
 
@@ -221,6 +228,13 @@ def output(p, netif, dst, off, kind):
     if state == STABLE and err == OK:
         hot.learn(netif, p.buf, p.off)
     return err
+
+
+def waits(netif, dst, off):
+    """Would a packet to the neighbour at dst[off] have to wait for its MAC address?"""
+    table = netif.arp
+    i = find(table.records, _RECORD, table.size, dst, off, 4)
+    return i < 0 or table.state[i] == PENDING
 
 
 def _wait(table, i, p):

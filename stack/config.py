@@ -25,6 +25,13 @@ ARP_MAX_TRIES = 4
 
 # IPv4
 IP_TTL = 64
+IP_ROUTES = 4  # static ones, and redirects (route.py); 0: none but those of the interfaces
+IP_FORWARD = False  # packets for others are forwarded between interfaces (forward.py)
+IP_OPTIONS = True  # packets with options are taken (ipopt.py); False: dropped
+IP_FRAGMENT = True  # packets beyond the MTU are cut (frag.py), but not TCP's; False: refused
+IP_REASS_MAX = 2  # datagrams put together from fragments at once (reass.py); 0: none is
+IP_REASS_PBUFS = 6  # fragments that wait, of all: at most, and never the receive pool's last two
+IP_REASS_AGE = 30_000  # ms that they wait for the rest (RFC 1122 section 3.3.2)
 ICMP_ERRORS_PER_S = 10  # unreachables sent (RFC 1812 section 4.3.2.8); 0 sends none
 
 # Path MTUs (pmtu.py)
@@ -34,6 +41,36 @@ PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3
 
 # UDP
 NUM_UDP_PCB = 8  # 0: there is no UDP
+
+# IGMP (igmp.py): only of a stack that igmp.start() is called for
+IGMP_GROUPS = 4  # that are joined, of all netifs together
+
+# DNS (dns.py): only of a stack that dns.start() is called for
+DNS_SERVERS = 3
+DNS_QUERIES = 4  # at a time
+DNS_TIMEOUT = 1_000  # of the first round of all servers; the next wait twice as long
+DNS_ROUNDS = 3
+DNS_EDNS_SIZE = 1232  # RFC 6891: the longest answer that we take over UDP; 0: 512, without EDNS
+DNS_0X20 = True  # letters of random case make an answer harder to forge; all servers repeat them
+DNS_TCP_SIZE = 1024  # what is kept of an answer that comes over TCP; 0: none is asked for there
+DNS_CNAMES = 8  # aliases followed for one query
+DNS_CACHE_SIZE = 8  # 0: no cache
+DNS_CACHE_NAME = 64  # the longest name in it, in bytes on the wire
+DNS_TTL_MAX = 86_400  # seconds that an answer is kept
+DNS_NEGATIVE_TTL_MAX = 900  # and that there is none (RFC 2308)
+
+# SNTP (sntp.py): only of a stack that sntp.start() is called for
+SNTP_SERVERS = 2
+SNTP_START_MAX = 1_000  # the first question waits at random (RFC 4330 section 10)
+SNTP_TIMEOUT = 3_000  # the wait for an answer; after each that has not come twice as long
+SNTP_INTERVAL = 3_600_000  # between answers
+SNTP_EARLIEST = 9497  # 2026-01-01, in days since 2000: no time before it is believed
+
+# DHCP (dhcp.py)
+DHCP_TRIES = 4  # requests in vain before a server is looked for anew
+DHCP_MAX_DNS = 3  # servers that are remembered
+DHCP_MAX_NTP = 2
+DHCP_TEXT = 64  # bytes of a name: of the host, of its domain, of domains to search
 
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
@@ -159,12 +196,51 @@ _RULES = (
     (lambda c: c.TCP_CC in ("newreno", "cubic"), 'TCP_CC is "newreno" or "cubic"'),
     (lambda c: 1 <= c.TCP_IW <= 10, "TCP_IW must be 1 to 10 segments (RFC 6928)"),
     (lambda c: c.TCP_ECN in (0, 1, 2), "TCP_ECN is 0 (off), 1 (when asked) or 2 (ask as well)"),
+    (
+        lambda c: c.IP_REASS_PBUFS > 0,
+        "raise IP_REASS_PBUFS to 1 or more, or set IP_REASS_MAX to 0",
+    ),
+    (lambda c: 0 < c.IP_REASS_AGE < 1 << 28, "IP_REASS_AGE must be above 0 and below 3 days"),
+    (lambda c: c.DHCP_TRIES > 0, "raise DHCP_TRIES to 1 or more"),
+    (
+        lambda c: 0 < c.DHCP_TEXT < 256 and c.DHCP_MAX_DNS > 0 and c.DHCP_MAX_NTP > 0,
+        "DHCP_TEXT is 1 to 255 bytes, DHCP_MAX_DNS and DHCP_MAX_NTP are 1 or more",
+    ),
     (lambda c: c.PMTU_TABLE_SIZE > 0, "raise PMTU_TABLE_SIZE to 1 or more"),
     (lambda c: c.PMTU_MIN >= 128, "raise PMTU_MIN to 128 or more"),
     (lambda c: 0 < c.PMTU_MAX_AGE < 1 << 29, "PMTU_MAX_AGE must be above 0 and below 2**29"),
     (
         lambda c: all(mtu >= c.PMTU_MIN for mtu in c.TCP_BLACKHOLE_MTU),
         "raise TCP_BLACKHOLE_MTU to PMTU_MIN or more",
+    ),
+    (lambda c: c.IGMP_GROUPS > 0, "raise IGMP_GROUPS to 1 or more"),
+    (lambda c: 1 <= c.DNS_SERVERS <= 8, "DNS_SERVERS must be 1 to 8"),
+    (lambda c: c.DNS_QUERIES > 0, "raise DNS_QUERIES to 1 or more"),
+    (
+        lambda c: 0 < c.DNS_TIMEOUT << c.DNS_ROUNDS < 1 << 20 and c.DNS_ROUNDS > 0,
+        "DNS_TIMEOUT << DNS_ROUNDS must be above 0 and below 17 minutes",
+    ),
+    (
+        lambda c: c.DNS_EDNS_SIZE == 0 or 512 <= c.DNS_EDNS_SIZE <= 4096,
+        "DNS_EDNS_SIZE is 0 or 512 to 4096",
+    ),
+    (
+        lambda c: c.DNS_TCP_SIZE == 0 or 512 <= c.DNS_TCP_SIZE <= 65535,
+        "DNS_TCP_SIZE is 0 or 512 to 65535",
+    ),
+    (lambda c: 3 <= c.DNS_CACHE_NAME <= 255, "DNS_CACHE_NAME must be 3 to 255 bytes"),
+    (
+        lambda c: 0 <= c.DNS_TTL_MAX <= 259_200 and 0 <= c.DNS_NEGATIVE_TTL_MAX <= 259_200,
+        "DNS_TTL_MAX and DNS_NEGATIVE_TTL_MAX are seconds, at most 259200: three days",
+    ),
+    (lambda c: c.SNTP_SERVERS > 0, "raise SNTP_SERVERS to 1 or more"),
+    (
+        lambda c: c.SNTP_START_MAX > 0 and 1_000 <= c.SNTP_TIMEOUT <= c.SNTP_INTERVAL,
+        "raise SNTP_START_MAX to 1 ms, SNTP_TIMEOUT to 1000 ms or more",
+    ),
+    (
+        lambda c: 15_000 <= c.SNTP_INTERVAL < 1 << 28,
+        "SNTP_INTERVAL must be 15000 ms or more (RFC 4330 section 10) and below 3 days",
     ),
     (lambda c: c.TCP_CHALLENGES_PER_S > 0, "raise TCP_CHALLENGES_PER_S to 1 or more"),
     (

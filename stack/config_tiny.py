@@ -21,6 +21,8 @@ PBUF_REF_SIZE = 1  # text is sent at once: its REF pbuf is free again
 
 RX_BUDGET = 2
 ARP_TABLE_SIZE = 2
+IP_OPTIONS = IP_FRAGMENT = False
+IP_ROUTES = IP_REASS_MAX = 0
 ICMP_ERRORS_PER_S = 2
 NUM_UDP_PCB = 0
 

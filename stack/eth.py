@@ -13,7 +13,7 @@ from .kernel import copy, reg_add, same
 from .mpy import const
 from .pbuf import free, header
 
-NAMES = ("rx", "tx", "short", "not_mine", "no_proto", "down", "tx_err")
+NAMES = ("rx", "tx", "short", "not_mine", "no_proto", "down", "tx_err", "ieee802_3")
 _RX = const(0)
 _TX = const(1)
 _SHORT = const(2)
@@ -21,6 +21,7 @@ _NOT_MINE = const(3)
 _NO_PROTO = const(4)
 _DOWN = const(5)
 _TX_ERR = const(6)
+_IEEE802_3 = const(7)
 
 _TYPE = const(12)
 _HLEN = const(14)
@@ -59,8 +60,8 @@ def receive(p, netif):
     if not group and not same(buf, off, netif.mac, 0, 6):
         return _drop(p, count, _NOT_MINE)
     fn = net.eth_types.get(buf[off + _TYPE] << 8 | buf[off + _TYPE + 1])
-    if fn is None:
-        return _drop(p, count, _NO_PROTO)
+    if fn is None:  # below 1536 it is a length (IEEE 802.3; RFC 1042, not taken)
+        return _drop(p, count, _IEEE802_3 if buf[off + _TYPE] < 6 else _NO_PROTO)
     reg_add(count, _RX, 1)
     header(p, -_HLEN)
     fn(p, netif)

@@ -16,7 +16,7 @@ from .pmtu import plateau
 NAMES = tuple(
     (
         "rx tx echo unreachable_tx error_rx short bad_cksum unknown group no_pcb limited no_pbuf "
-        "quench"
+        "quench time_tx"
     ).split()
 )
 _RX = const(0)
@@ -32,17 +32,22 @@ _NO_PCB = const(9)
 _LIMITED = const(10)
 _NO_PBUF = const(11)
 _QUENCH = const(12)
+_TIME_TX = const(13)
 
 _PROTO = const(1)
 _HLEN = const(8)
 _IP_HLEN = const(20)
 _QUOTE = const(28)  # an IP header without options, and 8 bytes
+_QUOTE_MAX = const(64)  # what a RAM pbuf has room for
 _ECHO_REPLY = const(0)
 _UNREACHABLE = const(3)
 _SOURCE_QUENCH = const(4)
 _TOO_BIG = const(4)  # a code: fragmentation needed, and DF set
+_REDIRECT = const(5)
 _ECHO_REQUEST = const(8)
 _ERRORS = (3, 11, 12)  # unreachable, time exceeded, parameter problem
+_SILENT = (3, 4, 5, 11, 12)  # no error is sent about these: quench and redirect, too
+_zeros = bytes(4)
 
 
 def init(net):
@@ -72,6 +77,8 @@ def receive(p, netif, addrs, alen):
             _error(p, net)
         elif kind == _SOURCE_QUENCH:
             reg_add(count, _QUENCH, 1)  # ignored (RFC 6633)
+        elif kind == _REDIRECT and net.routes is not None:
+            net.routes.redirect(p, netif, addrs)
         elif kind != _ECHO_REPLY:
             reg_add(count, _UNKNOWN, 1)
     free(p)
@@ -133,16 +140,25 @@ def _swap(buf, off, n):
         buf[i], buf[i + n] = buf[i + n], buf[i]
 
 
-def unreachable(p, netif, code):
-    """Answer packet `p`, which starts at its IP header, with "destination unreachable".
+def unreachable(p, netif, code, kind=3, word=_zeros):
+    """Answer packet `p`, which starts at its IP header, with "destination unreachable" (codes: 0
+    network, 1 host, 2 protocol, 3 port, 4 too big), or another `kind` of error: 11 time exceeded,
+    5 redirect. `word` are 4 bytes for its header. It comes from the address of `netif`.
 
-    Codes: 2 protocol, 3 port. Never about a group's packet (RFC 1122 section 3.2.2), and at most
+    Never about a group's packet or an error (RFC 1122 section 3.2.2), and at most
     ICMP_ERRORS_PER_S a second. The caller keeps its ownership of `p`. Allocates nothing.
     """
     net = netif.net
     count = net.icmp_count
     if net.rx_group:
         reg_add(count, _GROUP, 1)
+        return
+    quoted = p.buf
+    at = p.off
+    hlen = (quoted[at] & 15) * 4
+    if quoted[at + 6] & 0x1F or quoted[at + 7]:  # not a first fragment
+        return
+    if quoted[at + 9] == _PROTO and quoted[at + hlen] in _SILENT:
         return
     if not 0 < ticks_diff(net.icmp_refill, net.now) <= 1000:
         net.icmp_tokens = net.cfg.ICMP_ERRORS_PER_S
@@ -151,22 +167,26 @@ def unreachable(p, netif, code):
         reg_add(count, _LIMITED, 1)
         return
     net.icmp_tokens -= 1
-    n = min(_QUOTE, p.len)
+    n = min(hlen + 8, _QUOTE_MAX, p.len)
     e = alloc(net.ram, TRANSPORT, _HLEN + n) if net.ram.avail > 1 else None  # the last is for ARP
     if e is None:
         reg_add(count, _NO_PBUF, 1)
         return
     buf = e.buf
     off = e.off
-    for i in range(_HLEN):
-        buf[off + i] = 0
-    buf[off] = _UNREACHABLE
+    buf[off] = kind
     buf[off + 1] = code
-    copy(buf, off + _HLEN, p.buf, p.off, n)
+    buf[off + 2] = buf[off + 3] = 0
+    copy(buf, off + 4, word, 0, 4)
+    copy(buf, off + _HLEN, quoted, at, n)
     c = cksum(e, 0) ^ 0xFFFF
     buf[off + 2] = c >> 8
     buf[off + 3] = c & 0xFF
-    if ipv4.output(net, e, p.buf, p.off + 12, _PROTO, net.cfg.IP_TTL, 0, netif) == 0:
+    pair = off - 8  # output() takes care
+    copy(buf, pair, quoted, at + 12, 4)
+    ipv4.source(netif, buf, pair + 4)
+    if ipv4.output(net, e, buf, pair, _PROTO, net.cfg.IP_TTL, 0, netif) == 0:
         reg_add(count, _TX, 1)
-        reg_add(count, _UNREACHABLE_TX, 1)
+        if kind != _REDIRECT:
+            reg_add(count, _UNREACHABLE_TX if kind == _UNREACHABLE else _TIME_TX, 1)
     free(e)

@@ -10,6 +10,9 @@ an IP packet to the neighbour whose address is at dst[off]. Both are set by the 
 
 from . import hot
 from .err import ERR_ARG, ERR_IF, OK
+from .kernel import copy, same
+
+NONE = bytes(4)  # no address
 
 
 def addr(text):
@@ -43,14 +46,15 @@ class Netif:
         self.on_up = None  # called with the netif when it comes up or its address changes
 
 
-def add(net, driver, ip=None, mask=None, gw=None, name="en0"):
+def add(net, driver, ip=None, mask=None, gw=None, name="en0", attach=None):
     """Start `driver` on the stack's receive pool and return the new Netif, which is down until
-    set_up(). The first netif becomes the default one. Addresses as for addr(), or None.
+    set_up(). The first netif becomes the default one. Addresses as for addr(), or None. `attach`
+    joins it to its link layer; Ethernet, if it is None.
     Raises ValueError for a bad address. Allocates; for set-up. Example: firmware/examples/."""
     netif = Netif(net, driver, name)
     set_addr(netif, ip, mask, gw)
     driver.start(net.pool)
-    net.link_attach(netif)
+    (attach or net.link_attach)(netif)
     net.netifs.append(netif)
     hot.gather(net)
     hot.refresh(net)
@@ -61,9 +65,15 @@ def add(net, driver, ip=None, mask=None, gw=None, name="en0"):
 
 def set_addr(netif, ip=None, mask=None, gw=None):
     """Set the addresses (None sets all zeros). Raises ValueError for a bad one. Allocates."""
-    for own, new in ((netif.ip, ip), (netif.mask, mask), (netif.gw, gw)):
-        own[:] = addr(new) if new is not None else bytes(4)
-    netif.has_ip = any(netif.ip)
+    put_addr(netif, *[addr(x) if x is not None else NONE for x in (ip, mask, gw)])
+
+
+def put_addr(netif, ip, mask, gw):
+    """Set the addresses, of 4 bytes each; NONE is all zeros. Allocates nothing."""
+    copy(netif.ip, 0, ip, 0, 4)
+    copy(netif.mask, 0, mask, 0, 4)
+    copy(netif.gw, 0, gw, 0, 4)
+    netif.has_ip = not same(netif.ip, 0, NONE, 0, 4)
     hot.refresh(netif.net)
     if netif.up and netif.on_up is not None:
         netif.on_up(netif)

@@ -198,12 +198,28 @@ def send_any(u, p, addr, off, port):
     netif = ip.route(net, pair, 0)
     if netif is None:
         return ERR_RTE
-    if p.tot_len > _MAX_DATA:
-        return ERR_VAL
     if same(u.key, 16, _any, 0, alen):
         ip.source(netif, pair, alen)
     else:
         copy(pair, alen, u.key, 16, alen)
+    return _send(u, p, port, ip, netif)
+
+
+def sendto_if(u, p, addr, port, netif, src):
+    """As sendto(), but through `netif` whatever the routes say, and from the address `src`, be it
+    all zeros (lwIP's udp_sendto_if_src). Both addresses start at the first byte."""
+    copy(u.pair, 0, addr, 0, u.alen)
+    copy(u.pair, u.alen, src, 0, u.alen)
+    return _send(u, p, port, u.net.families[u.alen], netif)
+
+
+def _send(u, p, port, ip, netif):
+    """Send `p` between the addresses in `pair`."""
+    net = u.net
+    pair = u.pair
+    alen = u.alen
+    if p.tot_len > _MAX_DATA:
+        return ERR_VAL
     if u.local_port == 0:
         err = bind(u, None, 0)
         if err:

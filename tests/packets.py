@@ -99,6 +99,19 @@ def icmp(kind, code, rest, data=b"", src=PEER, dst=US):
     )
 
 
+def fragments(packet, *cuts, ident=7):
+    """Return the fragments of an IPv4 packet without options, cut before these bytes of its data,
+    and DF clear."""
+    data = packet[20:]
+    found = []
+    for start, end in zip((0,) + cuts, cuts + (len(data),)):
+        word = start >> 3 | (0x2000 if end < len(data) else 0)
+        head = packet[:2] + b16(20 + end - start) + b16(ident) + b16(word) + packet[8:10]
+        sums = b16(checksum(head + packet[12:20]))
+        found.append(head + sums + packet[12:20] + data[start:end])
+    return found
+
+
 class Ip4:
     """A sent IPv4 packet, read and checked (RFC 791; RFC 1122 section 3.2.1)."""
 

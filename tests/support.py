@@ -138,6 +138,7 @@ class Lab:
     def sent(self, driver, frame):
         """`driver` sends `frame`: a neighbour answers its ARP request, anything else is noted."""
         body = frame.body
+        frame.driver = driver
         if self.arp and frame.type == ARP and body[7] == 1:
             mac = NEIGHBOURS.get(body[24:28])
             if mac is not None:

@@ -10,7 +10,7 @@ import json
 
 from . import boards
 
-DRIVERS = ("lan9118", "stm32_eth", "imx_enet", "w5500", "enc28j60")
+DRIVERS = ("lan9118", "stm32_eth", "stm32h7_eth", "imx_enet", "w5500", "enc28j60")
 
 
 def packages():

@@ -87,6 +87,8 @@ def receive(p, netif, addrs, alen):
     why = tcp_parse(p.buf, p.off, p.len, SEG)
     if why:
         return _drop(p, counts, count.BAD_LEN if why == 1 else count.BAD_HLEN)
+    if p.next is not None:  # the header is in its first pbuf
+        tcp_parse(p.buf, p.off, p.tot_len, SEG)
     if net.rx_group:  # RFC 9293 section 3.9.2.3
         return _drop(p, counts, count.GROUP)
     if not verify(p, addrs, alen):

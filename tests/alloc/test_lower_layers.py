@@ -59,10 +59,11 @@ def test_sending_that_fails():
         w = World()
         net = w.a
         u = udp.new(net)
+        big = bytes(65_508)
         assert udp.bind(u, None, 1) == OK
 
         def run():
-            p = pbuf.reference(net.refs, PATTERN, 0, 1473)
+            p = pbuf.reference(net.refs, big, 0, 65_508)
             assert udp.sendto(u, p, B_IP, 0, 9) == ERR_VAL
             pbuf.free(p)
             p = pbuf.alloc(net.ram, pbuf.TRANSPORT + 8, 8)

@@ -47,7 +47,7 @@ def test_units_on_the_board(board, module, request):
 
 @pytest.mark.parametrize("size", (56, 1400))
 def test_ping(serving, size):
-    assert " 0% packet loss" in serving.ping("-c10", "-i0.2", f"-s{size}")
+    assert " 0% packet loss" in serving.ping("-A", "-c10", f"-s{size}")
 
 
 def test_udp_echo(serving):

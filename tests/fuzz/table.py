@@ -74,7 +74,7 @@ for _n in (0, 1, 6, 12, 13):
     row("frame of %d bytes" % _n, lambda peer, n=_n: data(peer)[:n], "eth.short")
 row("no payload of type IPv4", lambda peer: data(peer)[:14], "ip4.bad_short")
 row("no payload of type ARP", lambda peer: MAC + PEER_MAC + b16(ARP), "arp.bad")
-row("IEEE 802.3 length", lambda peer: put(data(peer), 12, b16(46)), "eth.no_proto")
+row("IEEE 802.3 length", lambda peer: put(data(peer), 12, b16(46)), "eth.ieee802_3")
 row("VLAN tag", lambda peer: put(data(peer), 12, b16(0x8100)), "eth.no_proto")
 row("type 0xFFFF", lambda peer: put(data(peer), 12, b"\xff\xff"), "eth.no_proto")
 row("not our address", lambda peer: put(data(peer), 5, b"\x77"), "eth.not_mine")
@@ -154,7 +154,7 @@ row("header of 15 words", lambda peer: repair(put(data(peer), 14, b"\x4f")), "ip
 row(
     "header of 12 words, into the text",
     lambda peer: repair(put(data(peer), 14, b"\x4c")),
-    "ip4.options",
+    "ipopt.bad",
 )
 for _v in (0, 5, 6, 15):
     row(
@@ -166,24 +166,51 @@ row("IPv4 checksum", lambda peer: put(data(peer), 24, b"\xde\xad"), "ip4.bad_cks
 for _name, _opts in (
     ("source route, bad pointer", b"\x83\x07\xff\x01\x02\x03\x04\x00"),
     ("source route, pointer 0", b"\x83\x07\x00\x01\x02\x03\x04\x00"),
-    ("option of length 0", b"\x07\x00\x00\x00"),
-    ("option past the header", b"\x44\xff\x05\x00"),
-    ("router alert", b"\x94\x04\x00\x00"),
-    ("40 bytes of no operation", b"\x01" * 40),
+    ("strict source route", b"\x01\x89\x03\x04"),
 ):
     row(
         "IPv4 " + _name,
         lambda peer, o=_opts: packet(TCP, data(peer)[34:64], first=0x45 + len(o) // 4, opts=o),
-        "ip4.options",
+        "ipopt.source_route",
     )
-for _name, _flags in (
-    ("first fragment", 0x2000),
-    ("last fragment", 0x0003),
-    ("fragment past 65,535", 0x1FFF),
-    ("fragment that must not be", 0x6001),
-    ("teardrop", 0x0003),
+for _name, _opts in (
+    ("option of length 0", b"\x07\x00\x00\x00"),
+    ("option of length 1", b"\x01\x01\x07\x01"),
+    ("option past the header", b"\x44\xff\x05\x00"),
+    ("option without a length", b"\x01" * 39 + b"\x44"),
+    ("source route past the header", b"\x83\x0b\x04\x01\x02\x03\x04\x00"),
 ):
-    row(_name, lambda peer, f=_flags: packet(TCP, data(peer)[34:], flags=f), "ip4.fragment")
+    row(
+        "IPv4 " + _name,
+        lambda peer, o=_opts: packet(TCP, data(peer)[34:64], first=0x45 + len(o) // 4, opts=o),
+        "ipopt.bad",
+    )
+for _name, _opts in (
+    ("router alert", b"\x94\x04\x00\x00"),
+    ("40 bytes of no operation", b"\x01" * 40),
+    ("options behind their end", b"\x00\x83\xff\xff"),
+):
+    row(
+        "IPv4 " + _name,
+        lambda peer, o=_opts: packet(TCP, data(peer)[34:64], first=0x45 + len(o) // 4, opts=o),
+    )
+for _name, _flags, _n, _counter in (
+    ("first fragment", 0x2000, 24, "kept"),
+    ("first fragment of 30 bytes", 0x2000, 30, "bad"),
+    ("first fragment of 8 bytes", 0x2000, 8, "kept"),
+    ("empty fragment", 0x2001, 0, "bad"),
+    ("empty last fragment", 0x0001, 0, "bad"),
+    ("last fragment", 0x0003, 30, "kept"),
+    ("fragment up to 65,535", 0x1FFD, 3, "kept"),
+    ("fragment past 65,535", 0x1FFD, 4, "bad"),
+    ("fragment far past 65,535", 0x1FFF, 30, "bad"),
+    ("fragment that must not be", 0x6001, 24, "kept"),
+):
+    row(
+        _name,
+        lambda peer, f=_flags, n=_n: packet(TCP, data(peer)[34 : 34 + n], flags=f),
+        "reass." + _counter,
+    )
 row("reserved flag", lambda peer: packet(TCP, data(peer)[34:64], flags=0xC000))
 row("hop limit 0", lambda peer: packet(TCP, data(peer)[34:64], ttl=0))
 for _src in (US, ALL, b"\x0a\x00\x00\xff", b"\xe0\x00\x00\x01", b"\x7f\x00\x00\x01", bytes(4)):

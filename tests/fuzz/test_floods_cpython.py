@@ -26,7 +26,9 @@ from tests.packets import (
     b16,
     b32,
     ether,
+    fragments,
     icmp,
+    ip4,
     is_ip,
 )
 from tests.packets import udp as datagram
@@ -399,12 +401,37 @@ def test_udp_flood_with_a_program_that_keeps_little():
     check.finish(lab)
 
 
-def test_fragment_flood_is_dropped_and_counted():
-    lab = Lab()
-    frames = [packet(TCP, bytes(64), flags=0x2000 | i % 8191) for i in range(3_000)]
-    flood(lab, frames, each=0)
-    assert report(lab.net.stats)["ip4"]["fragment"] == 3_000
-    assert lab.net.pool.avail == lab.net.pool.size
+def test_fragment_flood_takes_a_share_of_the_pool():
+    """Of one datagram, of many, from many; without the first fragment, and without the last."""
+    one = [packet(TCP, bytes(64), flags=0x2000 | i % 8191) for i in range(3_000)]
+    many, first, last = [], [], []
+    for i in range(1_000):
+        whole = ip4(TCP, bytes(96), src=bytes((10, 0, 0, 3 + i % 200)))
+        a, b, c = fragments(whole, 32, 64, ident=i)
+        first.append(ether(a))
+        last.append(ether(c))
+        many += [ether(b), ether(a)]
+    for frames in (one, many, first, last):
+        lab = Lab()
+        net = lab.net
+        for frame in frames:
+            lab.put(frame)
+            assert net.pool.avail >= net.pool.size - net.cfg.IP_REASS_PBUFS
+        counted = report(net.stats)["reass"]
+        assert sum(counted[x] for x in ("kept", "bad", "overlap", "no_pbuf")) == len(frames)
+        check.alive(lab)
+        check.finish(lab)
+
+
+def test_a_datagram_gets_through_a_flood_of_fragments():
+    """Whole in a moment, it is never the oldest."""
+    lab, app, peer = check.begin("no pcb")
+    for i in range(500):
+        whole = ip4(TCP, bytes(96), src=bytes((10, 0, 0, 3 + i % 200)))
+        mine = fragments(datagram(9, 7, bytes(100)), 48, ident=i)
+        lab.put(ether(fragments(whole, 32, ident=i)[0]), *[ether(part) for part in mine])
+        assert app.datagrams == i + 1
+        lab.wait(1)
     check.alive(lab)
     check.finish(lab)
 

@@ -165,6 +165,8 @@ class Session:
         dropped = "bad_short bad_version bad_hlen bad_tlen bad_cksum options fragment".split()
         dropped += ["bad_source", "not_mine", "no_proto"]
         ip4_all = ip4["rx"] + sum(ip4[name] for name in dropped)
+        ip4_all += sum(s["ipopt"].values()) - s["reass"]["whole"]
+        ip4_all += sum(s["reass"][x] for x in ("kept", "bad", "overlap", "duplicate", "no_pbuf"))
         assert eth["rx"] == s["arp"]["rx"] + s["arp"]["bad"] + ip4_all
         icmp_all = icmp["rx"] + icmp["short"] + icmp["bad_cksum"]
         udp_all = udp["rx"] + udp["bad_len"] + udp["bad_cksum"] + udp["no_port"]

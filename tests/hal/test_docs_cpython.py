@@ -1,10 +1,12 @@
-"""docs/drivers.md: the smallest driver works as it stands there, and what is named exists."""
+"""docs/drivers.md: the smallest driver works as it stands there, and what is named exists.
+docs/boards.md: its pictures show the wires of board.toml."""
 
 import re
 
 from stack import Stack, netif, pbuf, udp
 from stack.err import ERR_MEM, ERR_VAL, OK
 from tests.support import pools_full
+from tools import wiring
 from tools.boards import ROOT
 
 TEXT = (ROOT / "docs" / "drivers.md").read_text()
@@ -84,3 +86,15 @@ def test_what_the_page_names_exists():
     tests = "".join(p.read_text() for p in (ROOT / "tests" / "hal").glob("test_*.py"))
     for name in re.findall(r"\| .* \| `(\w+)` \|", TEXT):
         assert f"def test_{name}(" in tests, name
+
+
+def test_pictures_are_of_the_boards():
+    page = (ROOT / "docs" / "boards.md").read_text()
+    for name, svg in wiring.pictures().items():
+        assert (ROOT / "docs" / name).read_text() == svg, "make it anew: python -m tools.wiring"
+        assert f'<img src="{name}"' in page
+
+
+def test_both_modules_go_onto_the_same_pins_of_a_pico():
+    enc28j60, w5500 = (wiring.wires(b) for b in ("ENC28J60_PICO", "W5500_EVB_PICO"))
+    assert len(enc28j60) == 8 and sorted(enc28j60.values()) == sorted(w5500.values())

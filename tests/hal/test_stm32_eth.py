@@ -1,5 +1,6 @@
-"""hal/stm32_eth.py's data path as machine code, on 32-bit MicroPython: descriptors in real memory,
-with this test as the DMA. Nothing there allocates. What the chip does: test_stm32_eth_cpython.py.
+"""The data path of hal/stm32_eth.py and hal/stm32h7_eth.py as machine code, on 32-bit MicroPython:
+descriptors in real memory, with this test as the DMA. Nothing there allocates. What the chips do:
+test_stm32_eth_cpython.py, test_stm32h7_eth_cpython.py.
 """
 
 import gc
@@ -15,43 +16,59 @@ RX = 4
 TX = 6
 
 
+# Of a descriptor: the words with its status, its buffer's address, the length to send, the next
+# one's address; what the DMA is given, what it gives back, with an error, with the length from
+# which bit on; what a first and a last piece to send have. The words of the registers that hold
+# the status and make the DMA go on, and what is written there.
+F4 = (0, 2, 1, 3, 0x80000000, 0x0300, 0x8300, 16, 0x90100000, 0xA0100000, 5, 1, 0x180C0, 1)
+H7 = (3, 0, 2, 4, 0xC1000000, 0x30000000, 0x30008000, 0, 0xA0000000, 0x90000000, 24, 8, 0xC0C0, 0)
+
+
 class Bench:
     """A driver whose registers are an array."""
 
-    def __init__(self):
+    def __init__(self, chip):
         if sys.implementation.name != "micropython" or sys.maxsize > 1 << 31:
             raise Skip("it is 32-bit machine code")
         import uctypes
 
-        from hal import stm32_eth
+        from hal import stm32_eth, stm32_eth_viper, stm32h7_eth
 
+        self.status, self.buf, self.length, self.next = chip[:4]
+        self.given, self.good, self.bad, self.at, self.first, self.last = chip[4:10]
+        self.csr, self.tail, self.acknowledged, self.kick = chip[10:]
         self.address = uctypes.addressof
         self.memory = uctypes.bytearray_at
-        self.driver = d = stm32_eth.STM32Eth(MAC, rx=RX, tx=TX)
+        make = stm32_eth.STM32Eth if chip is F4 else stm32h7_eth.STM32H7Eth
+        self.driver = d = make(MAC, rx=RX, tx=TX)
         self.pool = d.frames = pbuf.Pool(3, 1536, pbuf.POOL)
         self.refs = pbuf.Pool(6, 0, pbuf.REF)
-        self.regs = array("I", [0] * 16)
+        self.regs = array("I", [9] * 32)
+        self.regs[self.csr] = 0
         d.dev[10] = self.address(self.regs)
-        stm32_eth.ring(d.dev, 11, 12, d.rx_words, RX, 0x4000 | 1532)
-        stm32_eth.ring(d.dev, 13, 15, d.tx_words, TX, 0)
+        stm32_eth_viper.ring(d.dev, 11, 12, d.rx_words, RX, 0x4000 | 1532)
+        stm32_eth_viper.ring(d.dev, 13, 15, d.tx_words, TX, 0)
         for i in range(RX):
             d.bufs[i] = bytearray(1536)
-            stm32_eth.offer(d.rx_words, i, d.bufs[i])
+            if chip is F4:
+                stm32_eth.offer(d.rx_words, i, d.bufs[i])
+            else:
+                stm32h7_eth.offer(d.dev, i, d.bufs[i])
 
-    def fill(self, i, data, status=0x0300):
+    def fill(self, i, data, bad=False):
         """Receive `data` into descriptor `i`."""
         words = self.driver.rx_words
-        assert words[8 * i] == 1 << 31
-        assert words[8 * i + 2] == self.address(self.driver.bufs[i]) + 2
+        assert words[8 * i + self.status] == self.given
+        assert words[8 * i + self.buf] == self.address(self.driver.bufs[i]) + 2
         self.driver.bufs[i][2 : 2 + len(data)] = data
-        words[8 * i] = status | len(data) + 4 << 16
+        words[8 * i + self.status] = (self.bad if bad else self.good) | len(data) + 4 << self.at
 
     def sent(self, i):
         """Send descriptor `i`: return its control bits and bytes."""
         words = self.driver.tx_words
-        control = words[8 * i]
-        words[8 * i] = control & 0x7FFFFFFF
-        return control, bytes(self.memory(words[8 * i + 2], words[8 * i + 1]))
+        control = words[8 * i + self.status]
+        words[8 * i + self.status] = control & 0x7FFFFFFF
+        return control, bytes(self.memory(words[8 * i + self.buf], words[8 * i + self.length]))
 
 
 def frame(i):
@@ -59,18 +76,23 @@ def frame(i):
 
 
 def test_ring_has_a_chain():
-    b = Bench()
-    at = b.address(b.driver.tx_words)
-    following = [b.driver.tx_words[8 * i + 3] for i in range(TX)]
-    assert following == [at + 32 * (i + 1) for i in range(TX - 1)] + [at]
+    for chip in (F4, H7):
+        b = Bench(chip)
+        at = b.address(b.driver.tx_words)
+        following = [b.driver.tx_words[8 * i + b.next] for i in range(TX)]
+        assert following == [at + 32 * (i + 1) for i in range(TX - 1)] + [at]
 
 
 def test_receiving_allocates_nothing():
-    b = Bench()
+    for chip in (F4, H7):
+        receive(Bench(chip))
+
+
+def receive(b):
     got = [None] * (RX + 1)
     for round_ in range(3):
         for i in range(RX):
-            b.fill(i, frame(round_ * RX + i), 0x8300 if i == 1 else 0x0300)
+            b.fill(i, frame(round_ * RX + i), i == 1)
 
         def work():
             for i in range(RX + 1):
@@ -83,21 +105,27 @@ def test_receiving_allocates_nothing():
             assert bytes(p.buf[2 : 2 + p.len]) == frame(round_ * RX + i) and p.buf[0] == 0
             pbuf.free(p)
     assert b.driver.dev[0] == 9 and b.driver.dev[3] == 3
-    assert b.regs[5] == 0x180C0 and b.pool.avail == 3
+    assert b.regs[b.csr] == b.acknowledged and b.pool.avail == 3
 
 
 def test_receiving_without_pbufs_allocates_nothing():
-    b = Bench()
-    held = [pbuf.alloc(b.pool, 0, 1) for _ in range(3)]
-    b.fill(0, frame(1))
-    assert allocated(b.driver.rx) == 0
-    assert b.driver.dev[2] == 1 and b.driver.rx_words[0] == 1 << 31
-    for p in held:
-        pbuf.free(p)
+    for chip in (F4, H7):
+        b = Bench(chip)
+        held = [pbuf.alloc(b.pool, 0, 1) for _ in range(3)]
+        b.fill(0, frame(1))
+        assert allocated(b.driver.rx) == 0
+        assert b.driver.dev[2] == 1 and b.driver.rx_words[b.status] == b.given
+        for p in held:
+            pbuf.free(p)
 
 
 def test_sending_allocates_nothing():
-    b = Bench()
+    for chip in (F4, H7):
+        send(Bench(chip))
+    gc.collect()
+
+
+def send(b):
     text = frame(9)
     for round_ in range(4):
 
@@ -112,12 +140,12 @@ def test_sending_allocates_nothing():
             pbuf.free(p)
 
         assert allocated(work) == 0
-        assert b.refs.avail == 2 and b.regs[1] == 1
+        assert b.refs.avail == 2 and b.regs[b.tail] == b.kick
         for i in range(2):
             k = (4 * round_ + 2 * i) % TX
             first, head = b.sent(k)
             last, tail = b.sent(k + 1)
-            assert (first, last) == (0x90100000, 0xA0100000) and head + tail == text
+            n = 0 if b.at else len(text)  # the H7's have the frame's length
+            assert (first, last) == (b.first | n, b.last | n) and head + tail == text
         assert allocated(b.driver.rx) == 0
         assert b.refs.avail == 6
-    gc.collect()

@@ -54,8 +54,17 @@ def test_receive_drops_what_is_for_another_station():
 
 def test_receive_drops_an_unknown_type():
     lab = Lab()
-    lab.put(ether(b"x", 0x86DD), ether(b"x", 0x8100), ether(b"x", 46), ether(b"x", 0))
-    assert lab.count("eth", "no_proto") == 4 and lab.count("eth", "rx") == 0
+    lab.put(ether(b"x", 0x86DD), ether(b"x", 0x8100), ether(b"x", 0x600))
+    assert lab.count("eth", "no_proto") == 3 and lab.count("eth", "rx") == 0
+    lab.end()
+
+
+def test_receive_tells_lengths_from_types():
+    """IEEE 802.3: LLC and SNAP (RFC 1042) are not taken, whatever they carry."""
+    lab = Lab()
+    snap = b"\xaa\xaa\x03\0\0\0\x08\x00" + icmp(8, 0, bytes(4))
+    lab.put(ether(snap, len(snap)), ether(b"x", 0), ether(b"x", 1500), ether(b"x", 1535))
+    assert lab.count("eth", "ieee802_3") == 4 and lab.frames == []
     lab.end()
 
 

@@ -16,9 +16,9 @@ ROWS = (
     "kernel hot",
     "pbuf timer",
     "netif",
-    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp",
+    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan",
     "udp raw tcp tcp_tiny",
-    "dhcp dns mdns sntp",
+    "dhcpmsg dhcpterms dhcp dnsmsg dnscache dnstcp dns mdns sntp",
     "api",
     "apps",
 )

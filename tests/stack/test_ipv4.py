@@ -97,8 +97,8 @@ def test_receive_drops_a_bad_checksum():
     lab.end()
 
 
-def test_receive_drops_options():
-    lab = Lab()
+def test_receive_drops_options_if_it_is_told_to():
+    lab = Lab(IP_OPTIONS=False)
     taker = Taker(lab)
     for n in range(1, 11):
         lab.put(ether(ip4(PROTO, b"data", first=0x45 + n, opts=b"\x01" * 4 * n)))
@@ -106,8 +106,8 @@ def test_receive_drops_options():
     lab.end()
 
 
-def test_receive_drops_fragments():
-    lab = Lab()
+def test_receive_drops_fragments_if_none_are_kept():
+    lab = Lab(IP_REASS_MAX=0)
     taker = Taker(lab)
     for flags in (0x2000, 0x2001, 0x0001, 0x1FFF, 0x3FFF):
         lab.put(ether(ip4(PROTO, b"data", flags=flags)))

@@ -71,7 +71,7 @@ def test_output_to_ourselves_has_no_route():
 
 
 def test_output_of_a_packet_as_long_as_the_mtu():
-    lab = Lab()
+    lab = Lab(IP_FRAGMENT=False)
     assert send(lab, PEER, n=1480, off=36) == OK
     assert len(Ip4(lab.take()).body) == 1480
     lab.nif.mtu = 1000

@@ -12,14 +12,18 @@ from scapy.config import conf
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Padding, Raw
+from scapy.utils import checksum
 
 _ETH_P_ALL = 3
 _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
 _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
+_PACKET_AUXDATA = 8
+_VLAN_VALID = 16
 _BUFFER = 192 << 20  # holds what the longest test records; read only at its end
 _MIN_FRAME = 60
+_IP_GROUP = b"\x01\x00\x5e"
 _COMPUTED = {
     IP: ("ihl", "len", "chksum"),
     TCP: ("dataofs", "chksum"),
@@ -40,6 +44,7 @@ class Capture:
             )
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
             self.socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            self.socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
             self.socket.bind((lab.DEV, _ETH_P_ALL))
 
     def send(self, frame):
@@ -50,14 +55,18 @@ class Capture:
         """Return the frames so far, oldest first, as pairs: the time in seconds, the bytes."""
         while True:
             try:
-                frame, ancillary, _, _ = self.socket.recvmsg(2048, 64)
+                frame, ancillary, _, _ = self.socket.recvmsg(2048, 128)
             except BlockingIOError:
                 return self.frames
             except OSError as e:
                 if e.errno != errno.ENETDOWN:  # reported once after the interface was down
                     raise
                 continue
-            seconds, ns = struct.unpack("qq", ancillary[0][2])
+            notes = {kind: data for _, kind, data in ancillary}
+            status, _, _, _, _, tag, kind = struct.unpack("IIIHHHH", notes[_PACKET_AUXDATA])
+            if status & _VLAN_VALID:  # which the kernel has taken out
+                frame = frame[:12] + struct.pack("!HH", kind, tag) + frame[12:]
+            seconds, ns = struct.unpack("qq", notes[_SO_TIMESTAMPNS])
             self.frames.append((seconds + ns / 1e9, frame))
 
     def segments(self):
@@ -97,7 +106,9 @@ def judge(frames, mac):
         packet = _decode(raw)
         ours = raw[6:12] == source
         try:
-            if ours:
+            if ours and raw[:3] == _IP_GROUP:
+                _judge_group(raw, packet)
+            elif ours:
                 _judge_ours(raw, packet)
             if TCP in packet:
                 _judge_flow(packet, ours, flows)
@@ -119,9 +130,12 @@ def _judge_ours(raw, packet):
     pad = packet[Padding].load if Padding in packet else b""
     assert not pad or (len(raw) == _MIN_FRAME and not any(pad)), "padding is not zeros"
     assert ARP in packet or IP in packet, "neither ARP nor IP"
-    if IP in packet:
+    if IP in packet and (packet[IP].frag or packet[IP].flags.MF):
+        whole = packet[IP].len + 14  # and lengths and checksum behind it are those of the whole
+        packet[IP].payload = Raw(raw[34:whole]) / Padding(raw[whole:])
+    elif IP in packet:
         assert TCP in packet or UDP in packet or ICMP in packet, "unknown protocol"
-        assert packet[IP].frag == 0 and packet[IP].ttl == 64
+        assert packet[IP].ttl == 64
     if TCP in packet:
         assert packet[TCP].reserved == 0
     layer = packet
@@ -132,6 +146,22 @@ def _judge_ours(raw, packet):
         layer = layer.payload
     built = bytes(packet)
     assert built == raw, "scapy builds %s" % built.hex()
+
+
+def _judge_group(raw, packet):
+    """What goes to a group: IGMP, or UDP; the checksums are right, DNS is left to who reads it."""
+    ip = packet[IP]
+    at = 14 + 4 * ip.ihl
+    end = 14 + ip.len
+    assert _MIN_FRAME <= len(raw) <= 1514 and not any(raw[end:]), "length, or padding"
+    assert raw[3:6] == bytes((raw[31] & 0x7F,)) + raw[32:34], "not the group's MAC"
+    assert ip.frag == 0 and checksum(raw[14:at]) == 0
+    if ip.proto == 2:
+        assert ip.ttl == 1 and checksum(raw[at:end]) == 0
+    else:
+        assert ip.proto == 17 and ip.ttl == 255
+        pseudo = raw[26:34] + bytes((0, 17)) + (end - at).to_bytes(2, "big")
+        assert checksum(pseudo + raw[at:end]) == 0
 
 
 class _Flow:

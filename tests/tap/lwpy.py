@@ -23,8 +23,13 @@ _NEAR_WRAP = 0xFFFFFC00  # every stream crosses the wrap of sequence numbers
 # Counters that stay 0 unless a test says otherwise: each means that something was dropped that
 # ought not to be, or that a pool was too small.
 ZERO = {
-    "eth": "short no_proto tx_err",
+    "eth": "short no_proto tx_err ieee802_3",
     "arp": "bad conflict unresolved evicted no_pbuf",
+    "ipopt": "source_route bad",
+    "reass": "bad overlap duplicate timeout replaced no_pbuf",
+    "frag": "no_pbuf",
+    "route": "redirect_bad",
+    "vlan": "short unknown down no_proto",
     "ip4": "bad_short bad_version bad_hlen bad_tlen bad_cksum options fragment bad_source "
     "no_route too_big no_room",
     "icmp": "short bad_cksum unknown group no_pcb limited no_pbuf",
@@ -140,7 +145,7 @@ class Lwpy:
         for layer, names in ZERO.items():
             for name in names.split():
                 full = layer + "." + name
-                if counters[layer].get(name) and full not in nonzero:
+                if counters.get(layer, {}).get(name) and full not in nonzero:
                     counted[full] = counters[layer][name]
         assert not counted, "counters that should be 0: %s" % counted
 

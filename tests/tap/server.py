@@ -15,8 +15,8 @@ import sys
 from array import array
 
 from hal.clock import ticks_ms
-from stack import Stack, config_tiny, netif, stats, tcp
-from tests.tap import services
+from stack import Stack, config_tiny, netif, route, stats, tcp, vlan
+from tests.tap import names, services
 from tests.tap.faulty import Faulty
 
 
@@ -96,6 +96,13 @@ def info(net):
     return dict(zip(tcp.INFO, numbers))
 
 
+def add_vlan(net, vid, ip, pcp):
+    """Make a VLAN's netif; return its driver's MTU."""
+    nif = vlan.add(net, net.netifs[0], vid, ip, "255.255.255.0", pcp=pcp)
+    netif.set_up(nif)
+    return nif.mtu
+
+
 def each(fn):
     """Return a command that calls fn(pcb, ...) for all connections."""
     return lambda net, *args: [fn(pcb, *args) for pcb in tcp.pcbs(net)]
@@ -112,6 +119,13 @@ COMMANDS = {
     "urgent": lambda net: services.urgent,
     "hold": hold,
     "connect": lambda net, ip, port, n: services.connect(net, netif.addr(ip), port, n),
+    "vlan": add_vlan,
+    "route": lambda net, dest, mask, gw: route.add(net, dest, mask, gw),
+    "resolve": names.resolve,
+    "found": names.take,
+    "clock": names.clock,
+    "join": names.join,
+    "leave": names.leave,
     "knock": lambda net, ip, port: services.udp_knock(net, netif.addr(ip), port),
 }
 

@@ -52,12 +52,30 @@ def test_ping_flood_answered(lab, start, interpreter):
     wait_for(lambda: lwpy.counter("icmp", "echo") == sent)
 
 
-def test_ping_too_long_not_answered(lab, start):
-    """Fragments are dropped and counted: there is no reassembly yet."""
-    lwpy = start(nonzero=["ip4.fragment"])
-    out = lab.run("ping", "-c", "1", "-W", "1", "-s", "1473", lab.PEER, check=False)
-    assert received(out) == (1, 0)
-    assert lwpy.counter("ip4", "fragment") == 2
+@pytest.mark.parametrize("interpreter", ALL)
+def test_ping_in_fragments_answered_in_fragments(lab, start, interpreter):
+    """Linux compares the data of each answer with what it has sent."""
+    lwpy = start(interpreter)
+    for n in (1473, 2952, 2953, 5000, 8872):
+        out = lab.run("ping", "-c", "2", "-i", "0.1", "-W", "2", "-s", str(n), lab.PEER)
+        assert received(out) == (2, 2), n
+    assert lwpy.counter("reass", "whole") == lwpy.counter("frag", "packets") == 10
+
+
+def test_ping_too_long_for_the_table(lab, start):
+    """Seven fragments are more than IP_REASS_PBUFS; what comes afterwards is not affected."""
+    lwpy = start(nonzero=["reass.no_pbuf", "reass.timeout"])
+    out = lab.run("ping", "-c", "1", "-W", "1", "-s", "9000", lab.PEER, check=False)
+    assert received(out) == (1, 0) and lwpy.counter("reass", "no_pbuf") == 1
+    assert received(lab.run("ping", "-c", "1", "-W", "2", "-s", "5000", lab.PEER)) == (1, 1)
+
+
+@pytest.mark.parametrize("option", [["-R"], ["-T", "tsonly"], ["-T", "tsandaddr"]])
+def test_ping_with_options_answered(lab, start, option):
+    """Record route and timestamp: lwpy answers, and leaves them out."""
+    start()
+    out = lab.run("ping", "-c", "2", "-i", "0.1", "-W", "2", *option, lab.PEER)
+    assert received(out) == (2, 2)
 
 
 @pytest.mark.parametrize("group", ["10.77.0.255", "255.255.255.255", "224.0.0.1"])

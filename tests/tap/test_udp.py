@@ -22,6 +22,16 @@ def test_every_size_echoed(lab, start, interpreter):
     assert lwpy.counter("udp", "rx") == lwpy.counter("udp", "tx") == 1473
 
 
+@pytest.mark.parametrize("interpreter", ALL)
+def test_echoed_in_fragments(lab, start, interpreter):
+    lwpy = start(interpreter)
+    with lab.connect(7, kind=socket.SOCK_DGRAM) as s:
+        for n in (1473, 1480, 2952, 2953, 4096, 8800):
+            s.send(PATTERN[:n])
+            assert s.recv(9000) == PATTERN[:n], "%d bytes" % n
+    assert lwpy.counter("reass", "whole") == lwpy.counter("frag", "packets") == 6
+
+
 def test_without_checksum_echoed(lab, lwpy):
     """A checksum of 0 means that the sender made none; the answer has one."""
     so_no_check = 11

@@ -1,4 +1,4 @@
-"""An STM32F4 as Renode emulates it (emulator/renode/stm32f4.repl): Cortex-M4, its own MAC.
+"""An STM32 as Renode emulates it (emulator/renode/). Its eth.py says what it has for Ethernet.
 
     import board
     net = board.net()
@@ -8,13 +8,14 @@
 It is no board that one can buy: nothing here sets up clocks. See loop.py for the rest.
 """
 
+import sys
+
 import loop
-import stm32f4
+import stm32
 import uctypes
+from eth import driver
 
-from hal.stm32_eth import STM32Eth
-
-NAME = "STM32F4 in Renode"
+NAME = sys.implementation._machine.split()[-1] + " in Renode"
 IP = "10.77.0.2"
 MASK = "255.255.255.0"
 GW = "10.77.0.1"
@@ -22,13 +23,13 @@ MAC = b"\x02\x00\x0a\x4d\x00\x02"
 
 _RNG = 0x50060800  # CR, SR, DR (RM0090 chapter 24)
 
-idle = loop.idle = stm32f4.wait
+idle = loop.idle = stm32.wait
 run, background, stop = loop.run, loop.background, loop.stop
 
 
 def net(ip=IP, mask=MASK, gw=GW, config=None, mac=MAC):
     """Return the board's stack with its interface up. Made by the first call, which allocates."""
-    return loop.net(lambda: STM32Eth(mac), entropy, ip, mask, gw, config)
+    return loop.net(lambda: driver(mac), entropy, ip, mask, gw, config)
 
 
 def entropy():

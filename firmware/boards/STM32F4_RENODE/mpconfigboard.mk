@@ -6,7 +6,9 @@ CFLAGS += -mthumb -mcpu=cortex-m4 -mfloat-abi=soft
 CFLAGS += -DQEMU_SOC_STM32 # its console: USART1
 CFLAGS += -DMICROPY_HW_MCU_NAME='"STM32F4"'
 
-LDSCRIPT = $(BOARD_DIR)/stm32f4.ld
+LWPY_STM32F4 := $(dir $(lastword $(MAKEFILE_LIST)))
+LDSCRIPT = $(LWPY_STM32F4)stm32f4.ld
+LDFLAGS += -L$(LWPY_STM32F4) # for sections.ld
 
 SRC_BOARD_O = shared/runtime/gchelper_native.o shared/runtime/gchelper_thumb2.o
 

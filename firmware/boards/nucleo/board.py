@@ -1,4 +1,4 @@
-"""A Nucleo-144 of ST's with an STM32F4 or F7: its own MAC, and a LAN8742 PHY. The firmware knows
+"""A Nucleo-144 of ST with an STM32F4, F7 or H7: its own MAC, and a LAN8742 PHY. The firmware knows
 which of them it is. How it runs: board_common/loop.py. It needs boot.py, which is beside this."""
 
 import sys
@@ -6,9 +6,12 @@ import sys
 import official
 from official import GW, IP, MASK, background, idle, run, stop  # noqa: F401
 
-from hal.stm32_eth import STM32Eth
+NAME = sys.implementation._machine.split()[0].replace("-", "_")
 
-NAME = sys.implementation._machine.split()[0]
+if NAME.startswith("NUCLEO_H7"):
+    from hal.stm32h7_eth import STM32H7Eth as MAC
+else:
+    from hal.stm32_eth import STM32Eth as MAC
 
 
 def net(ip=IP, mask=MASK, gw=GW, config=None):
@@ -18,4 +21,4 @@ def net(ip=IP, mask=MASK, gw=GW, config=None):
 
 def driver():
     """Return the MAC's driver. Allocates."""
-    return STM32Eth(official.station(), NAME.replace("-", "_"))
+    return MAC(official.station(), NAME)

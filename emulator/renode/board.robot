@@ -1,11 +1,14 @@
 *** Comments ***
-For renode-test, with the firmware as a variable:
-    make build/STM32F4_RENODE.elf
-    renode-test --variable ELF:$PWD/build/STM32F4_RENODE.elf emulator/renode/stm32f4.robot
+For renode-test; another board of emulator/renode.py's MACHINES is told by three variables:
+    make build/STM32F4_ENC28J60_RENODE.elf
+    renode-test --variable ELF:$PWD/build/STM32F4_ENC28J60_RENODE.elf
+    ...  --variable PLATFORM:stm32f4_enc28j60 --variable ETHERNET:sysbus.spi1.spi.enc28j60
+    ...  emulator/renode/board.robot
 
 *** Variables ***
-${SCRIPT}       ${CURDIR}/stm32f4.resc
 ${ELF}          ${CURDIR}/../../build/STM32F4_RENODE.elf
+${PLATFORM}     stm32f4
+${ETHERNET}     sysbus.ethernet
 ${BOARD MAC}    02000A4D0002
 ${OUR MAC}      020000000001
 ${BOARD IP}     0A4D0002
@@ -14,9 +17,11 @@ ${OUR IP}       0A4D0001
 *** Keywords ***
 Boot
     Execute Command         $elf=@${ELF}
-    Execute Script          ${SCRIPT}
+    Execute Command         $platform=@${CURDIR}/${PLATFORM}.repl
+    Execute Command         $ethernet="${ETHERNET}"
+    Execute Script          ${CURDIR}/board.resc
     Create Terminal Tester  sysbus.usart1  timeout=20
-    Create Network Interface Tester  sysbus.ethernet
+    Create Network Interface Tester  ${ETHERNET}
     Start Emulation
     Wait For Line On Uart   The heap is locked
     Wait For Line On Uart   Serving http://10.77.0.2/

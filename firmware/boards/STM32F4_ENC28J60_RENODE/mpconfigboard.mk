@@ -1,0 +1,1 @@
+include $(BOARD_DIR)/../STM32F4_RENODE/mpconfigboard.mk

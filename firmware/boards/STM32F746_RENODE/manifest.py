@@ -1,0 +1,2 @@
+# The STM32F4's Python: its MAC is the same.
+include("../MPS2_AN385/manifest.py", board="STM32F4_RENODE")

@@ -1,0 +1,102 @@
+"""Fragmentation (RFC 791 section 3.2): a packet that is longer than the link takes is cut.
+
+    p, with its header    [hdr|=======================================]
+    what is sent          [hdr] -> |============|                         each `=` stays where it
+                          [hdr] ---------------> |============|           is: a REF pbuf over a
+                          [hdr] ----------------------------> |=======|   part of p
+
+So p waits, with all its owners, until the last fragment is sent. TCP's packets are never cut, nor
+is anything with DF set: there, those who send learn what the path takes (RFC 1191).
+"""
+
+from . import arp, hot, ipv4
+from .err import ERR_MEM
+from .kernel import cksum, copy, reg_add
+from .mpy import const
+from .pbuf import TRANSPORT, alloc, cat, free, ref, reference
+
+NAMES = ("packets", "fragments", "no_pbuf")
+_PACKETS = const(0)
+_FRAGMENTS = const(1)
+_NO_PBUF = const(2)
+
+_CUT = const(259)  # as in ipv4.py
+_HLEN = const(20)
+_MORE = const(0x2000)
+
+
+def init(net):
+    """Let packets be cut. Allocates; for set-up."""
+    net.frag_count = hot.counters(net, "frag", NAMES)
+    ipv4.register(net, _CUT, send)
+
+
+def send(p, netif, hop, hop_off, kind):
+    """Send the IPv4 packet `p`, at its header, which has no options, as fragments. It may be one
+    itself. The neighbour as netif.output() says, which is called for each.
+
+    Returns OK, also if it waits for the neighbour's MAC address, ERR_MEM (no pbufs; some fragments
+    may have been sent), or what netif.output() has.
+    The caller keeps its ownership of `p`. Allocates nothing.
+    """
+    if kind == 1 and arp.waits(netif, hop, hop_off):  # there is room for one packet: the whole
+        return netif.output(p, netif, hop, hop_off, kind)
+    count = netif.net.frag_count
+    buf = p.buf
+    off = p.off
+    word = buf[off + 6] << 8 | buf[off + 7]
+    step = (netif.mtu - _HLEN) & ~7
+    at = 0
+    left = p.tot_len - _HLEN
+    while left > 0:
+        n = min(step, left)
+        left -= n
+        h = _window(netif.net, p, _HLEN + at, n)
+        if h is None:
+            reg_add(count, _NO_PBUF, 1)
+            return ERR_MEM
+        copy(h.buf, h.off, buf, off, _HLEN)
+        _number(h, word + (at >> 3) | (_MORE if left else 0))
+        at += n
+        err = netif.output(h, netif, hop, hop_off, kind)
+        free(h)
+        if err:
+            return err
+        reg_add(count, _FRAGMENTS, 1)
+    reg_add(count, _PACKETS, 1)
+    return 0
+
+
+def _number(h, word):
+    """Write length, flags and offset, and the checksum, into the header that `h` starts with."""
+    buf = h.buf
+    off = h.off
+    buf[off + 2] = h.tot_len >> 8
+    buf[off + 3] = h.tot_len & 0xFF
+    buf[off + 6] = word >> 8
+    buf[off + 7] = word & 0xFF
+    buf[off + 10] = buf[off + 11] = 0
+    c = cksum(buf, off, _HLEN, 0) ^ 0xFFFF
+    buf[off + 10] = c >> 8
+    buf[off + 11] = c & 0xFF
+
+
+def _window(net, p, skip, n):
+    """Return a pbuf for a header, with `n` bytes of chain `p` from byte `skip` on behind it, or
+    None if the pools are short. The last header pbuf is for ARP."""
+    h = alloc(net.ram, TRANSPORT - _HLEN, _HLEN) if net.ram.avail > 1 else None
+    q = p
+    while h is not None and n:
+        k = min(q.len - skip, n)
+        if k > 0:
+            w = reference(net.refs, q.buf, q.off + skip, k, free, p)
+            if w is None:
+                free(h)
+                return None
+            ref(p)
+            cat(h, w)
+            skip += k
+            n -= k
+        skip -= q.len
+        q = q.next
+    return h

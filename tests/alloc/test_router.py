@@ -1,0 +1,141 @@
+"""A router, redirects, the loopback netif and routes allocate nothing."""
+
+from stack import loop, netif, pbuf, route, udp
+from stack.err import ERR_MEM, OK
+
+from ..netsim.routed import EAST, Routed
+from ..packets import GATEWAY, OTHER, PEER, US, ether, icmp, ip4
+from .end import PATTERN
+from .proof import nothing
+from .script import Script
+from .test_fragments import BIG, _answer, _Client, _echo
+from .world import A_IP, PORT, World, count
+
+LOCAL = bytes((127, 0, 0, 1))
+FAR = bytes((192, 0, 2, 9))
+
+
+def test_a_router():
+    """Datagrams there and back, whole and in fragments, through a link that is narrower; what it
+    refuses, and tells of."""
+
+    def setup():
+        w = Routed(mtu=576)
+        assert route.add(w.router, "192.0.2.0", "255.255.255.0", bytes((10, 0, 0, 77))) == OK
+        server, u = udp.new(w.east), udp.new(w.west)
+        assert udp.bind(server, None, PORT) == udp.bind(u, None, 9) == OK
+        udp.recv(server, _echo)
+        client = _Client()
+        udp.arg(u, client)
+        udp.recv(u, _answer)
+        goals = [
+            (EAST, 100),
+            (EAST, 500),
+            (EAST, 1473),
+            (EAST, 2000),
+            (EAST, 1000),  # DF: too big
+            (FAR, 10),  # a redirect
+            (FAR, 10),
+            (bytes((198, 51, 100, 1)), 10),  # no route
+            (bytes((172, 16, 0, 255)), 10),  # another network's broadcast
+            (bytes((240, 0, 0, 1)), 10),
+        ]
+
+        def run():
+            for dst, n in goals:
+                p = pbuf.reference(w.west.refs, BIG, 0, n)
+                assert udp.sendto(u, p, dst, 0, PORT) == OK
+                pbuf.free(p)
+                w.run(None, 100)
+            w.run(None, 20_000)
+            u.ttl = 1
+            p = pbuf.reference(w.west.refs, BIG, 0, 10)
+            udp.sendto(u, p, EAST, 0, PORT)
+            pbuf.free(p)
+            w.run(None, 1000)
+
+        def check():
+            stats = w.router.stats["forward"]
+            assert client.good >= 2, client.good
+            for name in ("ttl", "too_big", "broadcast", "bad_dest", "no_route", "redirect"):
+                i = stats[0].index(name)
+                assert stats[1][i], name
+            w.check_pools()
+
+        return run, check
+
+    nothing(setup)
+
+
+def test_loopback():
+    def setup():
+        w = World()
+        net = w.a
+        nif = loop.start(net)
+        ours = (LOCAL, A_IP)
+        server, u = udp.new(net), udp.new(net)
+        assert udp.bind(server, None, PORT) == udp.bind(u, None, 9) == OK
+        udp.recv(server, _echo)
+        client = _Client()
+        udp.arg(u, client)
+        udp.recv(u, _answer)
+
+        def run():
+            for dst in ours:
+                for n in (0, 10, 1472, 4000):
+                    p = pbuf.reference(net.refs, BIG, 0, n)
+                    assert udp.sendto(u, p, dst, 0, PORT) == OK
+                    pbuf.free(p)
+                    w.run(None, 50)
+            for k in range(6):
+                p = pbuf.reference(net.refs, PATTERN, 0, 10)
+                assert udp.sendto(u, p, LOCAL, 0, 99) == (OK if k < 4 else ERR_MEM)
+                pbuf.free(p)
+            netif.set_down(nif)
+            w.run(None, 50)
+
+        def check():
+            assert client.good == 8, client.good
+            w.check_pools()
+
+        return run, check
+
+    nothing(setup)
+
+
+def test_redirects():
+    """They are followed, take each other's places, and end with those they tell of."""
+
+    def setup():
+        s = Script()
+        net = s.net
+        u = udp.new(net)
+        assert udp.bind(u, None, 9) == OK
+        assert route.add(net, "20.0.0.0", "255.0.0.0", PEER) == OK
+        far = [bytes((192, 0, 2, i)) for i in range(1, 7)]
+        frames = [
+            ether(icmp(5, 1, OTHER, ip4(17, bytes(8), US, dst)[:28], src=GATEWAY)) for dst in far
+        ]
+        frames += frames[-1:]
+        frames.append(ether(icmp(5, 1, FAR, ip4(17, bytes(8), US, FAR)[:28], src=GATEWAY)))
+
+        def run():
+            for frame in frames:
+                s.throw(frame)
+            p = pbuf.reference(net.refs, PATTERN, 0, 10)
+            udp.sendto(u, p, far[5], 0, PORT)
+            pbuf.free(p)
+            s.step(2000)
+            s.step(2000)
+            s.step(2000)
+            s.step(2000)
+
+        def check():
+            assert count(net.stats["route"], "redirect") == 6
+            assert count(net.stats["route"], "redirect_bad") == 2
+            assert net.routes.used == 1, "the neighbour did not answer"
+            s.world.check_pools()
+
+        return run, check
+
+    nothing(setup)

@@ -1,0 +1,60 @@
+"""lwpy's side of the tests of names: runs on CPython and MicroPython; started by server.py."""
+
+import binascii
+
+from stack import dns, igmp, netif, sntp
+
+found = []  # [name, what was found, as hexadecimal, or the error]
+times = []  # [days, seconds, ms] of each answer
+
+
+class Search:
+    """One search; `out` is what is found."""
+
+    def __init__(self, name, size):
+        self.name = name
+        self.out = bytearray(size)
+
+    def end(self, out, n):
+        """It is over."""
+        found.append([self.name, n if n < 0 else binascii.hexlify(out[:n]).decode()])
+
+
+def resolve(net, servers, name, size):
+    """Look for an address of `size` bytes; or, if that is above 16, for the name of the address
+    `name`, 4 bytes as hexadecimal. Returns an error."""
+    dns.start(net, servers)
+    s = Search(name, size)
+    if size > 16:
+        return dns.getnamebyaddr(net, binascii.unhexlify(name), s.out, Search.end, s)
+    err = dns.gethostbyname(net, name.encode(), s.out, Search.end, s)
+    if err == 0:
+        s.end(s.out, size)
+    return err
+
+
+def take(net):
+    """Return what has been found since the last call."""
+    entries = found[:]
+    found.clear()
+    return entries
+
+
+def clock(net, servers):
+    """Ask `servers` for the time, if there are any. Returns what has been told since."""
+    if servers:
+        sntp.start(net, servers, lambda arg, *time: times.append(time))
+    entries = times[:]
+    times.clear()
+    return entries
+
+
+def join(net, group):
+    """Join a group. Returns an error."""
+    igmp.start(net)
+    return igmp.joingroup(net.netifs[0], netif.addr(group))
+
+
+def leave(net, group):
+    """Leave a group. Returns an error."""
+    return igmp.leavegroup(net.netifs[0], netif.addr(group))
