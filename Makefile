@@ -82,7 +82,7 @@ deploy: build/mpy-cross .venv/lwpy.stamp ## Copy lwpy to the BOARD at PORT, whic
 emulate: $$(or $$(filter build/$(BOARD).elf,$$(EMULATED)),setup) .venv/lwpy.stamp ## Boot the emulated BOARD; its console is at the PORT it prints.
 	@$(PYTHON) -m emulator serve --board $(BOARD) $(ARGS)
 
-test: setup build/SABRELITE_QEMU.elf build/armv6m.elf $$$$(IN_RENODE) lint ## Run every test that can run here.
+test: setup build/SABRELITE_QEMU.elf build/armv6m.elf $$(IN_RENODE) lint ## Run every test that can run here.
 	@$(PYTHON) -m pytest $(ARGS)
 
 test-board: .venv/lwpy.stamp ## Test the board at PORT, which has lwpy (deploy or firmware).
