@@ -11,6 +11,7 @@ own. Its frames go to a TAP interface, which belongs into a network namespace.
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -32,7 +33,7 @@ MACHINES = {
 TAP = "tap0"
 HOST = "10.77.0.1/24"  # what the board takes for its gateway
 
-_START_S = 60  # until it has read its platform
+_START_S = 180  # until it has read its platform, on a busy machine
 
 
 def firmware(board):
@@ -183,6 +184,12 @@ class Renode:
             if time.monotonic() > end:
                 raise EmulatorError(f"Renode does not answer in {_START_S} s: {self.messages()}")
             time.sleep(0.02)
+
+    def executed(self):
+        """Return how many instructions the processor has executed."""
+        self.tell("sysbus.cpu ExecutedInstructions")
+        self.settle()
+        return int(re.findall(r"0x([0-9A-F]{16})", self.messages())[-1], 16)
 
     def check(self):
         """Raise EmulatorError, with Renode's last words, if Renode is no longer running."""

@@ -44,8 +44,8 @@ is answered at once then needs no pbuf. They are functions, not methods: calling
     fetch(handle, buf)
                 Put the next received frame into `buf`, from buf[2] on. Returns its length, plus
                 65536 if more are known to wait; 0 if there was none; or less than 0 if it could
-                not be delivered, and was dropped and counted. `buf` is that of a pbuf of the
-                pool; or 0 if there is none: then the frame is dropped.
+                not be delivered, and was dropped and counted. `buf` is what kernel.where() says
+                of that of a pbuf of the pool; or 0 if there is none: then the frame is dropped.
 
     send(handle, buf, off, n)
                 Send the frame of `n` bytes at buf[off], of a good length, as tx() does. It is
@@ -54,9 +54,9 @@ is answered at once then needs no pbuf. They are functions, not methods: calling
                 of the second the frame's length << 16 | 0x2000 | its own.
 
     send2(handle, pieces)
-                The same for a frame of two pieces of memory: `pieces` is an array('I') of the
-                first one's address and length, and the second one's. Text is sent with this, or
-                else, if the driver has none, with tx().
+                The same for a frame of two pieces of memory: `pieces` is what kernel.where() says
+                of an array('I') of the first one's address and length, and the second one's. Text
+                is sent with this, or else, if the driver has none, with tx().
 
 A driver on a descriptor also has `stream`: what select.poll() takes, to sleep until a frame comes.
 

@@ -161,7 +161,7 @@ class LAN9118:
         if p is _NONE:
             fetch(dev, 0)
             return p
-        n = int(fetch(dev, p.buf)) & 0xFFFF
+        n = int(fetch(dev, int(ptr8(p.buf)) >> 2)) & 0xFFFF
         if n == 0xFFFF:
             free(p)
             return _NONE

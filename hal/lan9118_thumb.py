@@ -15,6 +15,7 @@ import micropython
 @micropython.asm_thumb
 def fetch(r0, r1):  # handle, buf; then r0 is the chip, r12 dev, r2 the frame's length
     lsl(r0, r0, 2)
+    lsl(r1, r1, 2)
     mov(r12, r0)
     ldr(r0, [r0, 32])  # dev[_BASE]: the RX data FIFO is at offset 0
     ldr(r2, [r0, 0x7C])  # RX_FIFO_INF
@@ -235,6 +236,7 @@ def push(r0, r1, r2, r3):  # handle, buf, off, piece; then r1 is the address, r2
 @micropython.asm_thumb
 def send2(r0, r1):  # handle, pieces
     lsl(r0, r0, 2)
+    lsl(r1, r1, 2)
     mov(r12, r1)
     ldr(r4, [r0, 32])  # dev[_BASE]
     ldr(r3, [r1, 4])

@@ -74,6 +74,7 @@ def fetch(handle: int, buf: ptr32) -> int:
     from the RX data FIFO into `buf`, which is aligned; then the frame's sum is written over the
     lead (FRAME_SUM). The interrupt is forgotten when nothing waits, and only then is looked for
     the last time."""
+    buf = ptr32(int(buf) << 2)
     dev = ptr32(handle << 2)
     regs = ptr32(dev[_BASE])
     if regs[_RX_FIFO_INF] & 0xFF0000 == 0:
@@ -154,6 +155,7 @@ def push(handle: int, buf: ptr8, off: int, piece: int) -> int:
 @micropython.viper
 def send2(handle: int, pieces: ptr32) -> int:
     """See hal/__init__.py."""
+    pieces = ptr32(int(pieces) << 2)
     n = (pieces[1] + pieces[3]) << 16
     err = int(push(handle, ptr8(pieces[0]), 0, n | _MORE | pieces[1]))
     if err == 0:

@@ -14,7 +14,7 @@ from array import array
 from . import kernel  # first: each import within another takes C stack
 
 # isort: split
-from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer, udp
+from . import arp, err, eth, hot, icmp, ipv4, netif, pbuf, stats, timer
 from .config import load as limits
 from .kernel import net_poll, prf, reg_add, reg_load, reg_store
 
@@ -33,6 +33,7 @@ class Stack:
 
     families = {ipv4.ALEN: ipv4}  # and what else a smaller stack does not need as its own
     udp_pcbs = ()
+    fast = (None, None, None)  # the fast path's kernels
     hot_used = 0
     routes = None  # the table of route.py
     localhost = None  # the netif of loop.py
@@ -52,6 +53,10 @@ class Stack:
         self.now = 0
         self.stats = {}
         more = []  # what is not used need not be imported: that, too, takes memory
+        if cfg.NUM_UDP_PCB:
+            from . import udp
+
+            more.append(udp)
         if cfg.IP_OPTIONS:
             from . import ipopt
 
@@ -79,7 +84,7 @@ class Stack:
         else:
             from . import tcp
 
-            names = [eth, arp, ipv4, icmp, udp, tcp.count] + more
+            names = [eth, arp, ipv4, icmp, tcp.count] + more
             regs = hot.init(
                 self,
                 sum(len(layer.NAMES) for layer in names)
@@ -99,10 +104,7 @@ class Stack:
         if cfg.PBUF_RAM_SIZE:
             self.ram = pbuf.Pool(cfg.PBUF_RAM_SIZE, cfg.PBUF_RAM_BUFSIZE, pbuf.RAM)
         self.refs = pbuf.Pool(cfg.PBUF_REF_SIZE, 0, pbuf.REF)
-        for layer in (eth, arp, ipv4, icmp, udp, tcp):
-            if layer is not udp or cfg.NUM_UDP_PCB:
-                layer.init(self)
-        for layer in more:
+        for layer in [eth, arp, ipv4, icmp, tcp] + more:
             layer.init(self)
         eth.register(self, 0x0800, ipv4.receive)
         hot.gather(self)

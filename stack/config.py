@@ -39,6 +39,21 @@ PMTU_TABLE_SIZE = 4  # destinations whose path MTU is remembered
 PMTU_MIN = 552  # an IPv4 path is never believed to take less
 PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3)
 
+# IPv6 (RFC 8200), of an interface that speaks it (host6.py, slaac.py): others take no memory
+IP6_ADDRS = 4  # our addresses
+IP6_PREFIXES = 4  # of the link
+IP6_ROUTERS = 2  # default routers that are remembered
+IP6_REDIRECTS = 2  # destinations that routers have redirected
+IP6_DNS = 3  # name servers that routers have told of (slaac.py)
+IP6_SEARCH = 64  # bytes of the list of domains to search
+IP6_GROUPS = 8  # multicast groups: all nodes', one for each address, and the application's
+IP6_EXTENSIONS = 8  # headers of one packet between IPv6 and what it carries
+IP6_OPTIONS = 16  # options of one extension header, padding included (RFC 8504 section 5.3)
+ND_TABLE_SIZE = 8  # neighbours
+ND_REACHABLE = 30_000  # a confirmed neighbour is not asked this long, on average
+ND_RETRANS = 1_000  # between questions to, or for, one neighbour
+ND_DAD_TRANSMITS = 1  # questions whether somebody has a new address; 0: it is taken as it is
+
 # UDP
 NUM_UDP_PCB = 8  # 0: there is no UDP
 
@@ -58,6 +73,12 @@ DNS_CACHE_SIZE = 8  # 0: no cache
 DNS_CACHE_NAME = 64  # the longest name in it, in bytes on the wire
 DNS_TTL_MAX = 86_400  # seconds that an answer is kept
 DNS_NEGATIVE_TTL_MAX = 900  # and that there is none (RFC 2308)
+
+# mDNS (mdns.py): only of a stack that mdns.start() is called for
+MDNS_SERVICES = 2  # that are offered
+MDNS_QUERIES = 2  # at a time
+MDNS_TIMEOUT = 5_000  # of a query, and how long browse() listens
+MDNS_SEEN = 16  # instances that one browse() tells apart
 
 # SNTP (sntp.py): only of a stack that sntp.start() is called for
 SNTP_SERVERS = 2
@@ -163,6 +184,12 @@ _RULES = (
     ),
     (lambda c: c.PBUF_POOL_SIZE >= 2, "raise PBUF_POOL_SIZE to 2 or more"),
     (
+        lambda c: min(c.IP6_ADDRS, c.IP6_PREFIXES, c.IP6_ROUTERS, c.ND_TABLE_SIZE) > 0,
+        "raise IP6_ADDRS, IP6_PREFIXES, IP6_ROUTERS and ND_TABLE_SIZE to 1 or more",
+    ),
+    (lambda c: c.IP6_GROUPS > c.IP6_ADDRS, "raise IP6_GROUPS above IP6_ADDRS"),
+    (lambda c: c.IP6_EXTENSIONS >= 1, "raise IP6_EXTENSIONS to 1 or more"),
+    (
         lambda c: c.TCP_WND <= (c.PBUF_POOL_SIZE - 1) * c.TCP_MSS,
         "TCP_WND is more than the receive pool holds: lower it, or raise PBUF_POOL_SIZE",
     ),
@@ -232,6 +259,14 @@ _RULES = (
     (
         lambda c: 0 <= c.DNS_TTL_MAX <= 259_200 and 0 <= c.DNS_NEGATIVE_TTL_MAX <= 259_200,
         "DNS_TTL_MAX and DNS_NEGATIVE_TTL_MAX are seconds, at most 259200: three days",
+    ),
+    (
+        lambda c: 0 <= c.MDNS_SERVICES <= 6 and c.MDNS_QUERIES >= 0 and c.MDNS_SEEN >= 0,
+        "MDNS_SERVICES is 0 to 6, MDNS_QUERIES and MDNS_SEEN are 0 or more",
+    ),
+    (
+        lambda c: 1_000 <= c.MDNS_TIMEOUT < 1 << 20,
+        "MDNS_TIMEOUT must be 1000 ms or more and below 17 minutes",
     ),
     (lambda c: c.SNTP_SERVERS > 0, "raise SNTP_SERVERS to 1 or more"),
     (

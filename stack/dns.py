@@ -153,7 +153,8 @@ def setserver(net, i, ip, off=0, alen=0):
 
 
 def gethostbyname(net, name, addr, found, arg=None):
-    """Find the address of `name` (bytes), IPv4 or IPv6 as `addr` has 4 or 16 bytes.
+    """Find the address of `name` (bytes), IPv4 or IPv6 as `addr` has 4 or 16 bytes. Names in
+    .local are asked for by mDNS, if that has been started.
 
     Returns OK: it is in `addr`. ERR_INPROGRESS: found(arg, addr, n) will be called; `addr` holds n
     bytes then, or n is ERR_VAL (there is no such name, or no such address of it), ERR_TIMEOUT or
@@ -168,6 +169,9 @@ def gethostbyname(net, name, addr, found, arg=None):
         return ERR_ARG
     if alen == 4 and _literal(name, addr):
         return OK
+    local = getattr(net, "resolve_local", None)  # of mdns.py (RFC 6762 section 3)
+    if local is not None and n > 8 and same(_want, n - 7, b"\x05local\x00", 0, 7):
+        return local(net, name, addr, found, arg)
     at = dns.cache.find(_want, n, alen)
     if at >= 0:
         reg_add(dns.count, _CACHED, 1)

@@ -111,9 +111,10 @@ def decode(name, out):
     return n
 
 
-def read_name(buf, base, at, end, out):
-    """Write the name at buf[at] to `out`, in lower case. Returns its length there, or 0 if it is
-    no good. A pointer leads to before where what it belongs to began, so there is no loop."""
+def read_name(buf, base, at, end, out, fold=True):
+    """Write the name at buf[at] to `out`, in lower case unless `fold` is False. Returns its length
+    there, or 0 if it is no good. A pointer leads to before where what it belongs to began, so
+    there is no loop."""
     n = 0
     first = at
     while at < end:
@@ -128,7 +129,7 @@ def read_name(buf, base, at, end, out):
         else:
             out[n] = c
             for i in range(1, c + 1):
-                out[n + i] = lower(buf[at + i])
+                out[n + i] = lower(buf[at + i]) if fold else buf[at + i]
             n += c + 1
             at += c + 1
             if c == 0:
@@ -163,6 +164,14 @@ def read_record(r, buf, at, end):
     r.n = get16(buf, at + 8)
     r.at = at + 10
     return r.at + r.n if r.at + r.n <= end else 0
+
+
+def name_len(name):
+    """Return the length of a name of ours."""
+    at = 0
+    while name[at]:
+        at += name[at] + 1
+    return at + 1
 
 
 def ttl(buf, at):

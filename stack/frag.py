@@ -51,7 +51,7 @@ def send(p, netif, hop, hop_off, kind):
     while left > 0:
         n = min(step, left)
         left -= n
-        h = _window(netif.net, p, _HLEN + at, n)
+        h = window(netif.net, p, _HLEN, _HLEN + at, n)
         if h is None:
             reg_add(count, _NO_PBUF, 1)
             return ERR_MEM
@@ -81,10 +81,11 @@ def _number(h, word):
     buf[off + 11] = c & 0xFF
 
 
-def _window(net, p, skip, n):
-    """Return a pbuf for a header, with `n` bytes of chain `p` from byte `skip` on behind it, or
-    None if the pools are short. The last header pbuf is for ARP."""
-    h = alloc(net.ram, TRANSPORT - _HLEN, _HLEN) if net.ram.avail > 1 else None
+def window(net, p, hlen, skip, n):
+    """Return a pbuf for headers of `hlen` bytes, with `n` bytes of chain `p` from byte `skip` on
+    behind it, or None if the pools are short. The last header pbuf is for those who ask for MAC
+    addresses."""
+    h = alloc(net.ram, TRANSPORT - 40, hlen) if net.ram.avail > 1 else None
     q = p
     while h is not None and n:
         k = min(q.len - skip, n)

@@ -29,7 +29,7 @@ one elsewhere: learn() adds one, forget() ends them all.
 from array import array
 
 from . import stats
-from .kernel import cksum, frame_check, pbuf_free, reg_raw, reg_zero, tcp_acked, tcp_flush, where
+from .kernel import cksum, keep_where, pbuf_free, reg_raw, reg_zero, where
 from .mpy import const
 
 _IP = const(2)
@@ -83,24 +83,31 @@ def gather(net):
     regs[_DIRECT] = 1 if fetch else 0
     regs[_NETIFS] = len(net.netifs)
     tcp = net.tcp
+    look, flush, acked = net.fast
+    bufs = 0
+    if fetch:
+        net.bufs = array("I", [0] * (2 * net.pool.size))
+        bufs = where(net.bufs)
+        for i, p in enumerate(net.pool.items):
+            keep_where(net.bufs, 2 * i, p.buf)
     net.loop = (
         (regs, where(regs), handle, fetch, send, None, tcp, tcp.pcbs, net.udp_pcbs)
-        + (where(net.pool.regs), net.pool.items)
-        + (frame_check, pbuf_free, tcp_flush, tcp_acked)
+        + (where(net.pool.regs), net.pool.items, bufs)
+        + (look, pbuf_free, flush, acked)
     )
     fills = _FILLS_IN if net.netifs else 0
     for nif in net.netifs:
         fills &= nif.driver.caps
     net.add_up = leave if fills else cksum
-    way = (net, where(net.hot), handle, send, net.add_up)
+    here = where(net.hot)
+    way = (net, here, handle, send, net.add_up)
     for u in net.udp_pcbs:
         u.way = way + (u.place,)
     if net.hot_used:
+        wire = (driver, handle, send2, where(tcp.pieces))
         for pcb in tcp.pcbs:
-            pcb.kit = (pcb.regs, net.hot, None, tcp.segs, pcb.t_rexmit)
-            pcb.wire = (pcb.regs, net.hot, None, tcp.segs, pcb.t_loss) + (
-                (driver, handle, send2, tcp.pieces)
-            )
+            pcb.kit = (pcb.place, here, None, tcp.segs, pcb.t_rexmit)
+            pcb.wire = (pcb.place, here, None, tcp.segs, pcb.t_loss) + wire
 
 
 def part(net, n):

@@ -273,3 +273,10 @@ def next_hop(net, netif, buf, dst):
 def _fail(count, why, err):
     reg_add(count, why, 1)
     return err
+
+
+def refuse(p, netif, addrs):
+    """Answer the datagram in `p`, whose addresses are at p.buf[addrs]: nobody is at its port. The
+    caller keeps its ownership of `p`."""
+    header(p, _HLEN)
+    netif.net.ip4_unreachable(p, netif, 3)

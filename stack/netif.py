@@ -30,7 +30,9 @@ def addr(text):
 
 class Netif:
     """One interface. `ip`, `mask`, `gw` are bytearrays of 4, all zero when there is none (set_addr
-    changes them); `has_ip` says whether it has an address."""
+    changes them); `has_ip` says whether it has an address. `ip6`: see addr6.py."""
+
+    ip6 = None
 
     def __init__(self, net, driver, name):
         self.net = net

@@ -16,7 +16,7 @@ from . import hot
 from .err import ERR_ARG, ERR_CONN, ERR_MEM, ERR_RTE, ERR_USE, ERR_VAL, OK
 from .kernel import cksum as _cksum
 from .kernel import copy, reg_add, same
-from .kernel import udp_sendto as sendto
+from .kernel.udp import udp_sendto as sendto
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, chain, cksum, free, header, trim
 
@@ -35,7 +35,6 @@ _PROTO = const(17)
 _HLEN = const(8)
 _LENGTH = const(4)
 _CKSUM = const(6)
-_PORT_UNREACHABLE = const(3)
 _PORT_TRIES = const(16)
 _MAX_DATA = const(65507)  # what the length fields of IPv4 and UDP can say
 
@@ -123,7 +122,9 @@ def arg(u, value):
 
 def recv(u, fn):
     """Call fn(arg, pcb, p, addr, off, port) for each datagram. fn owns `p`, whose window is the
-    data; the sender's address is at addr[off], valid only during the call."""
+    data; the sender's address is at addr[off], valid only during the call. It has pcb.alen bytes,
+    as those have that are sent to until another comes: a pcb bound to no address of ours receives
+    both from IPv4 and from IPv6."""
     u.on_recv = fn
     _publish(u)
 
@@ -273,16 +274,20 @@ def receive(p, netif, addrs, alen):
     if buf[off + _CKSUM] or buf[off + _CKSUM + 1]:
         if cksum(p, _cksum(buf, addrs, 2 * alen, n + _PROTO)) != 0xFFFF:
             return _drop(p, count, _BAD_CKSUM)
+    elif alen != 4:  # RFC 8200 section 8.1
+        return _drop(p, count, _BAD_CKSUM)
     port = buf[off] << 8 | buf[off + 1]
     u = _match(net, buf, addrs, alen, buf[off + 2] << 8 | buf[off + 3], port)
     if u is None or u.on_recv is None:
         reg_add(count, _NO_PORT, 1)
-        header(p, net.families[alen].HLEN)
-        net.ip4_unreachable(p, netif, _PORT_UNREACHABLE)
+        net.families[alen].refuse(p, netif, addrs)
         free(p)
         return
     reg_add(count, _RX, 1)
     header(p, -_HLEN)
+    if u.alen != alen:
+        u.alen = alen
+        _publish(u)
     u.on_recv(u.arg, u, p, buf, addrs, port)
 
 
@@ -312,6 +317,8 @@ def _match(net, buf, addrs, alen, local_port, remote_port):
         if not u.in_use or u.local_port != local_port:
             continue
         key = u.key
+        if u.alen != alen and (u.remote_port or not same(key, 16, _any, 0, 16)):
+            continue
         if not same(key, 16, _any, 0, alen) and not same(key, 16, buf, addrs + alen, alen):
             continue
         if u.remote_port == 0:
@@ -325,9 +332,9 @@ def _icmp_error(net, buf, addrs, alen, ports, kind, code, mtu):
     """Tell the connected pcb whose datagram an ICMP error quotes (RFC 1122 section 4.1.3.3)."""
     remote = buf[ports] << 8 | buf[ports + 1]
     u = _match(net, buf, addrs, alen, buf[ports + 2] << 8 | buf[ports + 3], remote)
-    if u is None or u.remote_port == 0:
+    if u is None or not (u.remote_port or mtu):
         return False
-    if u.on_err is not None:
+    if u.on_err is not None and not mtu:
         u.on_err(u.arg, u, ERR_RTE)
     return True
 
@@ -346,7 +353,7 @@ def _taken(net, u, ip, port):
         if other is not u and other.in_use and other.local_port == port:
             if ip is None or same(other.key, 16, _any, 0, 16):
                 return True
-            if same(other.key, 16, ip, 0, len(ip)):
+            if other.alen == len(ip) and same(other.key, 16, ip, 0, len(ip)):
                 return True
     return False
 

@@ -26,7 +26,7 @@ def step():
     gc.collect()
     used.append(gc.mem_alloc())
 step()
-import stack, stack.{tcp}
+import stack, {imports}
 step()
 import board
 step()
@@ -37,8 +37,11 @@ step()
 print("USED", [b - a for a, b in zip(used, used[1:])])
 """
 PROFILES = {
-    "full": {"tcp": "tcp", "config": "None"},
-    "tiny": {"tcp": "tcp_tiny", "config": "__import__('stack.config_tiny').config_tiny"},
+    "full": {"imports": "stack.tcp, stack.udp", "config": "None"},
+    "tiny": {
+        "imports": "stack.tcp_tiny",
+        "config": "__import__('stack.config_tiny').config_tiny",
+    },
 }
 STEPS = ("stack, TCP", "driver, board", "pools, connections", "web example")
 

@@ -1,4 +1,7 @@
-"""The kernels that suit this interpreter, under one set of names (the contract: plain.py)."""
+"""The kernels that suit this interpreter, under one set of names (the contract: plain.py and
+loop_plain.py). Those that not every stack has are in udp.py, and in tcp.py, the fast path with
+them: who does not import these does without their memory.
+"""
 
 import sys
 
@@ -9,15 +12,7 @@ if sys.implementation.name == "micropython":
         from .thumb import *
     except (ImportError, SyntaxError, ValueError):  # asm_thumb compiles only for an Arm
         pass
-    from .conn_viper import *
-    from .fast_viper import *
-    from .queue_viper import *
-    from .send_viper import *
-    from .tcp_viper import *
+    from .loop_viper import *
 else:
-    from .conn_plain import *
-    from .fast_plain import *
+    from .loop_plain import *
     from .plain import *
-    from .queue_plain import *
-    from .send_plain import *
-    from .tcp_plain import *

@@ -4,7 +4,8 @@ named, on registers: SEG and OPT (tcp/seg.py), and those of a connection (tcp/pc
 """
 
 from ..mpy import const
-from .fast_plain import pbuf_alloc, tcp_seg_free
+from .fast_plain import tcp_seg_free
+from .loop_plain import pbuf_alloc
 from .plain import (
     reg_add,
     reg_diff,
@@ -75,7 +76,7 @@ _TIMED_AT = const(56)
 _NTH = const(57)
 _ACKED_LEN = const(58)
 _PTO_DUE = const(64)
-_NREGS = const(75)
+_NREGS = const(76)
 
 _HAS_MSS = const(1)
 _HAS_SCALE = const(2)

@@ -5,7 +5,8 @@ function means: conn_plain.py; how they are written: viper.py.
 import micropython
 
 from ..mpy import const
-from .fast_viper import pbuf_alloc, tcp_seg_free
+from .fast_viper import tcp_seg_free
+from .loop_viper import pbuf_alloc
 
 _NONE = None  # as an object, which viper's own is not
 
@@ -51,7 +52,7 @@ _TIMED_AT = const(56)
 _NTH = const(57)
 _ACKED_LEN = const(58)
 _PTO_DUE = const(64)
-_NREGS = const(75)
+_NREGS = const(76)
 
 
 @micropython.viper
@@ -445,7 +446,7 @@ def tcp_free_acked(pcb) -> int:
 
 @micropython.viper
 def tcp_rtt(pcb, r: int, least: int, most: int):
-    regs = ptr32(pcb.regs)
+    regs = ptr32(int(pcb.place) << 2)
     top = 1
     top <<= 31  # see tcp_check()
     if ((regs[_SND_UNA] - regs[_RTT_SEQ] + top) & (top + top - 1)) - top <= 0:

@@ -3,16 +3,14 @@
 Van Jacobson's header prediction: nearly all segments of a connection are the next one in order, or
 an ACK. frame_check() recognises what is usual in one go, from Ethernet to TCP, and takes it; what
 is not it leaves to the readable path, untouched. What is usual to send goes the same way back:
-ip4_send() knows the neighbours that were sent to lately. What is TCP's alone, and the loop around
-all of it, are in tcp_plain.py.
-
-`hot` is the array of stack/hot.py, whose indices these are, and those of tcp/pcb.py. A received
-frame starts at buf[2]. Driver, pbuf and pcb are the objects that the rest of the stack has.
+ip4_send() knows the neighbours that were sent to lately. The loop around all of it, and what the
+arguments are, is in loop_plain.py; what is TCP's alone in tcp_plain.py.
 """
 
 from array import array
 
 from ..mpy import const
+from .loop_plain import _count, _half, _put_ip4, _put_mac, _route, _word, pbuf_free
 from .plain import cksum, reg_add, reg_diff, reg_load, reg_set, tuple_hash
 
 _IP = const(2)
@@ -34,10 +32,8 @@ _PORT = const(52)
 _NOW = const(20)
 _TTL = const(22)
 _SUMMED = const(24)
-_MTU = const(25)
 _UDP_TABLE = const(26)
 _UDP_PCBS = const(27)
-_ROUTES = const(28)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_WL1 = const(2)
@@ -56,11 +52,7 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(75)
-_AVAIL = const(0)  # of a pool, as in pbuf.py
-_LOW = const(1)
-_EMPTY = const(2)
-_FREE = const(4)
+_NREGS = const(76)
 
 _ack = array("I", [0])
 
@@ -69,27 +61,9 @@ def _big(buf, i):
     return buf[i] << 8 | buf[i + 1]
 
 
-def _half(buf, i):
-    return buf[i] | buf[i + 1] << 8
-
-
-def _word(buf, i):
-    return _half(buf, i) | _half(buf, i + 2) << 16
-
-
-def _count(hot, *places):
-    for i in places:
-        reg_add(hot, i, 1)
-
-
-def _route(hot, addr):
-    """Return the index of the route to the address, a word, or 0 if there is none."""
-    r = _ROUTES + (addr >> 24 & 7) * 3
-    return r if hot[r] == addr and addr & 0xFFFF else 0
-
-
 def frame_check(hot, buf, n):
-    """Look at the frame of `n` bytes at buf[2]. Return what it was found to be:
+    """Look at the frame of `n` bytes at buf[2]. `hot` and `buf` are what where() says of them.
+    Return what the frame was found to be:
 
     0  unusual, and nothing was changed: the readable path has to see
     1  the next text of connection hot[CUR], which is armed: hot[LEN] bytes at buf[56]. Its
@@ -242,128 +216,6 @@ def _echo(hot, buf, r):
     _put_ip4(buf, 16, _big(buf, 18), hot[_TTL] << 8 | 1, pair, 0)
     _count(hot, hot[_ETH], hot[_ETH] + 1, hot[_IP4], hot[_IP4] + 1)
     _count(hot, hot[_ICMP], hot[_ICMP] + 1, hot[_ICMP] + 2)
-
-
-def _put_mac(hot, buf, at, r):
-    """Write an Ethernet header along route `r`."""
-    for i, w, n in ((0, hot[r + 1], 2), (2, hot[r + 2], 4), (6, hot[0], 2), (8, hot[1], 4)):
-        for k in range(n):
-            buf[at + i + k] = w >> 8 * k & 0xFF
-    buf[at + 12] = 8
-    buf[at + 13] = 0
-
-
-def _put_ip4(buf, at, n, what, addrs, off):
-    """Write an IPv4 header (RFC 791): no fragment, identification 0 (RFC 6864)."""
-    pair = bytes(addrs[off : off + 8])
-    head = bytes(
-        (0x45, what >> 16, n >> 8, n & 0xFF, 0, 0, 0x40, 0, what >> 8 & 0xFF, what & 0xFF)
-    )
-    buf[at : at + 20] = head + b"\0\0" + pair[4:] + pair[:4]
-    c = cksum(buf, at, 20, 0) ^ 0xFFFF
-    buf[at + 10] = c >> 8
-    buf[at + 11] = c & 0xFF
-
-
-def ip4_fast(hot, buf, at, n, what, addrs, off):
-    """Write Ethernet and IPv4 header of a packet of `n` bytes whose IP header starts at buf[at],
-    to the address at addrs[off], from the one behind it. `what` is TOS << 16 | TTL << 8 | proto.
-
-    Return 1; or 0, with nothing written, if nobody has been sent to at that address lately, or the
-    packet is too long. It is counted as sent by IP.
-    """
-    r = _route(hot, _word(addrs, off))
-    if not r or n > hot[_MTU]:
-        return 0
-    _put_ip4(buf, at, n, what, addrs, off)
-    _put_mac(hot, buf, at - 14, r)
-    _count(hot, hot[_IP4] + 1)
-    return 1
-
-
-def ip4_send(net, p, addrs, off, what):
-    """Send `p`, which starts at its transport header, as ip4_fast() says. Return 1 if that is not
-    possible, and nothing was changed; or else as eth.send(). Counted in both layers. The caller
-    keeps its ownership of `p`."""
-    at = p.off - 20
-    n = p.tot_len + 20
-    hot = net.hot
-    if at < 14 or p.kind == 2 or not ip4_fast(hot, p.buf, at, n, what, addrs, off):
-        return 1
-    p.off = at - 14
-    p.len += 34
-    p.tot_len = n + 14
-    err = net.driver.tx(p)
-    _count(hot, hot[_ETH] + (6 if err else 1))
-    return err
-
-
-def pbuf_alloc(pool, off, n):
-    """See pbuf.py, where it is alloc()."""
-    regs = pool.regs
-    left = regs[_AVAIL] - 1
-    if left < 0 or off + n > pool.bufsize:
-        regs[_EMPTY] = (regs[_EMPTY] + 1) & 0xFFFFFFF
-        return None
-    regs[_AVAIL] = left
-    if left < regs[_LOW]:
-        regs[_LOW] = left
-    p = pool.items[regs[_FREE + left]]
-    p.off = off
-    p.len = p.tot_len = n
-    return p
-
-
-def pbuf_free(p):
-    """See pbuf.py, where it is free()."""
-    count = 0
-    while p is not None:
-        if p.ref > 1:
-            p.ref -= 1
-            break
-        if p.kind == 2:
-            done = p.done
-            arg = p.done_arg
-            p.buf = p.done = p.done_arg = None
-            if done is not None:
-                done(arg)
-        rest = p.next
-        p.next = None
-        _, number, _, _, pool = p.home
-        regs = pool.regs
-        regs[_FREE + regs[_AVAIL]] = number
-        regs[_AVAIL] += 1
-        count += 1
-        p = rest
-    return count
-
-
-def udp_sendto(u, p, addr, off, port):
-    """See udp.py. Where pcb, pbuf or the way are not the simplest, udp.send_any() sends it."""
-    net = u.net
-    hot = net.hot
-    at = p.off - 8
-    if not hot[u.place] or at < 36 or p.kind == 2 or p.len != p.tot_len:
-        return net.udp_send(u, p, addr, off, port)
-    pair = u.pair
-    pair[:8] = bytes(addr[off : off + 4]) + hot[_IP].to_bytes(4, "little")
-    n = p.len + 8
-    buf = p.buf
-    if not ip4_fast(hot, buf, at - 20, n + 20, hot[u.place + 1], pair, 0):
-        return net.udp_send(u, p, addr, off, port)
-    own = hot[u.place].to_bytes(2, "little")
-    buf[at : at + 8] = own + bytes((port >> 8, port & 0xFF, n >> 8, n & 0xFF, 0, 0))
-    c = cksum(buf, at, 8, cksum(pair, 0, 8, n + 17))
-    c = net.add_up(buf, at + 8, n - 8, c) ^ 0xFFFF or 0xFFFF
-    buf[at + 6] = c >> 8
-    buf[at + 7] = c & 0xFF
-    p.off = at - 34
-    p.len = p.tot_len = n + 34
-    err = net.driver.tx(p)
-    if not err:
-        _count(hot, hot[_UDP] + 1)
-    _count(hot, hot[_ETH] + (6 if err else 1))
-    return err
 
 
 def tcp_window(regs, step, scale):

@@ -10,12 +10,12 @@ as much as a third of what they do.
 import micropython
 
 from ..mpy import const
+from .loop_viper import pbuf_free
 
 _NONE = None  # as an object, which viper's own is not
 _BYTES = bytes
 
 _IP = const(2)
-_DIRECT = const(3)
 _ON = const(4)
 _SEED = const(5)
 _TABLE = const(6)
@@ -34,7 +34,6 @@ _RAW_WND = const(53)
 _NOW = const(20)
 _TTL = const(22)
 _SUMMED = const(24)
-_MTU = const(25)
 _UDP_TABLE = const(26)
 _UDP_PCBS = const(27)
 _ROUTES = const(28)
@@ -56,16 +55,13 @@ _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _WINDOW = const(41)
 _TWICE = const(43)
-_NREGS = const(75)
-_AVAIL = const(0)  # of a pool, as in pbuf.py
-_LOW = const(1)
-_EMPTY = const(2)
-_BUFSIZE = const(3)
-_FREE = const(4)
+_NREGS = const(76)
 
 
 @micropython.viper
 def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
+    hot = ptr32(int(hot) << 2)
+    buf = ptr32(int(buf) << 2)
     w = buf
     h = ptr16(buf)
     b = ptr8(buf)
@@ -243,189 +239,6 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
     hot[i + 2] = hot[i + 2] + 1
     hot[_LEN] = tlen + 14
     return 4
-
-
-@micropython.viper
-def ip4_fast(hot: ptr32, buf: ptr8, at: int, n: int, what: int, addrs: ptr8, off: int) -> int:
-    a = ptr16(int(addrs) + off)
-    d0 = a[0]
-    d1 = a[1]
-    r = _ROUTES + (d1 >> 8 & 7) * 3
-    if d0 == 0 or hot[r] & 0xFFFF != d0 or hot[r] >> 16 & 0xFFFF != d1 or n > hot[_MTU]:
-        return 0
-    s0 = a[2]
-    s1 = a[3]
-    p = ptr16(int(buf) + at - 14)
-    p[0] = hot[r + 1]
-    p[1] = hot[r + 2]
-    p[2] = hot[r + 2] >> 16
-    p[3] = hot[0]
-    p[4] = hot[1]
-    p[5] = hot[1] >> 16
-    p[6] = 8
-    w0 = what >> 8 & 0xFF00 | 0x45
-    w1 = (n & 0xFF) << 8 | n >> 8
-    w4 = (what & 0xFF) << 8 | what >> 8 & 0xFF
-    p[7] = w0
-    p[8] = w1
-    p[9] = 0
-    p[10] = 0x40
-    p[11] = w4
-    s = w0 + w1 + 0x40 + w4 + s0 + s1 + d0 + d1
-    s = (s & 0xFFFF) + (s >> 16)
-    p[12] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
-    p[13] = s0
-    p[14] = s1
-    p[15] = d0
-    p[16] = d1
-    i = hot[_IP4] + 1
-    hot[i] = hot[i] + 1
-    return 1
-
-
-@micropython.viper
-def ip4_send(net, p, addrs, off: int, what: int) -> int:
-    at = int(p.off) - 20
-    n = int(p.tot_len) + 20
-    if at < 14 or int(p.kind) == 2 or not int(ip4_fast(net.hot, p.buf, at, n, what, addrs, off)):
-        return 1
-    p.off = at - 14
-    p.len = int(p.len) + 34
-    p.tot_len = n + 14
-    err = int(net.driver.tx(p))
-    hot = ptr32(net.hot)
-    i = hot[_ETH]
-    if err:
-        i += 6
-    else:
-        i += 1
-    hot[i] = hot[i] + 1
-    return err
-
-
-@micropython.viper
-def pbuf_alloc(pool, off: int, n: int):
-    regs = ptr32(pool.regs)
-    left = regs[_AVAIL] - 1
-    if left < 0 or off + n > regs[_BUFSIZE]:
-        regs[_EMPTY] = (regs[_EMPTY] + 1) & 0xFFFFFFF
-        return (None,)[0]  # not viper's own None
-    regs[_AVAIL] = left
-    if left < regs[_LOW]:
-        regs[_LOW] = left
-    p = pool.items[regs[_FREE + left]]
-    p.off = off
-    p.len = n
-    p.tot_len = n
-    return p
-
-
-@micropython.viper
-def pbuf_free(p) -> int:
-    count = 0
-    while True:
-        ref = int(p.ref)
-        if ref > 1:
-            p.ref = ref - 1
-            return count
-        place, number, kind, none, _ = p.home
-        if int(kind) == 2:
-            done = p.done
-            arg = p.done_arg
-            p.buf = none
-            p.done = none
-            p.done_arg = none
-            if done is not none:
-                done(arg)
-        rest = p.next
-        regs = ptr32(int(place) << 2)
-        left = regs[_AVAIL]
-        regs[_FREE + left] = int(number)
-        regs[_AVAIL] = left + 1
-        count += 1
-        if rest is none:
-            return count
-        p.next = none
-        p = rest
-
-
-@micropython.viper
-def udp_sendto(u, p, addr, off: int, port: int) -> int:
-    net, place, dev, send, add_up, mine = u.way
-    hot = ptr32(int(place) << 2)
-    i = int(mine)
-    own = hot[i]
-    what = hot[i + 1]
-    at = int(p.off) - 44
-    n = int(p.len) + 28
-    b = ptr8(int(ptr8(addr)) + off)  # the caller's, so at any address
-    k = b[0] | b[1] << 8
-    s = b[2] | b[3] << 8
-    peer = s << 16 | k
-    r = _ROUTES + (s >> 8 & 7) * 3
-    if (
-        (own == 0 or at < 0 or at & 3 or n > hot[_MTU] or k == 0 or hot[r] != peer)
-        or n - 28 != int(p.tot_len)
-        or int(p.kind) == 2
-    ):
-        return int(net.udp_send(u, p, addr, off, port))
-    s += k
-    buf = p.buf
-    w = ptr32(int(ptr8(buf)) + at)
-    h = ptr16(w)
-    h[1] = hot[r + 1]
-    w[1] = hot[r + 2]
-    h[4] = hot[0]
-    k = hot[1]
-    h[5] = k
-    h[6] = k >> 16
-    h[7] = 8
-    k = hot[_IP]
-    w[7] = k
-    w[8] = peer
-    s += (k & 0xFFFF) + (k >> 16 & 0xFFFF)
-    k = what >> 8 & 0xFF00 | 0x45
-    i = (n & 0xFF) << 8 | n >> 8
-    h[8] = k
-    h[9] = i
-    w[5] = 0x400000
-    what = (what & 0xFF) << 8 | what >> 8 & 0xFF
-    h[12] = what
-    k += i + 0x40 + what + s
-    k = (k & 0xFFFF) + (k >> 16)
-    h[13] = ((k & 0xFFFF) + (k >> 16)) ^ 0xFFFF
-    h[18] = own
-    k = (port & 0xFF) << 8 | port >> 8
-    h[19] = k
-    n -= 20
-    i = (n & 0xFF) << 8 | n >> 8
-    h[20] = i
-    s += own + k + i + i + 0x1100
-    s = (s & 0xFFFF) + (s >> 16)
-    s = (s & 0xFFFF) + (s >> 16)
-    s = int(add_up(buf, at + 44, n - 8, (s & 0xFF) << 8 | s >> 8)) ^ 0xFFFF
-    if s == 0:
-        s = 0xFFFF
-    h[21] = (s & 0xFF) << 8 | s >> 8
-    at += 2
-    n += 34
-    if hot[_DIRECT]:
-        err = int(send(dev, buf, at, n))
-    else:
-        p.off = at
-        p.len = n
-        p.tot_len = n
-        err = int(net.driver.tx(p))
-    i = hot[_IP4] + 1
-    hot[i] = hot[i] + 1
-    i = hot[_ETH] + 1
-    if err:
-        i += 5
-    else:
-        k = hot[_UDP] + 1
-        hot[k] = hot[k] + 1
-    hot[i] = hot[i] + 1
-    return err
 
 
 @micropython.viper

@@ -86,6 +86,10 @@ def where(buf):
     return buf
 
 
+def keep_where(regs, i, buf):
+    """Keep where(buf) in regs[i] and regs[i + 1], if it is a number."""
+
+
 def reg_sum(dst, i, a, j, b, k):
     """dst[i] = a[j] + b[k], modulo 2^32. They may all be the same."""
     dst[i] = (a[j] + b[k]) & 0xFFFFFFFF
@@ -132,30 +136,9 @@ def ticks_diff(a, b):
     return ((a - b + 0x20000000) & 0x3FFFFFFF) - 0x20000000
 
 
-# Proportions and cubes, for congestion control (tcp/cubic.py). No number here has 2^30 and more.
-
-
 def mul_div(a, b, c):
     """Return a * b // c, with 0 <= a < 2^30, 0 <= b <= c < 2^29 and c > 0: `a` in proportion."""
     return a * b // c
-
-
-def cubic(d, mss):
-    """Return by how many bytes CUBIC's window (RFC 9438 section 4.2, C = 0.4) is away from its
-    plateau `d` ms (0..32767) before or after it, with segments of `mss` bytes (0..65535):
-
-        0.4 * (d / 1000)^3 * mss, rounded down, and before that the cube to a 1000th of a second^3
-    """
-    return d * d * d // 1_000_000 * mss // 2500
-
-
-def cubic_root(n, mss):
-    """Return the last time `d` with cubic(d, mss) <= n, in ms, 0..32767. `n` is 0..2^30-1."""
-    d = 0
-    for bit in range(14, -1, -1):
-        if cubic(d | 1 << bit, mss) <= n:
-            d |= 1 << bit
-    return d
 
 
 # Hashes.

@@ -2,7 +2,8 @@
 whole segments, and the registers of a segment: send_plain.py."""
 
 from ..mpy import const
-from .fast_plain import pbuf_alloc, rom_sum
+from .fast_plain import rom_sum
+from .loop_plain import pbuf_alloc
 from .plain import reg_add, reg_diff, reg_set
 
 _KEPT = const(54)

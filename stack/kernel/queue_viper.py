@@ -5,7 +5,8 @@ means: queue_plain.py; how they are written: viper.py and fast_viper.py.
 import micropython
 
 from ..mpy import const
-from .fast_viper import pbuf_alloc, rom_sum
+from .fast_viper import rom_sum
+from .loop_viper import pbuf_alloc
 
 _NONE = None  # as an object, which viper's own is not
 _BYTES = bytes
@@ -51,9 +52,9 @@ def tcp_spare(pcb) -> int:
 
 @micropython.viper
 def tcp_queue(pcb, buf, off: int, n: int) -> int:
-    registers, stack, none, segs, _ = pcb.kit
-    regs = ptr32(registers)
-    hot = ptr32(stack)
+    place, stack, none, segs, _ = pcb.kit
+    regs = ptr32(int(place) << 2)
+    hot = ptr32(int(stack) << 2)
     if off < 0 or n <= 0 or n > regs[_SND_BUF]:
         return 1
     step = regs[_STEP]
@@ -72,7 +73,7 @@ def tcp_queue(pcb, buf, off: int, n: int) -> int:
         if count:
             seg = pcb.unsent_last
             tcp_shape(pcb.net, seg)
-            tcp_chain(registers, stack, int(seg.number))
+            tcp_chain(pcb.regs, pcb.net.hot, int(seg.number))
         return 0
     if regs[_QUEUED] + count > regs[_QUEUELEN]:
         return 1
@@ -217,7 +218,7 @@ def tcp_shape(net, seg):
 
 @micropython.viper
 def tcp_sndbuf(pcb) -> int:
-    regs = ptr32(pcb.regs)
+    regs = ptr32(int(pcb.place) << 2)
     n = regs[_QUEUELEN] - regs[_QUEUED]
     if n < 0:
         n = 0

@@ -21,14 +21,8 @@ is armed for sending, or the segment is kept:
 
 from ..mpy import const
 from .conn_plain import tcp_rtt
-from .fast_plain import (
-    _count,
-    _put_ip4,
-    _put_mac,
-    _route,
-    tcp_seg_free,
-    tcp_window,
-)
+from .fast_plain import tcp_seg_free, tcp_window
+from .loop_plain import _count, _put_ip4, _put_mac, _route
 from .plain import cksum, reg_add, reg_diff, reg_set, tcp_header, ticks_add, ticks_diff
 
 _RAW_WND = const(53)
@@ -74,6 +68,7 @@ _RTO_MAX = const(67)
 _PTO = const(72)
 _RTX_DUE = const(73)
 _LOSS_DUE = const(74)
+_WHAT = const(75)
 _PROBE = const(2)  # what t_loss is for
 _FIRST = const(68)
 _SENT = const(69)
@@ -187,7 +182,7 @@ def _send(net, hot, pcb, regs, seg, route):
     wnd = tcp_window(regs, regs[_STEP], regs[_SCALE])
     key = pcb.key
     _put_mac(hot, buf, _FRAME, route)
-    _put_ip4(buf, _FRAME + 14, 40 + n, pcb.tos << 16 | pcb.ttl << 8 | 6, key, 0)
+    _put_ip4(buf, _FRAME + 14, 40 + n, regs[_WHAT], key, 0)
     at = _FRAME + 34
     flags = r[_SEG_FLAGS] | 0x10
     tcp_header(buf, at, key, 32, r, 0, regs, _RCV_NXT, 20 << 10 | flags, wnd)

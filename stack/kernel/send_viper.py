@@ -56,6 +56,7 @@ _RTO_MAX = const(67)
 _PTO = const(72)
 _RTX_DUE = const(73)
 _LOSS_DUE = const(74)
+_WHAT = const(75)
 _PROBE = const(2)  # what t_loss is for
 _FIRST = const(68)
 _SENT = const(69)
@@ -85,9 +86,9 @@ _BEFORE = const(0x20000000)
 
 @micropython.viper
 def tcp_push(pcb) -> int:
-    registers, stack, none, segs, loss, driver, dev, send2, pieces = pcb.wire
-    regs = ptr32(registers)
-    hot = ptr32(stack)
+    place, stack, none, segs, loss, driver, dev, send2, pieces = pcb.wire
+    regs = ptr32(int(place) << 2)
+    hot = ptr32(int(stack) << 2)
     c = regs[_UNSENT]
     una = regs[_SND_UNA]
     had = regs[_SND_NXT] - una
@@ -119,14 +120,15 @@ def tcp_push(pcb) -> int:
                 break
             if sent == 0:
                 # what is the same in each of them
-                piece = ptr32(pieces)
+                piece = ptr32(int(pieces) << 2)
                 piece[1] = _HEADERS
                 own = regs[_KEY_OWN]
                 s0 = (own & 0xFFFF) + (own >> 16 & 0xFFFF)
                 s0 += (peer & 0xFFFF) + (peer >> 16 & 0xFFFF)
                 ports = regs[_KEY_PORTS]
-                tos = int(pcb.tos) << 8 | 0x45
-                ttl = 0x600 | int(pcb.ttl)
+                k = regs[_WHAT]
+                tos = k >> 8 & 0xFF00 | 0x45
+                ttl = 0x600 | k >> 8 & 0xFF
                 ack = regs[_RCV_NXT]
                 top = 1
                 top <<= 31  # see tcp_window()
@@ -282,9 +284,9 @@ def tcp_push(pcb) -> int:
 
 @micropython.viper
 def tcp_acked(pcb):
-    registers, stack, none, segs, t = pcb.kit
-    regs = ptr32(registers)
-    hot = ptr32(stack)
+    place, stack, none, segs, t = pcb.kit
+    regs = ptr32(int(place) << 2)
+    hot = ptr32(int(stack) << 2)
     regs[_BUSY] = 1
     now = hot[_NOW]
     acked = hot[_LEN]
@@ -384,4 +386,4 @@ def tcp_acked(pcb):
         if int(tcp_push(pcb)) == 0:
             return
         regs[_ARMED] = 1
-    pcb.net.tcp.done(pcb, registers)
+    pcb.net.tcp.done(pcb, pcb.regs)

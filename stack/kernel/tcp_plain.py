@@ -1,35 +1,16 @@
-"""The kernels of TCP's fast path, and the loop: the contract, and its readable specification (see
-fast_plain.py). What text is queued in whole segments, and what is sent for a connection on which
-nothing is unusual, takes these; write.py, output.py and header.py have the rest.
+"""The kernels of TCP's segments and of its congestion control: the contract, and its readable
+specification (see plain.py and loop_plain.py).
 """
 
 from ..mpy import const
-from .fast_plain import (
-    _count,
-    _put_ip4,
-    _put_mac,
-    _regs,
-    _route,
-    frame_check,
-    pbuf_free,
-    rom_sum,
-    tcp_window,
-)
-from .plain import cksum, reg_diff, reg_set, reg_store, tcp_header, ticks_add
-from .send_plain import tcp_acked
+from .fast_plain import _regs, rom_sum, tcp_window
+from .loop_plain import _count, _put_ip4, _put_mac, _route
+from .plain import cksum, reg_diff, reg_set, reg_store, tcp_header
 
-_ON = const(4)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
-_CUR = const(15)
-_LEN = const(16)
-_PORT = const(52)
 _OUT = const(18)
-_BURST = const(19)
-_NOW = const(20)
-_AT = const(21)
-_BUDGET = const(23)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
 _RCV_ADV = const(6)
@@ -48,10 +29,9 @@ _BUSY = const(47)
 _UTO_DUE = const(49)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(75)
+_WHAT = const(75)
+_NREGS = const(76)
 _TRANSPORT = const(56)
-_BEFORE = const(0x20000000)  # as in timer.py
-_WRAP = const(0x3FFFFFFF)
 
 
 def tcp_recved(pcb, n):
@@ -109,7 +89,8 @@ def tcp_emit(pcb, p, seq, i, flags, hlen, up):
     buf[off + 16] = acc >> 8
     buf[off + 17] = acc & 0xFF
     _count(net.hot, net.hot[_TCP] + 1)
-    return pcb.ip.output(net, p, key, 0, 6, pcb.ttl, pcb.tos, pcb.netif)
+    what = regs[_WHAT]
+    return pcb.ip.output(net, p, key, 0, 6, what >> 8 & 0xFF, what >> 16, pcb.netif)
 
 
 def ack_frame(hot, c, buf, what):
@@ -150,17 +131,6 @@ def tcp_plain_ack(pcb):
     return 1 if usual and not (regs[_UTO_DUE] or pcb.oo_n or pcb.dup_len or pcb.ece) else 0
 
 
-def timer_start(timers, t, ms):
-    """See timer.py, where it is Timers.start()."""
-    t.due = due = ticks_add(timers.regs[_NOW], ms)
-    t.running = True
-    if t.rank:
-        if not (due - t.place) & _BEFORE:
-            return
-        timers.take(t)
-    timers.put(t, due)
-
-
 def tcp_flush(net):
     """Let each connection that has received something send its ACK, or begin to delay it."""
     hot = net.hot
@@ -181,8 +151,7 @@ def tcp_flush(net):
 
 def _send_ack(net, pcb, p):
     """Send an ACK in the pbuf `p`, which is there for that. Return False if it cannot be."""
-    what = pcb.tos << 16 | pcb.ttl << 8 | 6
-    if p.ref > 1 or not ack_frame(net.hot, pcb.number, p.buf, what):
+    if p.ref > 1 or not ack_frame(net.hot, pcb.number, p.buf, pcb.regs[_WHAT]):
         return False
     if pcb.t_fast.running:
         net.timers.stop(pcb.t_fast)
@@ -191,78 +160,22 @@ def _send_ack(net, pcb, p):
     return True
 
 
-def net_poll(net, now):
-    """See Stack.poll().
+# Cubes, for congestion control (tcp/cubic.py). No number here has 2^30 and more.
 
-    A driver's fetch() and send() do what its rx() and tx() do, without a pbuf: what is answered at
-    once needs none, and what else comes is put into the one that is free next.
+
+def cubic(d, mss):
+    """Return by how many bytes CUBIC's window (RFC 9438 section 4.2, C = 0.4) is away from its
+    plateau `d` ms (0..32767) before or after it, with segments of `mss` bytes (0..65535):
+
+        0.4 * (d / 1000)^3 * mss, rounded down, and before that the cube to a 1000th of a second^3
     """
-    hot = net.timers.regs
-    hot[_NOW] = net.now = now
-    hot[_BURST] = 1
-    more = False
-    for nif in net.netifs:
-        fast = hot[_ON] and nif is net.netifs[0]
-        for _ in range(hot[_BUDGET]):
-            p = nif.driver.rx()
-            if p is None:
-                break
-            k = frame_check(hot, p.buf, p.len) if fast and net.pool.avail else 0
-            if k == 0:
-                nif.input(p, nif)
-            elif k == 1:
-                _text(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p)
-            elif k == 5:
-                net.tcp.acknowledged(net, p)
-            elif k == 6:
-                pbuf_free(p)
-                tcp_acked(net.tcp.pcbs[hot[_CUR] - 1])
-            elif k == 2:
-                net.tcp.found(net, p, nif)
-            elif k == 3:
-                _data(net, hot, p)
-            else:
-                _reply(net, hot, p, nif)
-        else:
-            more = True
-    hot[_BURST] = 0
-    tcp_flush(net)
-    if not (now - hot[_AT]) & _BEFORE:
-        net.timers.run(now)
-    return 0 if more else (hot[_AT] - now) & _WRAP
+    return d * d * d // 1_000_000 * mss // 2500
 
 
-def _data(net, hot, p):
-    """Give `p`, a datagram that frame_check() has taken, to the application."""
-    p.off = 44
-    p.len = p.tot_len = hot[_LEN]
-    u = net.udp_pcbs[hot[_CUR] - 1]
-    u.on_recv(u.arg, u, p, p.buf, 28, hot[_PORT])
-
-
-def _reply(net, hot, p, nif):
-    """Send `p`, the reply that frame_check() has made of an echo request."""
-    p.len = p.tot_len = hot[_LEN]
-    if nif.driver.tx(p):
-        net.echo_failed(net)
-    pbuf_free(p)
-
-
-def _text(net, hot, pcb, p):
-    """Give `p`, the text that frame_check() has taken, to the application."""
-    p.off = _TRANSPORT
-    p.len = p.tot_len = hot[_LEN]
-    regs = pcb.regs
-    regs[_BUSY] = 1
-    err = pcb.on_recv(pcb.arg, pcb, p, 0)
-    if not regs[_BUSY]:  # the connection has ended meanwhile
-        return
-    regs[_BUSY] = 0
-    if err != 0:
-        net.tcp.hold(pcb, p)
-    if pcb.unsent is not None:
-        net.tcp.output(pcb)
-    if not regs[_OWES]:
-        regs[_OWES] = 1
-        regs[_NEXT_OUT] = hot[_OUT]
-        hot[_OUT] = pcb.number
+def cubic_root(n, mss):
+    """Return the last time `d` with cubic(d, mss) <= n, in ms, 0..32767. `n` is 0..2^30-1."""
+    d = 0
+    for bit in range(14, -1, -1):
+        if cubic(d | 1 << bit, mss) <= n:
+            d |= 1 << bit
+    return d

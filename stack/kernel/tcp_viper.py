@@ -1,11 +1,13 @@
-"""The kernels of TCP's fast path, and the loop, as MicroPython runs them. The contract, and what
-each function means: tcp_plain.py; how they are written: viper.py and fast_viper.py.
+"""The kernels of TCP's segments and of its congestion control, as MicroPython runs them. The
+contract, and what each function means: tcp_plain.py; how they are written: viper.py and
+fast_viper.py.
 """
 
 import micropython
 
 from ..mpy import const
-from .fast_viper import ip4_fast, ip4_send, rom_sum, tcp_window
+from .fast_viper import rom_sum, tcp_window
+from .loop_viper import ip4_fast, ip4_send
 
 try:
     from .thumb import cksum
@@ -15,20 +17,12 @@ except (ImportError, SyntaxError, ValueError):  # as in __init__.py
 _NONE = None  # as an object, which viper's own is not
 
 _DIRECT = const(3)
-_ON = const(4)
 _PCBS = const(8)
 _ETH = const(9)
 _IP4 = const(10)
 _TCP = const(11)
-_CUR = const(15)
-_LEN = const(16)
 _NETIFS = const(17)
 _OUT = const(18)
-_BURST = const(19)
-_NOW = const(20)
-_AT = const(21)
-_BUDGET = const(23)
-_PORT = const(52)
 _ROUTES = const(28)
 _SND_NXT = const(1)
 _RCV_NXT = const(5)
@@ -48,17 +42,13 @@ _BUSY = const(47)
 _UTO_DUE = const(49)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_NREGS = const(75)
-_AVAIL = const(0)  # of a pool, as in pbuf.py
-_LOW = const(1)
-_FREE = const(4)
-_BEFORE = const(0x20000000)  # as in timer.py
-_WRAP = const(0x3FFFFFFF)
+_WHAT = const(75)
+_NREGS = const(76)
 
 
 @micropython.viper
 def tcp_recved(pcb, n: int):
-    regs = ptr32(pcb.regs)
+    regs = ptr32(int(pcb.place) << 2)
     total = regs[_RCV_MAX]
     wnd = regs[_RCV_WND] + n
     if wnd > total:
@@ -161,7 +151,7 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
     acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
     b[16] = acc >> 8
     b[17] = acc
-    registers, place, dev, _, send, _, _, _, _, _, _, _, _, _, _ = net.loop
+    registers, place, dev, _, send, _, _, _, _, _, _, _, _, _, _, _ = net.loop
     hot = ptr32(int(place) << 2)
     i = hot[_TCP] + 1
     hot[i] = hot[i] + 1
@@ -172,7 +162,7 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
             if pcb.netif is not net.netifs[0]:
                 k = 0
     if k:
-        i = int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6
+        i = r[_WHAT]
         if (
             n == tot
             and hot[_DIRECT]
@@ -187,7 +177,8 @@ def tcp_emit(pcb, p, seq, i: int, flags: int, hlen: int, up: int) -> int:
         err = int(ip4_send(net, p, key, 0, i))
         if err <= 0:
             return err
-    return int(pcb.ip.output(net, p, key, 0, 6, pcb.ttl, pcb.tos, pcb.netif))
+    i = r[_WHAT]
+    return int(pcb.ip.output(net, p, key, 0, 6, i >> 8 & 0xFF, i >> 16, pcb.netif))
 
 
 @micropython.viper
@@ -286,20 +277,8 @@ def tcp_plain_ack(pcb) -> int:
 
 
 @micropython.viper
-def timer_start(timers, t, ms: int):
-    due = (ptr32(timers.regs)[_NOW] + ms) & _WRAP
-    t.due = due
-    t.running = True
-    if int(t.rank):
-        if (due - int(t.place)) & _BEFORE == 0:
-            return
-        timers.take(t)
-    timers.put(t, due)
-
-
-@micropython.viper
 def tcp_flush(net):
-    registers, place, dev, _, send, _, tcp, pcbs, _, _, _, _, _, _, _ = net.loop
+    registers, place, dev, _, send, _, tcp, pcbs, _, _, _, _, _, _, _, _ = net.loop
     hot = ptr32(int(place) << 2)
     c = hot[_OUT]
     hot[_OUT] = 0
@@ -321,8 +300,7 @@ def tcp_flush(net):
                 k = 0
                 if int(p.ref) == 1:
                     buf = p.buf
-                    what = int(pcb.tos) << 16 | int(pcb.ttl) << 8 | 6
-                    k = int(ack_frame(registers, c, buf, what))
+                    k = int(ack_frame(registers, c, buf, regs[_WHAT]))
             if k == 0:
                 tcp.acknowledge(pcb)
             else:
@@ -338,118 +316,35 @@ def tcp_flush(net):
         c = regs[_NEXT_OUT]
 
 
+# Cubes
+
+
 @micropython.viper
-def net_poll(net, now: int) -> int:
-    own, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, look, free, flush, ack = net.loop
-    hot = ptr32(int(at) << 2)
-    store = ptr32(int(pool) << 2)
-    if hot[_NOW] != now:
-        hot[_NOW] = now
-        net.now = now
-    hot[_BURST] = 1
-    direct = hot[_DIRECT]
-    fast = hot[_ON]
-    more = 0
-    j = 0
-    while j < hot[_NETIFS]:
-        if direct == 0:
-            driver = net.netifs[j].driver
-        left = hot[_BUDGET]
-        waits = 1
-        while waits:
-            if left == 0:
-                more = 1
-                break
-            left -= 1
-            if direct:
-                k = store[_AVAIL] - 1
-                if k < 0:
-                    waits = int(fetch(dev, 0))
-                    continue
-                p = items[store[_FREE + k]]
-                buf = p.buf
-                n = int(fetch(dev, buf))
-                waits = n >> 16
-                if n <= 0:
-                    continue
-                n &= 0xFFFF
-                if k and fast:
-                    i = int(look(own, buf, n))
-                    if i == 4:
-                        if int(send(dev, buf, 2, hot[_LEN])):
-                            net.echo_failed(net)
-                        continue
-                    if i == 6:
-                        ack(pcbs[hot[_CUR] - 1])
-                        continue
-                else:
-                    i = 0
-                store[_AVAIL] = k
-                if k < store[_LOW]:
-                    store[_LOW] = k
-                k = i
-            else:
-                p = driver.rx()
-                if p is nil:
-                    break
-                buf = p.buf
-                n = int(p.len)
-                k = 0
-                if fast and store[_AVAIL]:
-                    k = int(look(own, buf, n))
-            i = 2
-            if k == 1:
-                i = 56
-                n = hot[_LEN]
-            elif k == 3:
-                i = 44
-                n = hot[_LEN]
-            elif k == 4:
-                n = hot[_LEN]
-            p.off = i
-            p.len = n
-            p.tot_len = n
-            if k == 0:
-                nif = net.netifs[j]
-                nif.input(p, nif)
-            elif k == 1:
-                c = hot[_CUR]
-                regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
-                pcb = pcbs[c - 1]
-                regs[_BUSY] = 1
-                err = pcb.on_recv(pcb.arg, pcb, p, 0)
-                if regs[_BUSY]:
-                    regs[_BUSY] = 0
-                    if err is not (0,)[0]:  # as an object
-                        tcp.hold(pcb, p)
-                    if pcb.unsent is not nil:
-                        tcp.output(pcb)
-                    if regs[_OWES] == 0:
-                        regs[_OWES] = 1
-                        regs[_NEXT_OUT] = hot[_OUT]
-                        hot[_OUT] = c
-            elif k == 5:
-                tcp.acknowledged(net, p)
-            elif k == 6:
-                free(p)
-                ack(pcbs[hot[_CUR] - 1])
-            elif k == 3:
-                u = udps[hot[_CUR] - 1]
-                u.on_recv(u.arg, u, p, buf, 28, hot[_PORT])
-            elif k == 2:
-                tcp.found(net, p, net.netifs[j])
-            else:
-                if int(driver.tx(p)):
-                    net.echo_failed(net)
-                free(p)
-        direct = 0
-        fast = 0
-        j += 1
-    hot[_BURST] = 0
-    if hot[_OUT]:
-        flush(net)
-    if (now - hot[_AT]) & _BEFORE == 0:
-        net.timers.run(now)
-    if more:
-        return 0
-    return (hot[_AT] - now) & _WRAP
+def cubic(d: int, mss: int) -> int:
+    """See plain.py. The cube in parts: d^2 = q * 10^6 + r, and r = r1 * 1000 + r0."""
+    q = d * d // 1000000
+    r = d * d - q * 1000000
+    r1 = r // 1000
+    r0 = r - r1 * 1000
+    x = d * q + (d * r1 + d * r0 // 1000) // 1000
+    q = x // 2500
+    return q * mss + (x - q * 2500) * mss // 2500
+
+
+@micropython.viper
+def cubic_root(n: int, mss: int) -> int:
+    """See plain.py."""
+    last = 0
+    bit = 1 << 14
+    while bit:
+        d = last | bit
+        q = d * d // 1000000
+        r = d * d - q * 1000000
+        r1 = r // 1000
+        r0 = r - r1 * 1000
+        x = d * q + (d * r1 + d * r0 // 1000) // 1000
+        q = x // 2500
+        if q * mss + (x - q * 2500) * mss // 2500 <= n:
+            last = d
+        bit >>= 1
+    return last

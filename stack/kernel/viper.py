@@ -172,6 +172,13 @@ def where(buf: ptr8) -> int:
 
 
 @micropython.viper
+def keep_where(regs: ptr32, i: int, buf: ptr8):
+    k = int(buf) >> 2
+    regs[i] = k
+    regs[i + 1] = k >> 31 >> 1  # the upper half, where addresses have 64 bits
+
+
+@micropython.viper
 def reg_sum(dst: ptr32, i: int, a: ptr32, j: int, b: ptr32, k: int):
     dst[i] = a[j] + b[k]
 
@@ -225,9 +232,6 @@ def ticks_diff(a: int, b: int) -> int:
     return ((a - b + 0x20000000) & 0x3FFFFFFF) - 0x20000000
 
 
-# Proportions and cubes
-
-
 @micropython.viper
 def mul_div(a: int, b: int, c: int) -> int:
     """See plain.py: a long division of the product, bit by bit of `a`; r is below c."""
@@ -244,37 +248,6 @@ def mul_div(a: int, b: int, c: int) -> int:
             q += 1
         bit >>= 1
     return q
-
-
-@micropython.viper
-def cubic(d: int, mss: int) -> int:
-    """See plain.py. The cube in parts: d^2 = q * 10^6 + r, and r = r1 * 1000 + r0."""
-    q = d * d // 1000000
-    r = d * d - q * 1000000
-    r1 = r // 1000
-    r0 = r - r1 * 1000
-    x = d * q + (d * r1 + d * r0 // 1000) // 1000
-    q = x // 2500
-    return q * mss + (x - q * 2500) * mss // 2500
-
-
-@micropython.viper
-def cubic_root(n: int, mss: int) -> int:
-    """See plain.py."""
-    last = 0
-    bit = 1 << 14
-    while bit:
-        d = last | bit
-        q = d * d // 1000000
-        r = d * d - q * 1000000
-        r1 = r // 1000
-        r0 = r - r1 * 1000
-        x = d * q + (d * r1 + d * r0 // 1000) // 1000
-        q = x // 2500
-        if q * mss + (x - q * 2500) * mss // 2500 <= n:
-            last = d
-        bit >>= 1
-    return last
 
 
 # Hashes

@@ -40,6 +40,7 @@ Where to read on:
 
 # From the bottom up: a module that imports one that imports the next needs a deep C stack.
 # isort: off
+from ..kernel import tcp as _kernels
 from . import count, seg, newreno, cubic, cc
 from . import sack, options, header, pcb, state
 from . import scoreboard, rack, frto, recovery, sack_recovery, ecn, isn, keep
@@ -47,8 +48,8 @@ from . import write as _write, output as _output  # the functions of these names
 from . import text, rexmit, ack, cookie, opening, fastpath, input
 
 # isort: on
-from ..kernel import tcp_recved as recved
-from ..kernel import tcp_sndbuf as sndbuf
+from ..kernel.tcp import tcp_recved as recved
+from ..kernel.tcp import tcp_sndbuf as sndbuf
 from .api import (
     abort,
     accept,
@@ -71,6 +72,8 @@ from .api import (
     sent,
     shutdown,
     state_name,
+    tos,
+    ttl,
     urgent,
     user_timeout,
 )

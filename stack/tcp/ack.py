@@ -2,7 +2,8 @@
 measured, window updated, congestion control moved on."""
 
 from ..err import ERR_CLSD
-from ..kernel import reg_add, reg_diff, reg_set, tcp_free_acked, tcp_take_ack
+from ..kernel import reg_add, reg_diff, reg_set
+from ..kernel.tcp import tcp_free_acked, tcp_take_ack
 from ..mpy import const
 from ..pbuf import free, header
 from . import ecn, frto, mtu, rack, recovery, sack_recovery, scoreboard

@@ -17,7 +17,8 @@ Nothing here allocates after set-up.
 
 from .. import eth, hot, pmtu
 from ..err import ERR_ABRT, ERR_ARG, ERR_CONN, ERR_ISCONN, ERR_RTE, ERR_USE, ERR_VAL, OK
-from ..kernel import copy, reg_add, same, tcp_enhash
+from ..kernel import copy, reg_add, same
+from ..kernel.tcp import frame_check, tcp_acked, tcp_enhash, tcp_flush
 from ..mpy import const
 from ..pbuf import free
 from ..timer import Timer
@@ -55,6 +56,7 @@ _ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
 _QUICK = const(30)
+_WHAT = const(75)
 _MAX_MS = const(0x10000000)  # three days: half of what ticks_diff can tell
 _CLOSED = const(0)
 _LISTEN = const(1)
@@ -86,6 +88,7 @@ def init(net):
     net.tcp.grow = fastpath.grow
     net.tcp.schedule = rack.schedule
     net.tcp.failed = eth.failed
+    net.fast = (frame_check, tcp_flush, tcp_acked)
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)
     for family in net.families.values():
@@ -149,6 +152,18 @@ def nagle_disable(pcb):
 def nagle_enable(pcb):
     """Collect small writes while data is unacknowledged (RFC 9293 section 3.7.4). The default."""
     pcb.nodelay = False
+
+
+def ttl(pcb, n):
+    """Send with `n`, 1..255, as the time to live from now on."""
+    regs = pcb.regs
+    regs[_WHAT] = regs[_WHAT] & 0xFF00FF | n << 8
+
+
+def tos(pcb, n):
+    """Send with `n`, 0..255, as the type of service (RFC 2474) from now on."""
+    regs = pcb.regs
+    regs[_WHAT] = regs[_WHAT] & 0xFFFF | n << 16
 
 
 def quickack(pcb, on):

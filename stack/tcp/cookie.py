@@ -19,7 +19,8 @@ What is done to a pcb for every SYN is done to `tcp.ghost`, a pcb that no segmen
 
 from array import array
 
-from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum, tcp_begin
+from ..kernel import copy, reg_add, reg_diff, reg_load, reg_set, reg_store, reg_sum
+from ..kernel.tcp import tcp_begin
 from ..mpy import const
 from . import ecn, isn, options
 from .count import COOKIES_BAD, COOKIES_OK, COOKIES_SENT, EVICTED

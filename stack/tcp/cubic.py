@@ -13,7 +13,8 @@ An epoch is a time of congestion avoidance, from its first ACK to the next conge
 pcb.cc_regs, from 2 on, and from 10 on as they were before the last congestion:
 """
 
-from ..kernel import cubic, cubic_root, mul_div, ticks_add, ticks_diff
+from ..kernel import mul_div, ticks_add, ticks_diff
+from ..kernel.tcp import cubic, cubic_root
 from ..mpy import const
 
 _W_MAX = const(2)  # the plateau

@@ -25,6 +25,7 @@ _ECT0 = const(2)
 _CE = const(3)
 _SEG_FLAGS = const(4)
 _N_CE = const(29)
+_WHAT = const(75)
 
 OFF = 0
 ASKED = 1  # our SYN has asked, the answer is not here
@@ -86,13 +87,14 @@ def answered(pcb):
 
 def emit_new(pcb, p, seq, i, flags, hlen, up):
     """As header.emit(), for new data of a connection with ECN: ECT(0), and CWR once it is due."""
-    tos = pcb.tos
-    pcb.tos = tos & 0xFC | _ECT0
+    regs = pcb.regs
+    what = regs[_WHAT]
+    regs[_WHAT] = what & 0xFCFFFF | _ECT0 << 16
     if pcb.cwr_due:
         pcb.cwr_due = False
         flags |= _CWR
     emit(pcb, p, seq, i, flags, hlen, up)
-    pcb.tos = tos
+    regs[_WHAT] = what
 
 
 def arrived(pcb):

@@ -13,7 +13,8 @@ whatever could change that makes it 1 or 0, and output() arms it again.
 For each connection, one ACK answers all that one poll brought it: on both paths.
 """
 
-from ..kernel import reg_diff, tcp_arm, tcp_chain, tcp_shape
+from ..kernel import reg_diff
+from ..kernel.tcp import tcp_arm, tcp_chain, tcp_shape
 from ..mpy import const
 from ..pbuf import REF
 from . import cc, rack

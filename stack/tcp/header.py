@@ -13,7 +13,7 @@ from array import array
 
 from ..kernel import cksum as _cksum
 from ..kernel import reg_add, reg_set, tcp_header
-from ..kernel import tcp_emit as emit
+from ..kernel.tcp import tcp_emit as emit
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cksum, free
 from . import options, uto

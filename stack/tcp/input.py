@@ -8,16 +8,8 @@ receive --> find the pcb --> _synchronized   step 1 sequence, 2 RST, 4 SYN, 5 AC
 
 from ..err import ERR_CLSD, ERR_RST, OK
 from ..ipv4 import ALEN
-from ..kernel import (
-    reg_add,
-    reg_diff,
-    reg_set,
-    tcp_arrive,
-    tcp_check,
-    tcp_first_ack,
-    tcp_options,
-    tcp_parse,
-)
+from ..kernel import reg_add, reg_diff, reg_set, tcp_parse
+from ..kernel.tcp import tcp_arrive, tcp_check, tcp_first_ack, tcp_options
 from ..mpy import const
 from ..pbuf import free
 from . import (

@@ -6,7 +6,7 @@ M is a timer that ticks every 4 microseconds: 256 ticks for each of our millisec
 stack's keyed pseudo-random function (kernel.prf).
 """
 
-from ..kernel import tcp_clock
+from ..kernel.tcp import tcp_clock
 from ..mpy import const
 
 _ISS = const(4)

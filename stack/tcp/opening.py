@@ -7,16 +7,8 @@ no_connection --> _listen           a SYN for a listener: a half-open connection
 """
 
 from ..err import ERR_MEM, OK
-from ..kernel import (
-    reg_add,
-    reg_diff,
-    reg_set,
-    tcp_begin,
-    tcp_enhash,
-    tcp_key,
-    tcp_options,
-    tcp_take_syn,
-)
+from ..kernel import reg_add, reg_diff, reg_set
+from ..kernel.tcp import tcp_begin, tcp_enhash, tcp_key, tcp_options, tcp_take_syn
 from ..mpy import const
 from ..pbuf import header, ref
 from . import cookie, count, ecn, fastopen, mtu, options, recovery, text, write

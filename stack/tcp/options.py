@@ -211,7 +211,8 @@ def room(pcb, n):
 
 def own_mss(pcb):
     """Return the MSS that we offer: what a receive pbuf and the link's MTU hold."""
-    mtu = pcb.netif.mtu if pcb.netif is not None else 576
+    netif = pcb.netif
+    mtu = 576 if netif is None else netif.mtu if pcb.alen == 4 else netif.ip6.mtu
     mtu -= pcb.ip.HLEN + _HLEN
     mss = pcb.net.cfg.TCP_MSS
     return mss if mss < mtu else mtu

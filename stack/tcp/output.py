@@ -6,7 +6,8 @@ unsent --output--> transmit --> unacked --acknowledged--> freed (ack.py)
 """
 
 from ..err import OK
-from ..kernel import reg_add, reg_diff, tcp_advance, tcp_push, tcp_sent, tcp_stamp, ticks_diff
+from ..kernel import reg_add, reg_diff, ticks_diff
+from ..kernel.tcp import tcp_advance, tcp_push, tcp_sent, tcp_stamp
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, copy_partial, free, trim
 from . import cc, ecn, fastpath, options, rack, scoreboard

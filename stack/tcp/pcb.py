@@ -38,6 +38,7 @@ and what the kernels of the fast path (kernel/fast_plain.py) need to know:
    54 SENT_AT    when a segment was sent last, ms   55 TIMING  1 while a round trip is timed,
    56 TIMED_AT   which began then   57 NTH  of the last sending (rack.py)
    65 QUEUELEN, 66 RTO_MIN, 67 RTO_MAX  limits of the stack
+   75 WHAT       its packets are, as in kernel.ip4_fast(): TOS << 16 | TTL << 8 | 6
    58 ACKED_LEN  (mtu.py)   59 LAST_ACKED  (recovery.py)   64 PTO_DUE  1 if t_loss is to be started
 
 and while it is armed for sending, too (ARMED is 3):
@@ -55,8 +56,9 @@ from array import array
 
 from .. import hot
 from ..err import ERR_CLSD
-from ..kernel import copy, reg_diff, reg_set, reg_zero, same, tcp_unhash, tuple_hash
-from ..kernel import tcp_seg_free as seg_free
+from ..kernel import copy, reg_diff, reg_set, reg_zero, same, tuple_hash, where
+from ..kernel.tcp import tcp_seg_free as seg_free
+from ..kernel.tcp import tcp_unhash
 from ..mpy import const
 from ..pbuf import RAM, TRANSPORT, Pool
 from ..pbuf import free as pbuf_free
@@ -71,7 +73,9 @@ _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _KEY_LEN = const(36)
 _SND_UNA = const(0)
 _ISS = const(4)
-NREGS = 75
+_WHAT = const(75)
+_PROTO = const(6)
+NREGS = 76
 SEG_REGS = 13
 _HNEXT = const(35)
 _RCV_WND = const(37)
@@ -122,6 +126,7 @@ class Pcb:
         self.number = number  # its place in the tables of the fast path, from 1
         self.key = bytearray(_KEY_LEN)
         self.regs = regs
+        self.place = where(regs)
         n = net.cfg.TCP_OOSEQ_MAX
         self.oo_p = [None] * n  # segments that came out of order, by sequence number
         self.oo_seq = array("I", [0] * n)
@@ -171,8 +176,7 @@ class Pcb:
         self.on_recv = self.on_sent = self.on_err = None
         self.on_connected = self.on_poll = self.on_urgent = None
         self.poll_ms = 0
-        self.ttl = cfg.IP_TTL
-        self.tos = 0
+        regs[_WHAT] = cfg.IP_TTL << 8 | _PROTO
         self.nodelay = self.rx_closed = self.fin_queued = self.fin_seen = False
         self.tfo = self.syn_len = 0  # fastopen.py; bytes of text that our SYN carries
         self.snd_scale = self.rcv_scale = 0

@@ -9,7 +9,8 @@ TIME_WAIT, the application's poll.
 """
 
 from ..err import ERR_CLSD, ERR_TIMEOUT
-from ..kernel import reg_add, tcp_rtt
+from ..kernel import reg_add
+from ..kernel.tcp import tcp_rtt
 from ..mpy import const
 from . import keep, mtu, options, recovery, sack_recovery, uto
 from .count import GAVE_UP, TIMEOUT

@@ -6,7 +6,8 @@ unsent:  seg -> seg -> seg        each: header pbuf -> payload pbufs -> None
 """
 
 from ..err import ERR_ARG, ERR_CONN, ERR_MEM, OK
-from ..kernel import copy, reg_add, reg_set, tcp_queue, tcp_queue_control, tcp_spare
+from ..kernel import copy, reg_add, reg_set
+from ..kernel.tcp import tcp_queue, tcp_queue_control, tcp_spare
 from ..mpy import const
 from ..pbuf import TRANSPORT, alloc, cat, clen, free, reference
 from ..pbuf import ref as pbuf_ref

@@ -5,6 +5,7 @@ import sys
 from hal import DIRECT
 from stack import pbuf, udp
 from stack.err import OK
+from stack.kernel import where
 
 from .end import PATTERN, End
 from .proof import nothing
@@ -42,7 +43,7 @@ def fetch(d, buf):
     p = d.port.rx()
     if p is None:
         return -1
-    assert p.buf is buf
+    assert where(p.buf) == buf
     n = p.len
     pbuf.free(p)
     return n + 65536 if d.port.head else n

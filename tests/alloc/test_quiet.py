@@ -84,7 +84,7 @@ def test_keep_alive_finds_out():
     nothing(setup)
 
 
-def test_quickack():
+def test_quickack_ttl_and_tos():
     def setup():
         w = World()
         server = w.serve(End())
@@ -95,6 +95,8 @@ def test_quickack():
             w.connect(end)
             w.run(None, 10)
             tcp.quickack(server.pcb, True)
+            tcp.ttl(server.pcb, 9)
+            tcp.tos(server.pcb, 8)
             end.total = 500
             end.stay = False
             push(end)

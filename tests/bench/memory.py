@@ -13,7 +13,10 @@ _FLASH_PARTS = (
     ("stack/kernel, machine code", ("stack/kernel/",)),
     (
         "stack/kernel, which the board never runs",
-        ("stack/kernel/plain.py", "stack/kernel/fast_plain.py", "stack/kernel/tcp_plain.py"),
+        tuple(
+            f"stack/kernel/{name}plain.py"
+            for name in ("", "conn_", "fast_", "loop_", "queue_", "send_", "tcp_", "udp_")
+        ),
     ),
     ("stack/apps", ("stack/apps/",)),
     ("LAN9118 driver", ("hal/lan9118", "hal/__init__.py", "hal/clock.py")),

@@ -150,6 +150,19 @@ def test_a_served_board_is_a_board_at_a_port(lab):
     assert "2 passed" in said, said
 
 
+def test_the_benchmark_counts(lab):
+    need_firmware("STM32F4_RENODE")
+    said = subprocess.run(
+        [sys.executable, "-m", "tests.bench.renode", "STM32F4_RENODE"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    ).stdout
+    row = re.search(r"`STM32F4_RENODE` .*", said)[0]
+    counts = [int(n.replace(",", "")) for n in re.findall(r"[\d,]{5,}", row)]
+    assert len(counts) == 4 and counts[0] < counts[1] and counts[2] < counts[3]
+
+
 def test_no_renode_says_where_it_is(monkeypatch):
     monkeypatch.setenv("RENODE", "/nothing")
     with pytest.raises(EmulatorError, match="renode.io"):

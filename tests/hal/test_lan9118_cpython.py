@@ -40,6 +40,7 @@ from array import array
 from stack import pbuf
 import hal.lan9118 as lan
 from hal.lan9118 import LAN9118
+from stack.kernel import where
 kind = %r
 if kind != "thumb":
     from hal import lan9118_viper
@@ -78,7 +79,7 @@ def chain(offs, lens):
 def two(offs, lens):
     at = uctypes.addressof(ROM)
     pieces = array("I", (at + offs[0], lens[0], at + offs[1], lens[1]))
-    print(d.send2(d.handle, pieces))
+    print(d.send2(d.handle, where(pieces)))
 
 def send(offs, lens):
     p = chain(offs, lens)
@@ -299,7 +300,7 @@ def work():
     for i in range(6): pbuf.free(kept[i])
     e = d.tx(tx2)
     e |= d.tx(tx3)
-    e |= d.send2(d.handle, pieces)
+    e |= d.send2(d.handle, where(pieces))
     d.link()
     d.multicast(d.mac, True)
     d.multicast(d.mac, False)

@@ -170,7 +170,7 @@ class Server:
 
 def _on_accept(server, pcb, err):
     port = pcb.net.tcp_api.remote_port(pcb)
-    flow = server.flows.pop((pcb.key[3], port), None)
+    flow = server.flows.pop((pcb.key[pcb.alen - 1], port), None)
     if flow is None:
         return ERR_CONN
     flow.b.attach(pcb)

@@ -7,7 +7,8 @@ import pytest
 from hal.faults import Faults
 from hal.wire import SENT
 from stack import pbuf, udp
-from stack.kernel import send_plain, tcp_plain
+from stack.kernel import send_plain
+from stack.tcp import api
 
 from .flow import Flow, Server
 from .scenarios import SCENARIOS
@@ -34,14 +35,14 @@ def recorded(w):
 def kinds(monkeypatch):
     """How often frame_check() found what."""
     found = collections.Counter()
-    check = tcp_plain.frame_check
+    check = api.frame_check
 
     def counted(hot, buf, n):
         kind = check(hot, buf, n)
         found[kind] += 1
         return kind
 
-    monkeypatch.setattr(tcp_plain, "frame_check", counted)
+    monkeypatch.setattr(api, "frame_check", counted)
     return found
 
 

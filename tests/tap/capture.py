@@ -10,6 +10,7 @@ import struct
 
 from scapy.config import conf
 from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Padding, Raw
 from scapy.utils import checksum
@@ -25,6 +26,7 @@ _BUFFER = 192 << 20  # holds what the longest test records; read only at its end
 _MIN_FRAME = 60
 _IP_GROUP = b"\x01\x00\x5e"
 _COMPUTED = {
+    IPv6: ("plen",),
     IP: ("ihl", "len", "chksum"),
     TCP: ("dataofs", "chksum"),
     UDP: ("len", "chksum"),
@@ -109,7 +111,7 @@ def judge(frames, mac):
             if ours and raw[:3] == _IP_GROUP:
                 _judge_group(raw, packet)
             elif ours:
-                _judge_ours(raw, packet)
+                (_judge_six if IPv6 in packet else _judge_ours)(raw, packet)
             if TCP in packet:
                 _judge_flow(packet, ours, flows)
         except AssertionError as e:
@@ -138,9 +140,22 @@ def _judge_ours(raw, packet):
         assert packet[IP].ttl == 64
     if TCP in packet:
         assert packet[TCP].reserved == 0
+    _judge_built(raw, packet)
+
+
+def _judge_six(raw, packet):
+    if IPv6ExtHdrFragment in packet:  # lengths and checksum behind it are those of the whole
+        part = packet[IPv6ExtHdrFragment]
+        end = packet[IPv6].plen + 54
+        part.payload = Raw(raw[62:end]) / Padding(raw[end:])
+    _judge_built(raw, packet)
+
+
+def _judge_built(raw, packet):
     layer = packet
     while layer:
-        for field in _COMPUTED.get(type(layer), ()):
+        icmp6 = ("cksum",) if "cksum" in layer.fields else ()
+        for field in _COMPUTED.get(type(layer), icmp6):
             layer.delfieldval(field)
         layer.explicit = 1  # as it is, not a template of many: spares scapy a copy
         layer = layer.payload
@@ -176,7 +191,7 @@ class _Flow:
 def _judge_flow(packet, ours, flows):
     """The window that lwpy has offered is never taken back, and it never sends beyond the one that
     it was offered, but for a probe of one byte, nor segments longer than Linux wants."""
-    ip, tcp = packet[IP], packet[TCP]
+    ip, tcp = packet[IP if IP in packet else IPv6], packet[TCP]
     ends = ((ip.dst, tcp.dport), tcp.sport) if ours else ((ip.src, tcp.sport), tcp.dport)
     if ends not in flows or (tcp.flags.S and not tcp.flags.A):
         flows[ends] = _Flow()

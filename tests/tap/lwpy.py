@@ -71,6 +71,7 @@ class Lwpy:
             "config": config,
             "iss": iss,
             "faults": {},
+            "ip6": None,
             "profile": "full",
         }
         options.update(more)

@@ -113,6 +113,10 @@ COMMANDS = {
     "user_timeout": each(tcp.user_timeout),
     "info": info,
     "abort": abort,
+    "addresses6": services.addresses6,
+    "dns6": services.dns6,
+    "connect6": lambda net, ip, *args: services.connect(net, services.addr6.addr(ip), *args),
+    "knock6": lambda net, ip, port: services.udp_knock(net, services.addr6.addr(ip), port),
     "state": state,
     "memory": memory,
     "log": take_log,
@@ -145,6 +149,8 @@ def main(options):
     en0 = netif.add(net, driver, options["ip"], "255.255.255.0", options["gw"])
     services.start(net)
     netif.set_up(en0)
+    if options["ip6"] is not None:
+        services.start6(en0, options["ip6"])
     poller = select.poll()
     poller.register(sys.stdin, select.POLLIN)
     poller.register(driver.stream, select.POLLIN)

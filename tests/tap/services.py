@@ -15,8 +15,8 @@ Whatever ends is reported in `log`: one [service, bytes received, their SHA-256,
 import binascii
 import hashlib
 
+from stack import addr6, host6, pbuf, slaac, tcp, udp
 from stack import err as errs
-from stack import pbuf, tcp, udp
 from stack.apps import http
 from stack.err import ERR_ABRT, ERR_MEM, OK
 
@@ -241,6 +241,27 @@ def knocked(arg, u, err):
     """Nobody is there."""
     log.append(["knock", 0, "", errs.name(err)])
     udp.remove(u)
+
+
+def start6(nif, more):
+    """Let the interface speak IPv6, with the addresses `more` besides those it makes."""
+    slaac.start(nif)
+    for ip in more:
+        host6.add(nif, ip)
+
+
+def addresses6(net):
+    """Return the IPv6 addresses, as text, and their states."""
+    ip6 = net.netifs[0].ip6
+    ours = [i for i in range(ip6.n) if ip6.state[i]]
+    return {addr6.text(ip6.addrs, 16 * i): ip6.state[i] for i in ours}
+
+
+def dns6(net):
+    """Return the name servers that routers have told of, and the search list."""
+    s = net.netifs[0].ip6.slaac
+    ours = [i for i in range(len(s.d_left)) if s.d_left[i]]
+    return [addr6.text(s.dns, 16 * i) for i in ours], bytes(s.search).rstrip(b"\0").decode()
 
 
 def start(net):

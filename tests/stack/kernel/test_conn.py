@@ -3,8 +3,8 @@ only the known answers have something to say."""
 
 from array import array
 
-from stack import kernel
-from stack.kernel import conn_plain
+from stack.kernel import conn_plain, where
+from stack.kernel import tcp as kernel
 from stack.pbuf import RAM, Pool, alloc
 from stack.tcp.pcb import Seg
 from tests.packets import b16, b32
@@ -12,7 +12,7 @@ from tests.packets import b16, b32
 from .test_kernels import EDGES, Random, call
 
 UNA, NXT, ISS, RCV_NXT, RCV_ADV = 0, 1, 4, 5, 6
-NREGS = 75
+NREGS = 76
 M32 = 0xFFFFFFFF
 
 
@@ -353,6 +353,7 @@ def sender(segs, number=0xFFFFFFFE):
         seg.next = net.tcp.segs_free
         net.tcp.segs_free = seg
     pcb.net, pcb.regs = net, array("I", [0] * NREGS)
+    pcb.place = where(pcb.regs)
     pcb.regs[8] = pcb.regs[NXT] = number
     pcb.unsent = pcb.unsent_last = pcb.unacked = pcb.unacked_last = None
     pcb.ts = pcb.rack = pcb.recovering = pcb.probing = False

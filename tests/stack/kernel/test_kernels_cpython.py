@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
 from scapy.utils import checksum
 
-from stack.kernel import plain
+from stack.kernel import plain, tcp_plain
 from stack.tcp.pcb import NREGS
 
 M32 = 1 << 32
@@ -51,7 +51,7 @@ def test_cksum_of_parts(first, second, acc):
 
 
 @given(octets, offsets, offsets)
-def test_copy_is_a_slice(data, doff, soff):
+def test_copy_is_that_of_slices(data, doff, soff):
     n = len(data)
     dst = bytearray(b"." * (n + 6))
     plain.copy(dst, doff, b"!" * soff + data + b"!", soff, n)
@@ -119,16 +119,16 @@ def test_mul_div_is_the_floor_of_the_fraction(a, data, c):
 def test_cubic_is_the_rfcs_cube(d, mss):
     """Less than a byte and mss / 2500 below it: RFC 9438 section 4.2."""
     exact = Fraction(4, 10) * Fraction(d, 1000) ** 3 * mss
-    below = exact - plain.cubic(d, mss)
+    below = exact - tcp_plain.cubic(d, mss)
     assert 0 <= below < 1 + Fraction(mss, 2500)
 
 
 @given(st.integers(0, CLAMP), st.integers(1, 65535))
 def test_cubic_root_is_the_inverse(n, mss):
     """Of cubic(), exactly; of the RFC's equation 2 within a ms, and what its rounding makes."""
-    d = plain.cubic_root(n, mss)
-    assert plain.cubic(d, mss) <= n
-    assert d == 32767 or plain.cubic(d + 1, mss) > n
+    d = tcp_plain.cubic_root(n, mss)
+    assert tcp_plain.cubic(d, mss) <= n
+    assert d == 32767 or tcp_plain.cubic(d + 1, mss) > n
     exact = 1000 * (n / mss / 0.4) ** (1 / 3)
     if d < 32767:
         rounding = 1000 * ((n + 1 + mss / 2500) / mss / 0.4) ** (1 / 3) - exact

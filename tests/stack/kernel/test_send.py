@@ -4,9 +4,10 @@ every interpreter; on CPython only the known answers have something to say."""
 
 import sys
 
-from stack import kernel, tcp
+from stack import hot, kernel, tcp
 from stack.err import ERR_ARG, OK
-from stack.kernel import queue_plain, send_plain, tcp_plain
+from stack.kernel import fast_plain, loop_plain, queue_plain, send_plain, tcp_plain
+from stack.kernel import tcp as chosen
 from tests.packets import Frame
 from tests.portable import Skip, must_know
 from tests.stack.tcp.conn import ACK, OURS, PSH, Conn
@@ -37,15 +38,19 @@ USED = (
 def use(plain):
     """Let the readable path call the kernels as they are specified, or those that were chosen."""
     for path, name, module in USED:
-        setattr(sys.modules[path], name, getattr(module if plain else kernel, name))
+        setattr(sys.modules[path], name, getattr(module if plain else chosen, name))
 
 
-def bulk(loop, **more):
+def bulk(plain=False, **more):
     """Return a connection that is armed for sending, with 6 of 9 segments acknowledged, of which
-    one was kept. `loop` is the module whose net_poll() it runs in."""
+    one was kept. Its loop's kernels are those that are specified, or those that were chosen."""
     must_know("tcp_push")
     c = Conn(rtt=20, **dict(WIDE, **more))
     net = c.net
+    if plain:
+        net.fast = (fast_plain.frame_check, tcp_plain.tcp_flush, send_plain.tcp_acked)
+        hot.gather(net)
+    loop = loop_plain if plain else kernel
     net.poll = lambda now: loop.net_poll(net, now)
     c.push(4000)
     c.lab.wait(20)
@@ -108,7 +113,7 @@ def told(plain, seed):
     """Return what a connection went through that did 60 things."""
     use(plain)
     try:
-        c = bulk(tcp_plain if plain else kernel, sack=seed & 1 > 0)
+        c = bulk(plain, sack=seed & 1 > 0)
         log = [[f.data for f in c.frames]]
         rng = Random(seed)
         armed = 0
@@ -135,12 +140,14 @@ def test_the_same_as_plain():
 class Memory:
     """What a driver that has send2() is to send."""
 
-    def __init__(self, driver):
+    def __init__(self, driver, pieces):
         self.driver = driver
+        self.pieces = pieces
         self.count = 0
 
-    def send2(self, dev, pieces):
-        head, text = [bytes_at(pieces[i], pieces[i + 1]) for i in (0, 2)]
+    def send2(self, dev, where):
+        assert where == kernel.where(self.pieces)
+        head, text = [bytes_at(self.pieces[i], self.pieces[i + 1]) for i in (0, 2)]
         self.driver.lab.sent(self.driver, Frame(head + text, self.driver.lab.ms))
         self.count += 1
         return OK
@@ -149,9 +156,10 @@ class Memory:
 def test_pieces_of_memory_are_the_frame():
     if bytes_at is None or sys.maxsize > 0x7FFFFFFF:
         raise Skip("addresses are for 32-bit MicroPython")
-    c = bulk(kernel)
-    memory = Memory(c.lab.driver)
-    c.pcb.wire = c.pcb.wire[:7] + (memory.send2, c.net.tcp.pieces)
+    c = bulk()
+    pieces = c.net.tcp.pieces
+    memory = Memory(c.lab.driver, pieces)
+    c.pcb.wire = c.pcb.wire[:7] + (memory.send2, kernel.where(pieces))
     for i in range(30):
         c.push(1000)
         assert c.out()[-1].data == OURS[9000 + i * 1000 : 10_000 + i * 1000]
@@ -161,7 +169,7 @@ def test_pieces_of_memory_are_the_frame():
 
 
 def test_a_segment_keeps_its_pbufs_for_the_next_text():
-    c = bulk(kernel)
+    c = bulk()
     free = c.net.ram.avail
     assert c.net.hot[54] == 1 and free == 14 - 3 - 1
     c.push(1000)
@@ -172,7 +180,7 @@ def test_a_segment_keeps_its_pbufs_for_the_next_text():
 
 
 def test_what_is_kept_goes_back_when_others_need_it():
-    c = bulk(kernel)
+    c = bulk()
     c.tell(9000)
     assert c.net.hot[54] == 4 and c.net.ram.avail == 14 - 4
     assert c.write(1000, tcp.COPY) == OK  # asks for 12
@@ -181,7 +189,7 @@ def test_what_is_kept_goes_back_when_others_need_it():
 
 
 def test_a_driver_may_keep_what_it_sends():
-    c = bulk(kernel)
+    c = bulk()
     c.lab.driver.hold = True
     c.push(1000)
     held = c.lab.driver.held[-1]
@@ -195,7 +203,7 @@ def test_a_driver_may_keep_what_it_sends():
 
 
 def test_the_memory_of_a_changed_buffer_is_summed_again():
-    c = bulk(kernel)
+    c = bulk()
     text = bytearray(OURS[9000:10_000])
     for first in (9000, 10_000, 11_000):
         text[:] = OURS[first : first + 1000]
@@ -209,7 +217,7 @@ def test_the_memory_of_a_changed_buffer_is_summed_again():
 
 
 def test_several_segments_are_queued_at_once_or_none():
-    c = bulk(kernel)
+    c = bulk()
     c.tell(8000)
     c.out()
     assert c.net.hot[54] == 3
@@ -231,7 +239,7 @@ def test_several_segments_are_queued_at_once_or_none():
 
 
 def test_sndbuf_is_what_write_takes():
-    c = bulk(kernel)
+    c = bulk()
     for n in (1000, 1000, 600, 400, 1000):
         room = tcp.sndbuf(c.pcb)
         assert room == queue_plain.tcp_sndbuf(c.pcb) == 12_000 - (c.written - c.ack)
@@ -252,3 +260,21 @@ def test_whoever_sends_whole_segments_is_armed():
         assert c.pcb.regs[36] == 3, sack
         c.tell(5000)
         c.end()
+
+
+def test_ttl_and_tos_are_those_of_each_packet():
+    c = bulk()
+    for ttl, tos in ((1, 0xFC), (255, 0), (64, 0x10)):
+        tcp.tos(c.pcb, tos)
+        tcp.ttl(c.pcb, ttl)
+        c.push(1000)  # by tcp_push()
+        c.text(c.seq, c.seq + 1)
+        c.lab.wait(40)
+        c.tell(c.written)
+        c.push(10)
+        assert len(c.lab.frames) == 3, c.lab.frames
+        for frame in c.lab.frames:
+            assert (frame.data[22], frame.data[15]) == (ttl, tos)
+        c.lab.frames.clear()
+        c.tell(c.written)
+    c.end()

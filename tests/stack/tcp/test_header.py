@@ -2,7 +2,7 @@
 Runs on every interpreter."""
 
 from stack import pbuf, tcp
-from stack.kernel import tcp_window
+from stack.kernel.tcp import tcp_window
 from stack.tcp import header
 from tests.packets import PEER, TCP, US, b16, b32, checksum, pseudo
 from tests.peer import ACK, FIN, PSH, RST, SYN, URG, Peer, served

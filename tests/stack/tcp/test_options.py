@@ -2,7 +2,7 @@
 every interpreter."""
 
 from stack import tcp
-from stack.kernel import tcp_options
+from stack.kernel.tcp import tcp_options
 from stack.tcp.seg import OPT
 from tests.packets import PEER, b32, num
 from tests.peer import ACK, FIN, RST, SYN, Peer

@@ -1,7 +1,8 @@
 """stack/tcp/pcb.py: how a connection is found, made and given back. Runs on every interpreter."""
 
 from stack import pbuf, tcp
-from stack.kernel import reg_set, tcp_enhash, tcp_unhash
+from stack.kernel import reg_set
+from stack.kernel.tcp import tcp_enhash, tcp_unhash
 from stack.tcp import options, recovery, timewait
 from stack.tcp import pcb as pcbs
 from tests.packets import FAR, PEER, US, b16

@@ -3,7 +3,7 @@ Runs on every interpreter."""
 
 from hal.faults import Random
 from stack import tcp
-from stack.kernel import tcp_options
+from stack.kernel.tcp import tcp_options
 from stack.tcp.seg import OPT
 from tests.packets import PEER, b32, num
 from tests.peer import Peer

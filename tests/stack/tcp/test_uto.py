@@ -3,7 +3,7 @@ every interpreter."""
 
 from stack import tcp
 from stack.err import ERR_ARG, ERR_TIMEOUT, OK
-from stack.kernel import tcp_options
+from stack.kernel.tcp import tcp_options
 from stack.tcp.seg import OPT
 from tests.packets import PEER, b16, num
 from tests.peer import ACK, MSS, SYN, Peer
