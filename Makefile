@@ -46,7 +46,7 @@ help: ## Show this list.
 	@echo "  MPY_DIR=<folder>  Use your own MicroPython checkout instead of Debian's source package."
 	@echo "  BOARD=<board>     A folder of firmware/boards/. Emulated: $(notdir $(basename $(EMULATED))), MPS2_AN385."
 	@echo "  EMULATOR=renode   Where there is a renode: STM32F4_RENODE, or the BOARD, for emulate."
-	@echo "  IP=<address/bits> GW=<address>  The board's own address, and its gateway's: for deploy."
+	@echo "  IP=<address/bits>|dhcp GW=<address>  The board's own address, and its gateway's: for deploy."
 	@echo "  PORT=<port>       A serial port: /dev/ttyACM0, socket://host:port, rfc2217://host:port."
 	@echo "  ARGS=<arguments>  Are passed on by test, bench, demo and repl: make test ARGS='-k tcp'"
 

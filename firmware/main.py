@@ -26,7 +26,7 @@ def stats():
 gc.collect()
 print("lwpy on %s, MicroPython %d.%d.%d" % ((board.NAME,) + sys.implementation.version[:3]))
 print("The heap is locked: %d bytes in use, %d free." % (gc.mem_alloc(), gc.mem_free()))
-print("Serving http://%s/" % ".".join(str(b) for b in net.default_netif.ip))
+web.tell(net.default_netif)
 board.run(net, lock=True)
 print("Stopped. The server goes on in the background: board.stop() ends it.")
 print("Here are: net, stats(), board, web")

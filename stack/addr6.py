@@ -109,7 +109,7 @@ class Interface:
         self.each_second = []  # fn(netif): what else is to be done then
         self.redirects = bytearray(2 * _LEN * cfg.IP6_REDIRECTS)
         self.next_redirect = 0
-        self.neighbours = self.groups = self.secret = self.then_up = self.slaac = None
+        self.neighbours = self.groups = self.secret = self.then_up = self.slaac = self.dhcp6 = None
 
 
 def lifetime(buf, off):

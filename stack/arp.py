@@ -57,6 +57,7 @@ _DEFEND_INTERVAL_MS = const(10_000)  # RFC 5227 section 1.1
 _RECORD = const(11)  # a record of the table: IP address 4, MAC address 6, requests unanswered 1
 _TRIES = const(10)
 _MAX_MS = const(0x1FFFFFFF)
+_TIME = const(0x3FFFFFFF)
 
 _zeros = bytes(6)
 _multicast = bytearray(b"\x01\x00\x5e\x00\x00\x00")  # RFC 1112 section 6.4
@@ -73,7 +74,7 @@ class Table:
         self.due = [0] * size
         self.pending = [None] * size
         self.timer = Timer(_run, self)
-        self.defended = ticks_add(netif.net.now, _DEFEND_INTERVAL_MS)
+        self.defended = (netif.net.now - _DEFEND_INTERVAL_MS) & _TIME
         self.victim = 0
 
     def start(self, i, ms):
@@ -106,10 +107,11 @@ class Table:
         at = i * _RECORD
         self.records[at + _TRIES] += 1
         self.start(i, self.netif.net.cfg.ARP_RETRY)
-        if self.state[i] == PROBING:
-            _request(self.netif, self.records, at, self.records, at + 4)
+        nif = self.netif
+        if self.state[i] == PROBING and not _link_local(nif):
+            _request(nif, nif.ip, self.records, at, self.records, at + 4)
         else:
-            _request(self.netif, self.records, at, eth.BROADCAST, 0)
+            _request(nif, nif.ip, self.records, at, eth.BROADCAST, 0)
 
     def release(self, i):
         """Make entry `i` FREE, and its waiting packet, if any."""
@@ -164,12 +166,23 @@ def attach(netif):
     netif.arp = Table(netif, netif.net.cfg.ARP_TABLE_SIZE)
     netif.output = output
     netif.on_up = announce
+    netif.on_arp = None  # called with the netif, and where in which buffer a sound packet is
 
 
 def announce(netif):
     """Tell the network the netif's own address (a gratuitous request, RFC 5227 section 3)."""
     if netif.has_ip:
-        _request(netif, netif.ip, 0, eth.BROADCAST, 0)
+        _request(netif, netif.ip, netif.ip, 0, eth.BROADCAST, 0)
+
+
+def probe(netif, ip):
+    """Ask whether anybody has the address `ip`, without claiming one (RFC 5227 section 2.1.1)."""
+    _request(netif, _zeros, ip, 0, eth.BROADCAST, 0)
+
+
+def _link_local(netif):
+    """Must all hear of the netif's address (RFC 3927 section 2.5)?"""
+    return netif.ip[0] == 169 and netif.ip[1] == 254
 
 
 def _defend(netif):
@@ -268,6 +281,8 @@ def receive(p, netif):
         free(p)
         return
     reg_add(count, _RX, 1)
+    if netif.on_arp is not None:
+        netif.on_arp(netif, buf, off)
     sender = ip4_class(buf, off + _SPA, netif.ip, netif.mask)
     anonymous = same(buf, off + _SPA, _zeros, 0, 4)  # a probe (RFC 5227 section 2.1.1)
     for_us = netif.has_ip and same(buf, off + _TPA, netif.ip, 0, 4)
@@ -296,12 +311,13 @@ def _answer(p, netif):
     copy(buf, off + _THA, buf, off + _SHA, 10)
     copy(buf, off + _SHA, netif.mac, 0, 6)
     copy(buf, off + _SPA, netif.ip, 0, 4)
-    if eth.send(p, netif, buf, off + _THA, _ETHERTYPE) == OK:
+    to = eth.BROADCAST if _link_local(netif) else buf
+    if eth.send(p, netif, to, 0 if to is not buf else off + _THA, _ETHERTYPE) == OK:
         reg_add(netif.net.arp_count, _TX, 1)
 
 
-def _request(netif, target, toff, mac, moff):
-    """Ask the station at mac[moff] who has the address at target[toff]."""
+def _request(netif, own, target, toff, mac, moff):
+    """Ask the station at mac[moff] who has the address at target[toff], as the host `own`."""
     p = alloc(netif.net.ram, TRANSPORT, _LEN)
     if p is None:
         reg_add(netif.net.arp_count, _NO_PBUF, 1)
@@ -311,7 +327,7 @@ def _request(netif, target, toff, mac, moff):
     copy(buf, off, _FIXED, 0, 7)
     buf[off + _OP] = _REQUEST
     copy(buf, off + _SHA, netif.mac, 0, 6)
-    copy(buf, off + _SPA, netif.ip, 0, 4)
+    copy(buf, off + _SPA, own, 0, 4)
     copy(buf, off + _THA, _zeros, 0, 6)
     copy(buf, off + _TPA, target, toff, 4)
     err = eth.send(p, netif, mac, moff, _ETHERTYPE)

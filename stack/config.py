@@ -88,10 +88,15 @@ SNTP_INTERVAL = 3_600_000  # between answers
 SNTP_EARLIEST = 9497  # 2026-01-01, in days since 2000: no time before it is believed
 
 # DHCP (dhcp.py)
+DHCP_ACD = True  # whether nobody else has the address is found out first (RFC 5227): 4 to 7 s
 DHCP_TRIES = 4  # requests in vain before a server is looked for anew
+DHCP_AUTOIP = 0  # questions in vain before an address of 169.254/16 is taken meanwhile; 0: none
 DHCP_MAX_DNS = 3  # servers that are remembered
 DHCP_MAX_NTP = 2
 DHCP_TEXT = 64  # bytes of a name: of the host, of its domain, of domains to search
+
+# DHCP's server (dhcpd.py)
+DHCPD_LEASES = 4  # addresses that it gives out
 
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
@@ -233,6 +238,7 @@ _RULES = (
         lambda c: 0 < c.DHCP_TEXT < 256 and c.DHCP_MAX_DNS > 0 and c.DHCP_MAX_NTP > 0,
         "DHCP_TEXT is 1 to 255 bytes, DHCP_MAX_DNS and DHCP_MAX_NTP are 1 or more",
     ),
+    (lambda c: 0 < c.DHCPD_LEASES < 254, "DHCPD_LEASES must be 1 to 253"),
     (lambda c: c.PMTU_TABLE_SIZE > 0, "raise PMTU_TABLE_SIZE to 1 or more"),
     (lambda c: c.PMTU_MIN >= 128, "raise PMTU_MIN to 128 or more"),
     (lambda c: 0 < c.PMTU_MAX_AGE < 1 << 29, "PMTU_MAX_AGE must be above 0 and below 2**29"),

@@ -15,30 +15,37 @@ The client's states are those of RFC 2131 section 4.4, figure 5:
                      v         |      |
                  REQUESTING ---+      |
                      |ACK             |
-                     v                v
-                   BOUND <------------+       NAK, or the lease is over: back to INIT,
-                     |T1            ^         without an address
-                     v           ACK|
-                  RENEWING ---------+
-                     |T2            |
-                     v           ACK|
-                  REBINDING --------+
+                     v                |
+                 CHECKING <-----------+
+                     |acd.py: it is free          it is not: DECLINE, and back to INIT
+                     v
+                   BOUND <-----+                  NAK, or the lease is over: back to INIT,
+                     |T1       |                  without an address
+                     v      ACK|
+                  RENEWING ----+
+                     |T2       |
+                     v      ACK|
+                  REBINDING ---+
 
+With config's DHCP_AUTOIP, an address of AutoIP serves meanwhile; status() is called then, too.
 `nif.dhcp` is the client, where what it has learned can be read: see Client. Port 68 stays taken
 after the first start(), by one pcb for all interfaces. Only start() allocates.
 """
 
+from . import acd, dhcpsend, netif, stats, udp
 from . import dhcpmsg as msg
 from . import dhcpterms as terms
-from . import netif, stats, udp
-from .err import ERR_CONN, OK
+from .dhcpsend import ASK, IP, ONE, OURS, SERVER
+from .err import ERR_CONN, ERR_MEM, OK
 from .kernel import copy, reg_add, same, ticks_add, ticks_diff
 from .mpy import const
 from .pbuf import free
 from .timer import Timer
 
 NAMES = tuple(
-    "rx tx bad not_mine unexpected other_server bad_terms nak expired no_pbuf tx_err".split()
+    (
+        "rx tx bad not_mine unexpected other_server bad_terms nak expired no_pbuf tx_err conflict"
+    ).split()
 )
 _RX = const(0)
 _TX = const(1)
@@ -51,54 +58,38 @@ _NAK = const(7)
 _EXPIRED = const(8)
 _NO_PBUF = const(9)
 _TX_ERR = const(10)
+_CONFLICT = const(11)
 
 OFF = 0
 INIT = 1
 SELECTING = 2
 REQUESTING = 3
 REBOOTING = 4
-BOUND = 5
-RENEWING = 6
-REBINDING = 7
-STATES = "OFF INIT SELECTING REQUESTING REBOOTING BOUND RENEWING REBINDING".split()
+CHECKING = 5
+BOUND = 6
+RENEWING = 7
+REBINDING = 8
+STATES = "OFF INIT SELECTING REQUESTING REBOOTING CHECKING BOUND RENEWING REBINDING".split()
 
 # Fields of a message
 _XID = const(4)
-_SECS = const(8)
-_FLAGS = const(10)
-_CIADDR = const(12)
 _YIADDR = const(16)
 _CHADDR = const(28)
-_OPTIONS = const(240)
 
 # Options (RFC 2132)
-_HOST = const(12)
-_WANTED_IP = const(50)
 _LEASE = const(51)
-_KIND = const(53)
 _SERVER_ID = const(54)
-_PARAMETERS = const(55)
 _T1 = const(58)
 _T2 = const(59)
-_CLIENT_ID = const(61)
-_wanted = bytes((1, 121, 3, 6, 12, 15, 26, 42, 51, 58, 59, 119))
-
-# What a message says besides its type (RFC 2131 table 5)
-_OURS = const(1)  # ciaddr, and it is sent from there: we have the address
-_IP = const(2)  # option 50
-_SERVER = const(4)  # option 54
-_ONE = const(8)  # to the server only
-_ASK = const(16)  # what we would like to know
 
 _FIRST_MS = const(4000)  # RFC 2131 section 4.1: 4, 8, 16, 32, 64 s, each +-1 s
 _MAX_DOUBLINGS = const(4)
 _RETRY_S = const(60)  # section 4.4.5: RENEWING and REBINDING ask no sooner again
 _PAUSE_MS = const(10_000)  # section 3.1: after what went wrong at its end
 _MAX_SLEEP_S = const(500_000)  # what a timer can
+_ASKING = (REQUESTING, REBOOTING, RENEWING, REBINDING)
 _MAX_ID = const(32)
 _MAX_HOST = const(63)
-
-_all = b"\xff\xff\xff\xff"
 
 
 class Client:
@@ -118,6 +109,8 @@ class Client:
         self.net = net
         self.state = OFF
         self.timer = Timer(_run, self)
+        self.acd = acd.Acd(nif, _checked, self)
+        self.fallback = None  # autoip.py
         self.status = self.arg = None
         self.id = b"\x01" + bytes(nif.mac)
         self.name = b""
@@ -131,8 +124,13 @@ class Client:
         self.ntp = bytearray(4 * net.cfg.DHCP_MAX_NTP)
         self.host = bytearray(net.cfg.DHCP_TEXT)
         self.domain = bytearray(net.cfg.DHCP_TEXT)
+        self.routes = bytearray(net.cfg.DHCP_TEXT)  # option 121
+        self.dest = bytearray(4)
+        self.bits = bytearray(4)
         self.search = bytearray(net.cfg.DHCP_TEXT)
-        self.num_dns = self.num_ntp = self.host_len = self.domain_len = self.search_len = 0
+        self.mtu = 0
+        self.num_dns = self.num_ntp = self.host_len = self.domain_len = 0
+        self.search_len = self.routes_len = 0
         self.held = False  # nif has the address
         self.tries = self.secs = self.waits = self.sent = self.mark = 0
         self.lease = self.t1 = self.t2 = self.age = 0
@@ -140,7 +138,7 @@ class Client:
 
 def start(nif, status=None, arg=None, name=None, last=None, client_id=None):
     """Get an address for `nif`. Each time it comes, changes or goes, status(arg, nif, state) is
-    called.
+    called; not when it was only renewed.
 
     name: of this host, text of up to 63 bytes (option 12). last: an address that it had before the
     reboot, asked for first (INIT-REBOOT). client_id: what option 61 says instead of the MAC.
@@ -154,6 +152,11 @@ def start(nif, status=None, arg=None, name=None, last=None, client_id=None):
         nif.dhcp = Client(nif)
         net.dhcp_clients.append(nif.dhcp)
     c = nif.dhcp
+    if net.cfg.DHCP_AUTOIP:
+        from . import autoip  # who does not use it needs no memory for it
+
+        autoip.prepare(nif)
+        c.fallback = autoip
     stop(nif)
     c.status = status
     c.arg = arg
@@ -194,6 +197,8 @@ def stop(nif):
     if c is not None and c.state != OFF:
         c.net.timers.stop(c.timer)
         _lose(c, OFF)
+        if c.fallback is not None:
+            c.fallback.stop(nif)
 
 
 def release(nif):
@@ -204,7 +209,7 @@ def release(nif):
         stop(nif)
         return ERR_CONN
     _new_xid(c)
-    _send(c, msg.RELEASE, _OURS | _SERVER | _ONE)
+    _send(c, msg.RELEASE, OURS | SERVER | ONE)
     stop(nif)
     return OK
 
@@ -255,11 +260,11 @@ def _ask(c):
     """Send what `state` asks, and wait for the answer, each time about twice as long (RFC 2131
     section 4.1)."""
     if c.state == SELECTING:
-        _send(c, msg.DISCOVER, _ASK)
+        _send(c, msg.DISCOVER, ASK)
     elif c.state == REQUESTING:
-        _send(c, msg.REQUEST, _IP | _SERVER | _ASK)
+        _send(c, msg.REQUEST, IP | SERVER | ASK)
     else:
-        _send(c, msg.REQUEST, _IP | _ASK)
+        _send(c, msg.REQUEST, IP | ASK)
     ms = (_FIRST_MS << min(c.tries, _MAX_DOUBLINGS)) - 1000 + c.net.random16() % 2001
     c.waits = ms // 1000
     c.net.timers.start(c.timer, ms)
@@ -275,6 +280,8 @@ def _run(c):
         c.tries += 1
         if c.state == SELECTING or c.tries < c.net.cfg.DHCP_TRIES:
             c.secs = min(c.secs + c.waits, 0xFFFF)
+            if c.state == SELECTING and c.tries == c.net.cfg.DHCP_AUTOIP:
+                c.fallback.start(c.nif, _fallen_back, c)
             _ask(c)
         else:
             if c.state == REBOOTING:
@@ -304,7 +311,7 @@ def _refresh(c, state):
             c.state = state
             c.secs = 0
             _new_xid(c)
-        _send(c, msg.REQUEST, _OURS | _ASK | (_ONE if state == RENEWING else 0))
+        _send(c, msg.REQUEST, OURS | ASK | (ONE if state == RENEWING else 0))
         left = min(left, max(left // 2, _RETRY_S))
     _sleep(c, left)
 
@@ -325,8 +332,10 @@ def _grow_older(c):
 def _lose(c, state):
     """The address, if there is one, may not be used any more."""
     c.state = state
+    acd.stop(c.acd)
     if c.held:
         c.held = False
+        terms.drop_routes(c)
         c.nif.mtu = c.nif.driver.mtu
         netif.put_addr(c.nif, netif.NONE, netif.NONE, netif.NONE)
         _tell(c)
@@ -335,6 +344,12 @@ def _lose(c, state):
 def _tell(c):
     if c.status is not None:
         c.status(c.arg, c.nif, c.state)
+
+
+def _fallen_back(c, nif, up):
+    """AutoIP has an address, or has it no more; in BOUND there is a better one."""
+    if c.state < BOUND:
+        _tell(c)
 
 
 def _new_xid(c):
@@ -348,39 +363,10 @@ def _new_xid(c):
 
 
 def _send(c, kind, parts):
-    """Send a message of `kind`, to all or, with _ONE, to the server."""
-    net = c.net
-    p = msg.new(net, msg.BOOTREQUEST, c.nif.mac)
-    if p is None:
-        reg_add(net.dhcp_count, _NO_PBUF, 1)
-        return
-    c.sent = net.now
-    buf = p.buf
-    off = p.off
-    copy(buf, off + _XID, c.xid, 0, 4)
-    buf[off + _SECS] = c.secs >> 8
-    buf[off + _SECS + 1] = c.secs & 0xFF
-    src = netif.NONE
-    if parts & _OURS:
-        src = c.ip
-        copy(buf, off + _CIADDR, src, 0, 4)
-    else:
-        buf[off + _FLAGS] = 0x80  # answer to all: without an address we hear nothing else
-    at = msg.put1(buf, off + _OPTIONS, _KIND, kind)
-    at = msg.put(buf, at, _CLIENT_ID, c.id, 0, len(c.id))
-    if parts & _IP:
-        at = msg.put(buf, at, _WANTED_IP, c.ip, 0, 4)
-    if parts & _SERVER:
-        at = msg.put(buf, at, _SERVER_ID, c.server, 0, 4)
-    if parts & _ASK:
-        at = msg.put(buf, at, _PARAMETERS, _wanted, 0, len(_wanted))
-        if c.name:
-            at = msg.put(buf, at, _HOST, c.name, 0, len(c.name))
-    msg.close(p, at)
-    to = c.server if parts & _ONE else _all
-    err = udp.sendto_if(net.dhcp_pcb, p, to, msg.SERVER_PORT, c.nif, src)
-    reg_add(net.dhcp_count, _TX_ERR if err else _TX, 1)
-    free(p)
+    """Send a message of `kind`, and count it."""
+    c.sent = c.net.now
+    err = dhcpsend.send(c, kind, parts)
+    reg_add(c.net.dhcp_count, _NO_PBUF if err == ERR_MEM else _TX_ERR if err else _TX, 1)
 
 
 def _received(net, u, p, addr, off, port):
@@ -401,7 +387,7 @@ def _take(net, p, port):
     kind = r.kind()
     if kind == msg.OFFER:
         return _offered(c, r, p) if c.state == SELECTING else _UNEXPECTED
-    if (kind != msg.ACK and kind != msg.NAK) or c.state < REQUESTING or c.state == BOUND:
+    if (kind != msg.ACK and kind != msg.NAK) or c.state not in _ASKING:
         return _UNEXPECTED
     if not r.address(_SERVER_ID, c.other):
         return _BAD
@@ -454,12 +440,42 @@ def _acked(c, r, p):
     c.mark = c.sent
     _grow_older(c)
     terms.learn(c, r)
+    if c.state < BOUND and c.net.cfg.DHCP_ACD:
+        c.state = CHECKING
+        c.net.timers.stop(c.timer)
+        acd.start(c.acd, c.ip)
+    else:
+        _bind(c)
+    return _RX
+
+
+def _checked(c, event):
+    """ACD has found out whether we may have the address."""
+    if event == acd.FREE:
+        _grow_older(c)
+        _bind(c)
+    else:  # RFC 2131 section 3.1 step 5
+        reg_add(c.net.dhcp_count, _CONFLICT, 1)
+        _new_xid(c)
+        _send(c, msg.DECLINE, IP | SERVER)
+        _lose(c, INIT)
+        _init_state(c, _PAUSE_MS)
+
+
+def _bind(c):
+    """Use the address from now on."""
+    nif = c.nif
     c.state = BOUND
-    c.held = True
-    netif.put_addr(c.nif, c.ip, c.mask, c.gw)
-    if lease == msg.FOREVER:
+    if c.fallback is not None:
+        c.fallback.stop(nif)
+    if c.lease == msg.FOREVER:
         c.net.timers.stop(c.timer)
     else:
         _sleep(c, c.t1 - c.age)
-    _tell(c)
-    return _RX
+    if not c.held or nif.mask != c.mask or nif.gw != c.gw or nif.mtu != c.mtu:
+        c.held = True
+        nif.mtu = c.mtu
+        netif.put_addr(nif, c.ip, c.mask, c.gw)
+        terms.drop_routes(c)
+        terms.put_routes(c)
+        _tell(c)

@@ -136,9 +136,9 @@ class Reader:
         return True
 
 
-def new(net, op, mac):
-    """Return a pbuf of MAX bytes with a message of no options yet from or to the station `mac`, or
-    None if the receive pool is empty."""
+def new(net, op, mac, moff):
+    """Return a pbuf of MAX bytes with a message without options, from or to the station whose
+    address is at mac[moff]; None if the receive pool is empty."""
     p = alloc(net.pool, TRANSPORT + 8, MAX)
     if p is not None:
         buf = p.buf
@@ -148,7 +148,7 @@ def new(net, op, mac):
         buf[off] = op
         buf[off + _HTYPE] = 1
         buf[off + _HLEN] = 6
-        copy(buf, off + _CHADDR, mac, 0, 6)
+        copy(buf, off + _CHADDR, mac, moff, 6)
         copy(buf, off + _COOKIE, _cookie, 0, 4)
     return p
 

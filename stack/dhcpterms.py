@@ -4,7 +4,7 @@ The arguments are dhcp.py's client, which is told, and the reader of the message
 """
 
 from . import netif
-from .kernel import copy
+from .kernel import copy, find, ip4_class
 from .mpy import const
 
 _MASK = const(1)
@@ -17,6 +17,7 @@ _NTP = const(42)
 _LEASE = const(51)
 _SEARCH = const(119)
 _ROUTES = const(121)  # RFC 3442
+_LEASED = const(3)  # a kind of route in route.py's table
 
 
 def sound(c, r, buf, at):
@@ -52,16 +53,16 @@ def _is_mask(mask):
 
 def learn(c, r):
     """Note what the server tells besides the address."""
-    nif = c.nif
     copy(c.gw, 0, netif.NONE, 0, 4)
+    c.routes_len = 0
     if not _routes(c, r):
         copy(c.gw, 0, netif.NONE, 0, 4)
         r.address(_ROUTER, c.gw)
-    nif.mtu = nif.driver.mtu
+    c.mtu = c.nif.driver.mtu
     if r.get(_MTU) == 2:
         mtu = r.data[0] << 8 | r.data[1]
-        if c.net.cfg.PMTU_MIN <= mtu < nif.mtu:
-            nif.mtu = mtu
+        if c.net.cfg.PMTU_MIN <= mtu < c.mtu:
+            c.mtu = mtu
     c.num_dns = _list(r, _DNS, c.dns)
     c.num_ntp = _list(r, _NTP, c.ntp)
     c.host_len = _text(r, _HOST, c.host)
@@ -72,7 +73,8 @@ def learn(c, r):
 
 
 def _routes(c, r):
-    """Take the default route of option 121 (RFC 3442), and return whether the option is there."""
+    """Take the default route of option 121 (RFC 3442), note the others for put_routes(). Return
+    whether the option is there."""
     n = r.get(_ROUTES)
     data = r.data
     at = 0
@@ -84,7 +86,39 @@ def _routes(c, r):
         if size == 0:
             copy(c.gw, 0, data, end - 4, 4)
         at = end
+    if 0 < n <= len(c.routes):
+        c.routes_len = n
+        copy(c.routes, 0, data, 0, n)
     return n > 0
+
+
+def put_routes(c):
+    """Let the stack's table, if there is one, have the routes of option 121 that lead through
+    neighbours, as many as fit."""
+    t = c.net.routes
+    data = c.routes
+    at = 0
+    while t is not None and at < c.routes_len:
+        bits = data[at]
+        size = (bits + 7) // 8
+        gw = at + 1 + size
+        i = find(t.kinds, 1, t.size, netif.NONE, 0, 1)
+        if bits and i >= 0 and ip4_class(data, gw, c.nif.ip, c.nif.mask) == 1:
+            copy(c.dest, 0, netif.NONE, 0, 4)
+            copy(c.dest, 0, data, at + 1, size)
+            for k in range(4):
+                c.bits[k] = 0xFF00 >> min(max(bits - 8 * k, 0), 8) & 0xFF
+                c.dest[k] &= c.bits[k]
+            t.put(i, _LEASED, c.nif, c.dest, 0, c.bits, data, gw)
+        at = gw + 4
+
+
+def drop_routes(c):
+    """Take them out again."""
+    t = c.net.routes
+    for i in range(t.size if t is not None else 0):
+        if t.kinds[i] == _LEASED and t.netifs[i] is c.nif:
+            t.drop(i)
 
 
 def _list(r, code, dst):

@@ -61,6 +61,7 @@ ALEN = 4  # bytes of an address
 HLEN = 20  # of the headers that output() writes
 _HLEN = const(20)
 _any = bytes(4)
+_all = b"\xff\xff\xff\xff"
 
 HOP = bytearray(4)  # what next_hop() has found
 _F = array("I", [0] * 5)  # the header being processed, as kernel.ip4_check fills it
@@ -105,7 +106,8 @@ def receive(p, netif):
     src = ip4_class(buf, off + _SRC, netif.ip, netif.mask)
     first = buf[off + _SRC]
     local = netif is net.localhost  # all is ours that comes that way
-    if (src > 1 or first == _LOOPBACK or first == 0) and not local:  # RFC 1122 section 3.2.1.3
+    zero = first == 0 and not _starts(buf, off)
+    if (src > 1 or first == _LOOPBACK or zero) and not local:  # RFC 1122 section 3.2.1.3
         return _drop(p, count, _BAD_SOURCE)
     dst = ip4_class(buf, off + _DST, netif.ip, netif.mask)
     if dst < 2 and not local:
@@ -142,6 +144,11 @@ def receive(p, netif):
     reg_add(count, _RX, 1)
     header(p, -_HLEN)
     fn(p, netif, off + _SRC, ALEN)
+
+
+def _starts(buf, off):
+    """Is the packet from a host that has no address yet, to all (RFC 1122 section 3.2.1.3 a)?"""
+    return same(buf, off + _SRC, _any, 0, 4) and same(buf, off + _DST, _all, 0, 4)
 
 
 def _drop(p, count, why):

@@ -171,12 +171,15 @@ def replaceable(text):
 
 
 def address(ip, gw):
-    """Return the source of address.py for the board: `ip` with its prefix, 192.168.1.50/24."""
+    """Return the source of address.py for the board: `ip` with its prefix, 192.168.1.50/24, or
+    "dhcp"."""
+    if ip == "dhcp":
+        return b"IP = 'dhcp'\nMASK = GW = None\n"
     try:
         own = ipaddress.IPv4Interface(ip)
         gateway = ipaddress.IPv4Address(gw) if gw else None
     except ValueError as e:
-        raise BoardError(f"{e}. IP is like 192.168.1.50/24, GW like 192.168.1.1")
+        raise BoardError(f"{e}. IP is like 192.168.1.50/24, or dhcp; GW like 192.168.1.1")
     if own.network.prefixlen == 32 or gateway is not None and gateway not in own.network:
         raise BoardError(f"{ip} needs a prefix (/24), and GW must be in that network")
     gateway = None if gateway is None else str(gateway)
@@ -188,7 +191,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m tools.deploy", description=__doc__)
     parser.add_argument("board")
     parser.add_argument("--port")
-    parser.add_argument("--ip", help="the board's address and prefix, such as 192.168.1.50/24")
+    parser.add_argument("--ip", help="the board's address and prefix, 192.168.1.50/24, or dhcp")
     parser.add_argument("--gw", help="its gateway")
     parser.add_argument("--force", action="store_true", help="replace a main.py of yours")
     parser.add_argument("--dry-run", action="store_true", help="show every step, take none")

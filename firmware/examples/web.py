@@ -26,12 +26,15 @@ BENCH = b"200 bytes " * 20
 def start(net, about=None, quiet=False):
     """Serve on PORT. `about`: a dict of what the page says of the machine. Without `quiet`, each
     visit is printed. Allocates; for set-up."""
+    nif = net.default_netif
     facts = {
         "board": sys.platform,
         "python": "%s %d.%d.%d"
         % ((sys.implementation.name,) + tuple(sys.implementation.version[:3])),
-        "address": ".".join(str(b) for b in net.default_netif.ip),
-        "mac": ":".join("%02x" % b for b in net.default_netif.mac),
+        "address": ".".join(str(b) for b in net.default_netif.ip)
+        if net.default_netif.has_ip
+        else "",
+        "mac": ":".join("%02x" % b for b in nif.mac),
     }
     facts.update(about or {})
     heap = (("heap in use", gc.mem_alloc),) if hasattr(gc, "mem_alloc") else ()
@@ -45,6 +48,23 @@ def start(net, about=None, quiet=False):
     return http.serve(net, routes, PORT, None if quiet else visited)
 
 
+def tell(nif):
+    """Say where the page is, now and each time that DHCP has changed it."""
+    if hasattr(nif, "dhcp"):
+        nif.dhcp.status = moved
+    moved(None, nif, 0)
+
+
+def moved(arg, nif, state):
+    """Say where the page is. Allocates nothing."""
+    if nif.has_ip:
+        a, b, c, d = nif.ip
+        print("Serving http://", end="")
+        print(a, b, c, d, sep=".", end="/\n")
+    else:
+        print("No address yet: DHCP looks for one.")
+
+
 def visited(path):
     """Say that somebody has opened the page."""
     if path == "/":
@@ -56,5 +76,5 @@ if __name__ == "__main__":
 
     net = board.net()
     start(net, {"board": board.NAME})
-    print("Serving http://%s/" % board.IP)
+    tell(net.default_netif)
     board.run(net, lock=True)

@@ -1,15 +1,28 @@
-"""DHCP's client against a script of answers, good and bad: nothing is allocated after start()."""
+"""DHCP's client against a script of answers, good and bad, ACD and AutoIP: nothing is allocated
+after start()."""
 
-from stack import dhcp, netif
+from stack import autoip, dhcp, netif
 from stack.err import ERR_CONN, OK
 from stack.kernel import copy
 
 # isort: split
 from ..dhcp import ACK, LEASED, MASK, NAK, OFFER, fields, option
-from ..packets import ALL, BROADCAST, GATEWAY, GATEWAY_MAC, OTHER, b32, ether, ip4
+from ..packets import (
+    ALL,
+    BROADCAST,
+    GATEWAY,
+    GATEWAY_MAC,
+    OTHER,
+    PEER,
+    PEER_MAC,
+    arp,
+    b32,
+    ether,
+    ip4,
+)
 from .proof import nothing
 from .script import Script
-from .world import count
+from .world import _brink, count
 
 _XID = 14 + 20 + 8 + 4
 
@@ -27,15 +40,24 @@ TOLD = (
 )
 
 
+class NoAcd:
+    DHCP_ACD = False
+
+
+class AutoIp:
+    DHCP_AUTOIP = 2
+
+
 class Player:
     """A stack that gets its address from `script`'s frames; their checksum is 0, which is none."""
 
-    def __init__(self, last=None):
-        self.script = s = Script()
+    def __init__(self, last=None, config=NoAcd):
+        self.script = s = Script(config)
         self.nif = s.world.na
         netif.set_addr(self.nif)
         self.events = 0
         dhcp.start(self.nif, changed, self, name="board", last=last)
+        _brink(s.net.stats["dhcp"])
         self.client = self.nif.dhcp
         self.step = s.step
         self.good = self.frame(OFFER), self.frame(ACK, TERMS + TOLD)
@@ -90,7 +112,7 @@ def test_a_lease_from_its_begin_to_its_end():
         def check():
             c = p.client
             assert p.events == 2 and c.num_dns == 2 and c.host_len == 5
-            assert count(p.script.net.stats["dhcp"], "expired") != 0
+            assert count(p.script.net.stats["dhcp"], "expired") == 1
             p.script.world.check_pools()
 
         return run, check
@@ -212,7 +234,7 @@ def test_hostile_acks():
             p.frame(ACK, b""),
             p.frame(ACK, yiaddr=OTHER),
             p.frame(ACK, TERMS + tell + option(121, b"\x21\1\2\3\4")),
-            p.frame(ACK, TERMS + option(121, b"\0" + OTHER)),
+            p.frame(ACK, TERMS + option(121, b"\x09\x0b\xff" + OTHER + b"\0" + OTHER)),
         ]
 
         def run():
@@ -250,3 +272,118 @@ def test_no_pbuf_and_no_interface():
         return run, p.script.world.check_pools
 
     nothing(setup)
+
+
+def claims(p):
+    """Return two frames: somebody has LEASED, and somebody probes it; aim() changes which."""
+    return [
+        bytearray(arp(1, PEER_MAC, LEASED, bytes(6), LEASED)),
+        bytearray(arp(1, PEER_MAC, bytes(4), bytes(6), LEASED)),
+    ]
+
+
+def aim(frame, ip):
+    """Let the ARP packet be about `ip`: its sender's, if it has one, and the target's."""
+    if frame[28]:
+        copy(frame, 28, ip, 0, 4)
+    copy(frame, 38, ip, 0, 4)
+
+
+def test_conflicts_of_a_lease():
+    def setup():
+        p = Player(config=None)
+        frames = claims(p)
+        claim, probe = frames
+
+        def run():
+            for frame in frames:
+                while p.client.state != dhcp.SELECTING:
+                    p.step(1000)
+                p.say(p.good[0])
+                p.say(p.good[1])
+                assert p.client.state == dhcp.CHECKING
+                p.step(1000)
+                p.script.throw(frame)
+                assert p.client.state == dhcp.INIT
+            seconds(p, 11)
+            p.say(p.good[0])
+            p.say(p.good[1])
+            seconds(p, 12)
+            assert p.client.state == dhcp.BOUND and p.nif.has_ip
+            p.script.throw(claim)
+            p.script.throw(probe)
+            p.step(11_000)
+            p.script.throw(claim)
+            p.script.throw(claim)
+            assert p.client.state == dhcp.INIT and not p.nif.has_ip
+            p.end()
+
+        def check():
+            assert count(p.script.net.stats["dhcp"], "conflict") == 3
+            p.script.world.check_pools()
+
+        return run, check
+
+    nothing(setup)
+
+
+def seconds(p, n):
+    for _ in range(n):
+        p.step(1000)
+
+
+def test_autoip_until_there_is_a_lease():
+    def setup():
+        p = Player(config=AutoIp)
+        claim, probe = claims(p)
+        a = p.nif.autoip
+
+        def run():
+            seconds(p, 14)
+            for _ in range(11):
+                aim(probe, a.ip)
+                p.script.throw(probe)
+                seconds(p, 1)
+            assert a.acd.conflicts == 11 and not p.nif.has_ip
+            seconds(p, 70)
+            assert p.nif.has_ip and p.nif.ip[0] == 169
+            aim(claim, a.ip)
+            copy(claim, 28, PEER, 0, 4)
+            p.script.throw(claim)
+            assert p.client.state == dhcp.SELECTING
+            p.say(p.good[0])
+            p.say(p.good[1])
+            seconds(p, 8)
+            assert p.client.state == dhcp.BOUND and p.nif.ip[0] == 10
+            autoip.stop(p.nif)
+            p.end()
+
+        return run, p.script.world.check_pools
+
+    nothing(setup)
+
+
+def test_autoip_alone_loses_its_address():
+    def setup():
+        p = Player()
+        dhcp.stop(p.nif)
+        autoip.start(p.nif, up_or_down, p)
+        claim, probe = claims(p)
+
+        def run():
+            seconds(p, 9)
+            aim(claim, p.nif.ip)
+            p.script.throw(claim)
+            p.script.throw(claim)
+            assert p.events == 2 and not p.nif.has_ip
+            seconds(p, 9)
+            assert p.nif.has_ip
+            autoip.stop(p.nif)
+
+        return run, p.script.world.check_pools
+
+    nothing(setup)
+
+
+def up_or_down(player, nif, up):
+    player.events += 1

@@ -121,6 +121,12 @@ def test_dry_run_shows_every_step_of_each_board(capsys, name):
     assert "Nothing was done" in out
 
 
+def test_the_network_gives_the_address():
+    found = {}
+    exec(deploy.address("dhcp", None), found)
+    assert found["IP"] == "dhcp" and found["MASK"] is found["GW"] is None
+
+
 @pytest.mark.parametrize(
     "args, error",
     [

@@ -193,3 +193,15 @@ def test_memory_decides_between_two_sets_of_limits(board):
     small = official.limits(official._FULL - 1)
     cfg = config.load(small)
     assert cfg.TCP_TINY and cfg.TCP_MSS == 1460 and cfg.NUM_TCP_PCB == 4
+
+
+def test_asks_the_network_for_an_address(board):
+    net = board.net("dhcp")
+    assert not net.default_netif.has_ip and net.default_netif.dhcp.name == b"lwpy"
+    end = time.monotonic() + 5
+    while not net.stats["dhcp"][1][1] and time.monotonic() < end:
+        net.poll(ticks_ms())
+    for _ in range(10):
+        net.poll(ticks_ms())
+    asked = Sent(board.chip.sent[-1], 0)
+    assert asked.dst == b"\xff" * 6 and asked.body[12:20] == bytes(4) + b"\xff" * 4

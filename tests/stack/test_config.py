@@ -81,6 +81,8 @@ def test_load_contradictions_name_the_remedy():
         ("TCP_IW", {"TCP_IW": 0}),
         ("TCP_IW", {"TCP_IW": 11}),
         ("TCP_ECN", {"TCP_ECN": 3}),
+        ("DHCPD_LEASES", {"DHCPD_LEASES": 0}),
+        ("DHCPD_LEASES", {"DHCPD_LEASES": 254}),
         ("DHCP_TRIES", {"DHCP_TRIES": 0}),
         ("DHCP_TEXT", {"DHCP_TEXT": 0}),
         ("DHCP_TEXT", {"DHCP_TEXT": 256}),

@@ -1,10 +1,11 @@
-"""stack/dhcp.py: the client by RFC 2131, against a server that a test scripts. Runs on every
-interpreter."""
+"""stack/dhcp.py: the client's states, by RFC 2131, against a server that a test scripts. Runs on
+every interpreter."""
 
 from stack import dhcp, netif
 from stack.err import ERR_CONN, OK
 from tests.dhcp import (
     ACK,
+    DECLINE,
     DISCOVER,
     HOUR,
     LEASED,
@@ -14,10 +15,9 @@ from tests.dhcp import (
     OFFER,
     RELEASE,
     REQUEST,
-    Server,
-    option,
     taken,
 )
+from tests.dhcp_lab import Bare
 from tests.packets import (
     ALL,
     BROADCAST,
@@ -26,58 +26,11 @@ from tests.packets import (
     MAC,
     OTHER,
     OTHER_MAC,
-    b16,
+    PEER_MAC,
+    arp,
     b32,
-    ether,
 )
-from tests.packets import udp as datagram
 from tests.support import Driver, Lab
-
-FOREVER = 0xFFFFFFFF
-
-
-class Bare(Lab):
-    """A lab whose stack has no address, and a server on its network."""
-
-    def __init__(self, lease=HOUR, options=None, **limits):
-        Lab.__init__(self, **limits)
-        netif.set_addr(self.nif)
-        self.frames.clear()
-        self.events = []
-        self.server = Server(self, lease, **(options or {}))
-
-    def start(self, **more):
-        assert dhcp.start(self.nif, changed, self, **more) == OK
-        self.wait(1)
-
-    def bound(self, **more):
-        """Start, and come as far as BOUND."""
-        self.start(**more)
-        kinds = [m.kind for m in self.server.serve()]
-        assert kinds == [DISCOVER, REQUEST]
-        assert self.state() == "BOUND" and self.nif.ip == LEASED
-        self.frames.clear()
-        return self.nif.dhcp
-
-    def state(self):
-        return dhcp.STATES[self.nif.dhcp.state]
-
-    def one(self):
-        """Return the only message that was sent."""
-        self.poll()
-        m = taken(self)
-        assert m is not None and taken(self) is None
-        return m
-
-    def close(self):
-        dhcp.stop(self.nif)
-        self.frames.clear()
-        self.end()
-
-
-def changed(lab, nif, state):
-    assert nif is lab.nif
-    lab.events.append((dhcp.STATES[state], bytes(nif.ip)))
 
 
 def test_selecting_sends_a_discover():
@@ -111,90 +64,6 @@ def test_selecting_an_offer_requesting_an_ack_bound():
     assert announced.dst == BROADCAST and announced.body[14:18] == LEASED
     assert lab.count("dhcp", "rx") == lab.count("dhcp", "tx") == 2
     lab.close()
-
-
-def test_what_the_server_tells():
-    dns = bytes((10, 0, 0, 3, 10, 0, 0, 4, 10, 0, 0, 5, 10, 0, 0, 6))
-    options = {
-        "o6": dns,
-        "o42": dns[:4],
-        "o12": b"board-7",
-        "o15": b"example.org\0",
-        "o26": b16(1400),
-        "o119": b"\3lab\7example\3org\0\4home\xc0\4",
-    }
-    lab = Bare(options=options)
-    c = lab.bound()
-    assert c.num_dns == 3 and c.dns == dns[:12], "as many as DHCP_MAX_DNS"
-    assert c.num_ntp == 1 and c.ntp[:4] == dns[:4]
-    assert c.host[: c.host_len] == b"board-7"
-    assert c.domain[: c.domain_len] == b"example.org"
-    assert dhcp.names(lab.nif) == ["lab.example.org", "home.example.org"]
-    assert lab.nif.mtu == 1400
-    dhcp.stop(lab.nif)
-    assert lab.nif.mtu == 1500
-    lab.end()
-
-
-def test_names_that_are_none_are_not_believed():
-    for name in (b"a b", b"<x>", b"a\0b", b"\xff", b"x" * 65, b"a/b"):
-        c = Bare(options={"o12": name, "o15": name}).bound()
-        assert c.host_len == c.domain_len == 0, name
-    for search in (b"\3lab", b"\xc0\0", b"\3lab\xc0\0", b"\3lab\xc0\4", b"\0", b"\xc0", b""):
-        lab = Bare(options={"o119": search})
-        lab.bound()
-        assert dhcp.names(lab.nif) == [], search
-
-
-def test_an_mtu_is_taken_if_paths_may_have_it():
-    for value, mtu in (
-        (1499, 1499),
-        (1500, 1500),
-        (9000, 1500),
-        (552, 552),
-        (551, 1500),
-        (0, 1500),
-    ):
-        lab = Bare(options={"o26": b16(value)})
-        lab.bound()
-        assert lab.nif.mtu == mtu
-    lab = Bare(options={"o26": b"\x02"})
-    lab.bound()
-    assert lab.nif.mtu == 1500
-
-
-def test_classless_routes_come_before_the_router():
-    for routes, gw in (
-        (b"\0" + OTHER, OTHER),
-        (b"\x18\xc0\0\2" + OTHER + b"\0" + GATEWAY, GATEWAY),
-        (b"\x18\xc0\0\2" + OTHER, NONE),  # RFC 3442: then option 3 does not count
-        (b"\x20\xc0\0\2\1" + OTHER, NONE),
-        (b"\x21\xc0\0\2\1\1" + OTHER, GATEWAY),  # malformed: as if it were not there
-        (b"\0" + OTHER + b"\x08\x0a", GATEWAY),
-        (b"\0\1\2\3", GATEWAY),
-    ):
-        lab = Bare(options={"o121": routes})
-        lab.bound()
-        assert lab.nif.gw == gw, routes
-        lab.close()
-
-
-def test_without_a_mask_it_is_that_of_the_class():
-    for ip, mask in (
-        (bytes((10, 0, 0, 77)), bytes((255, 0, 0, 0))),
-        (bytes((172, 16, 0, 77)), bytes((255, 255, 0, 0))),
-        (bytes((192, 168, 0, 77)), bytes((255, 255, 255, 0))),
-    ):
-        for bad in (None, b"", b"\xff\xff\0\xff", bytes(4), b"\xff\xfd\0\0", b"\xff\xff\xff"):
-            lab = Bare()
-            lab.server.ip = ip
-            del lab.server.options[1]
-            if bad is not None:
-                lab.server.options[1] = bad
-            lab.start()
-            lab.server.serve()
-            assert lab.nif.ip == ip and lab.nif.mask == mask, bad
-            lab.close()
 
 
 def test_no_answer_is_asked_for_again_at_longer_intervals():
@@ -327,6 +196,11 @@ def test_renewing_an_ack_makes_the_lease_longer():
         (m,) = lab.server.serve()
         assert m.dst == GATEWAY and lab.state() == "BOUND"
         assert c.age < 5, "since it was asked for"
+    assert lab.events == [("BOUND", LEASED)], "nothing has changed"
+    lab.server.options[3] = OTHER
+    lab.wait(501_000)
+    lab.server.serve()
+    assert lab.nif.gw == OTHER and len(lab.events) == 2
     assert lab.nif.has_ip and lab.count("dhcp", "expired") == 0
     lab.close()
 
@@ -354,53 +228,6 @@ def test_renewing_a_nak_takes_the_address():
     assert lab.events[1] == ("INIT", NONE) and not lab.nif.has_ip
     lab.wait(1)
     assert taken(lab).kind == DISCOVER
-    lab.close()
-
-
-def test_times_that_contradict_each_other_are_those_of_the_rfc():
-    for t1, t2 in ((900, 800), (400, 1000), (0, 800), (400, 400), (FOREVER, FOREVER), (None, 9)):
-        options = {"o59": b32(t2)}
-        if t1 is not None:
-            options["o58"] = b32(t1)
-        lab = Bare(lease=1000, options=options)
-        c = lab.bound()
-        assert (c.t1, c.t2) == (500, 875)
-        lab.close()
-
-
-def test_a_lease_without_end():
-    for lease in (FOREVER, 0x40000000, 0xC0000000):
-        lab = Bare(lease=lease)
-        assert not lab.bound().timer.running
-        assert dhcp.renew(lab.nif) == OK
-        lab.poll()
-        assert lab.server.serve()[0].dst == GATEWAY and lab.state() == "BOUND"
-        lab.close()
-
-
-def test_a_lease_longer_than_any_timer():
-    lease = 0x3FFFFFFE  # 34 years; T1 after 17
-    lab = Bare(lease=lease)
-    c = lab.bound()
-    assert (c.t1, c.t2) == (lease // 2, lease - lease // 8)
-    lab = Bare(lease=3_000_000)  # 34 days: the clock wraps twice before T1
-    c = lab.bound()
-    lab.wait(1_499_000_000)
-    assert lab.state() == "BOUND" and taken(lab) is None
-    assert 1_000_000 <= c.age < 1_500_000
-    lab.wait(2_000_000)
-    (m,) = lab.server.serve()
-    assert m.kind == REQUEST and lab.state() == "BOUND"
-    lab.close()
-
-
-def test_a_lease_of_a_second():
-    lab = Bare(lease=1)
-    lab.start()
-    lab.server.serve()
-    assert lab.state() == "BOUND"
-    lab.wait(1000)
-    assert lab.count("dhcp", "expired") == 1
     lab.close()
 
 
@@ -462,133 +289,6 @@ def test_network_changed_asks_whether_the_address_is_good():
     lab.close()
 
 
-def test_what_is_not_for_this_client_is_dropped():
-    lab = Bare()
-    lab.start()
-    m = lab.one()
-    s = lab.server
-    for name, more in (
-        ("not_mine", {"xid": b"\0\0\0\0"}),
-        ("not_mine", {"chaddr": OTHER_MAC}),
-        ("bad", {"sport": 68}),
-        ("bad", {"op": 1}),
-        ("bad", {"raw": option(53, bytes((OFFER,)))}),  # no server
-        ("bad_terms", {"yiaddr": NONE}),
-        ("unexpected", {"raw": option(53, b"\x02\x02")}),
-        ("unexpected", {"raw": b""}),
-    ):
-        before = lab.count("dhcp", name)
-        s.answer(m, OFFER, **more)
-        assert lab.count("dhcp", name) == before + 1, name
-        assert lab.state() == "SELECTING"
-    for kind in (ACK, NAK, DISCOVER, 0, 9, 255):
-        before = lab.count("dhcp", "unexpected")
-        s.answer(m, kind)
-        assert lab.count("dhcp", "unexpected") == before + 1
-    lab.close()
-
-
-def test_another_server_may_not_interfere():
-    lab = Bare()
-    lab.start()
-    lab.server.answer(lab.one(), OFFER)
-    m = lab.one()
-    lab.server.answer(m, OFFER)
-    assert lab.count("dhcp", "unexpected") == 1
-    lab.server.options[54] = OTHER
-    lab.server.answer(m, ACK)
-    lab.server.answer(m, NAK)
-    assert lab.count("dhcp", "other_server") == 2 and lab.state() == "REQUESTING"
-    lab.close()
-
-
-def test_an_ack_for_another_address_is_not_believed():
-    lab = Bare()
-    lab.start()
-    lab.server.answer(lab.one(), OFFER)
-    lab.server.answer(lab.one(), ACK, yiaddr=OTHER)
-    assert lab.count("dhcp", "bad_terms") == 1 and lab.state() == "REQUESTING"
-    lab.close()
-
-
-def test_addresses_that_no_host_may_have_are_refused():
-    for ip in (
-        ALL,
-        (224, 0, 0, 1),
-        (127, 0, 0, 1),
-        (240, 0, 0, 1),
-        (10, 0, 0, 255),
-        (10, 0, 0, 0),
-    ):
-        lab = Bare()
-        lab.start()
-        lab.server.answer(lab.one(), OFFER, yiaddr=bytes(ip))
-        assert lab.count("dhcp", "bad_terms") == 1 and lab.state() == "SELECTING", ip
-        lab.close()
-    lab = Bare(options={"o1": b"\xff\xff\xff\xfe"})
-    lab.server.ip = bytes((10, 0, 0, 0))  # RFC 3021: both of two addresses are hosts
-    lab.start()
-    lab.server.serve()
-    assert lab.state() == "BOUND"
-    lab.close()
-
-
-def test_there_must_be_a_lease():
-    for bad in (None, b"", b"\0\0\0\0", b"\0\0\1", b"\0\0\0\1\0"):
-        lab = Bare()
-        del lab.server.options[51]
-        if bad is not None:
-            lab.server.options[51] = bad
-        lab.start()
-        lab.server.answer(lab.one(), OFFER)
-        assert lab.count("dhcp", "bad_terms") == 1
-        lab.close()
-
-
-def test_options_are_read_in_file_and_sname_too():
-    lab = Bare()
-    lab.start()
-    m = lab.one()
-    s = lab.server
-    raw = option(53, bytes((OFFER,))) + option(52, b"\x03")
-    file = option(54, GATEWAY) + option(1, MASK) + b"\xff"
-    s.answer(m, OFFER, raw=raw, file=file, sname=option(51, b32(HOUR)))
-    assert lab.state() == "REQUESTING"
-    lab.server.answer(lab.one(), ACK)
-    assert lab.state() == "BOUND"
-    lab.close()
-
-
-def test_options_in_pieces_are_joined():
-    lab = Bare()
-    lab.start()
-    s = lab.server
-    s.answer(lab.one(), OFFER)
-    pieces = option(121, b"\0\x0a") + b"\0\0" + option(121, b"\0\0\3")
-    s.answer(lab.one(), ACK, extra=pieces)
-    assert lab.nif.gw == OTHER
-    lab.close()
-
-
-def test_options_beyond_their_field_are_bad():
-    lab = Bare()
-    lab.start()
-    m = lab.one()
-    good = option(53, bytes((OFFER,))) + option(54, GATEWAY) + option(51, b32(HOUR))
-    for raw in (good + b"\x06\xff", good + b"\x06\x03\x01"):
-        lab.server.answer(m, OFFER, raw=raw)
-    for which, field in ((b"\x01", "file"), (b"\x02", "sname")):
-        more = {field: bytes(62 if which == b"\x02" else 126) + b"\x06\x05"}
-        lab.server.answer(m, OFFER, raw=option(52, which) + good, **more)
-    assert lab.count("dhcp", "bad") == 4 and lab.state() == "SELECTING"
-    data = ether(
-        datagram(67, 68, bytes(239), src=GATEWAY, dst=ALL), src=GATEWAY_MAC, dst=BROADCAST
-    )
-    lab.put(data)
-    assert lab.count("dhcp", "bad") == 5
-    lab.close()
-
-
 def test_no_pbuf_is_counted_and_tried_again():
     lab = Bare()
     avail = lab.net.pool.avail
@@ -638,3 +338,90 @@ def test_a_stack_too_small_is_refused_with_the_remedy():
     assert "63 bytes" in refused(Bare(), name="x" * 64)
     assert "client_id" in refused(Bare(), client_id=b"x")
     assert "IPv4 address" in refused(Bare(), last="10.0.0")
+
+
+def checking(**more):
+    """Return a lab whose client has an ACK and asks whether the address is free."""
+    lab = Bare(DHCP_ACD=True, **more)
+    lab.start()
+    lab.server.serve()
+    assert lab.state() == "CHECKING" and not lab.nif.has_ip and lab.events == []
+    return lab
+
+
+def test_checking_nobody_has_the_address():
+    lab = checking()
+    lab.wait(8000)
+    assert lab.state() == "BOUND" and lab.nif.ip == LEASED and lab.events == [("BOUND", LEASED)]
+    asked = [f.body[14:18] for f in lab.frames]
+    assert asked == [NONE] * 3 + [LEASED] * 2, "three probes, two announcements"
+    assert 3 <= lab.nif.dhcp.age <= 7, "the lease began with the request"
+    lab.close()
+
+
+def test_checking_somebody_has_it_decline():
+    lab = checking()
+    lab.wait(2000)
+    lab.put(arp(2, PEER_MAC, LEASED, MAC, NONE))
+    m = lab.one()
+    assert m.kind == DECLINE and m.options[50] == LEASED and m.options[54] == GATEWAY
+    assert (m.src, m.ciaddr, m.dst) == (NONE, NONE, ALL) and 55 not in m.options
+    assert lab.state() == "INIT" and lab.count("dhcp", "conflict") == 1 and lab.events == []
+    lab.wait(9999)
+    assert taken(lab) is None, "RFC 2131 section 3.1: ten seconds"
+    lab.wait(1)
+    assert lab.one().kind == DISCOVER
+    lab.close()
+
+
+def test_checking_messages_are_unexpected():
+    lab = checking()
+    xid = bytes(lab.nif.dhcp.xid)
+    for kind in (OFFER, ACK, NAK):
+        lab.server.answer(None, kind, xid=xid)
+    assert lab.state() == "CHECKING" and lab.count("dhcp", "unexpected") == 3
+    lab.close()
+
+
+def test_bound_an_address_lost_in_a_dispute():
+    lab = checking()
+    lab.wait(8000)
+    for _ in range(2):
+        lab.put(arp(2, PEER_MAC, LEASED, MAC, LEASED))
+    assert lab.state() == "INIT" and not lab.nif.has_ip
+    assert lab.events == [("BOUND", LEASED), ("INIT", NONE)]
+    assert taken(lab).kind == DECLINE
+    lab.close()
+
+
+def test_renewing_the_address_is_not_asked_about_again():
+    lab = checking(lease=1000)
+    lab.wait(500_000)
+    lab.frames = [f for f in lab.frames if f.type != 0x0806]
+    lab.server.serve()
+    assert lab.state() == "BOUND"
+    lab.close()
+
+
+def test_without_a_server_an_address_of_autoip_serves_meanwhile():
+    lab = Bare(DHCP_AUTOIP=2)
+    lab.start()
+    lab.wait(25_000)
+    assert lab.nif.ip[:2] == b"\xa9\xfe" and lab.state() == "SELECTING"
+    assert lab.events == [("SELECTING", lab.nif.ip)]
+    lab.frames.clear()
+    lab.wait(10_000)
+    m = lab.one()
+    assert m.kind == DISCOVER and m.src == NONE and m.flags == 0x8000
+    lab.server.answer(m, OFFER)
+    lab.server.answer(lab.one(), ACK)
+    assert lab.nif.ip == LEASED and lab.nif.mask == MASK
+    assert lab.events[1:] == [("BOUND", LEASED)]
+    lab.wait(HOUR * 1000 + 25_000)
+    assert lab.nif.ip[:2] == b"\xa9\xfe", "once more, after the lease"
+    dhcp.stop(lab.nif)
+    assert not lab.nif.has_ip
+    lab.frames.clear()
+    lab.wait(100_000)
+    assert lab.frames == []
+    lab.end()

@@ -18,7 +18,8 @@ ROWS = (
     "netif",
     "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan",
     "udp raw tcp tcp_tiny frag6 reass6",
-    "dhcpmsg dhcpterms dhcp dns mdns sntp host6 slaac dnsmsg dnscache dnstcp mdnsrec mdnsquery",
+    "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec "
+    "mdnsquery mdns sntp host6 slaac dhcp6",
     "api",
     "apps",
 )

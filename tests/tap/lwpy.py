@@ -18,6 +18,7 @@ INTERPRETERS = {
 ALL = list(INTERPRETERS)
 _START_S = 30
 _REPLY_S = 20
+_HEAP = ("-X", "heapsize=2M")  # server.py loads every protocol there is, from source
 _NEAR_WRAP = 0xFFFFFC00  # every stream crosses the wrap of sequence numbers
 
 # Counters that stay 0 unless a test says otherwise: each means that something was dropped that
@@ -49,7 +50,8 @@ def spawn(lab, interpreter, script, stdin=subprocess.DEVNULL):
     env = dict(os.environ, PYTHONPATH=path, MICROPYPATH=path + ":.frozen", PYTHONUNBUFFERED="1")
     env.update(LWPY_NETDEV="tap:" + lab.DEV, LWPY_IP=lab.PEER + "/24", LWPY_GW=lab.IP)
     return lab.popen(
-        (bridge if interpreter != "cpython" else []) + [INTERPRETERS[interpreter], *script],
+        (bridge if interpreter != "cpython" else [])
+        + [INTERPRETERS[interpreter], *(_HEAP if interpreter != "cpython" else ()), *script],
         stdin=stdin,
         stdout=subprocess.PIPE,
         cwd=ROOT,

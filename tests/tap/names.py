@@ -2,7 +2,7 @@
 
 import binascii
 
-from stack import dns, igmp, netif, sntp
+from stack import dns, igmp, mdns, mdnsquery, netif, sntp
 
 found = []  # [name, what was found, as hexadecimal, or the error]
 times = []  # [days, seconds, ms] of each answer
@@ -58,3 +58,22 @@ def join(net, group):
 def leave(net, group):
     """Leave a group. Returns an error."""
     return igmp.leavegroup(net.netifs[0], netif.addr(group))
+
+
+def announce(net, host, instance):
+    """Be host.local, with a web server called `instance`."""
+    mdns.start(net, host.encode())
+    mdns.add_service(net, instance.encode(), b"_http._tcp", 80, (b"path=/",))
+
+
+def local(net, what, name, size):
+    """Ask by mDNS: "gethostbyname" or "browse" for a name, "resolve" for an instance that was
+    found. Returns an error."""
+    s = Search(name, size)
+    name = binascii.unhexlify(name) if what == "resolve" else name.encode()
+    return getattr(mdnsquery, what)(net, name, s.out, Search.end, s)
+
+
+def mdns_state(net):
+    """Return our name, and 3 if it is ours."""
+    return [mdns.hostname(net).decode(), net.mdns.state]

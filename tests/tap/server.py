@@ -15,7 +15,7 @@ import sys
 from array import array
 
 from hal.clock import ticks_ms
-from stack import Stack, config_tiny, netif, route, stats, tcp, vlan
+from stack import Stack, config_tiny, dhcp, dhcpd, netif, route, stats, tcp, vlan
 from tests.tap import names, services
 from tests.tap.faulty import Faulty
 
@@ -108,7 +108,45 @@ def each(fn):
     return lambda net, *args: [fn(pcb, *args) for pcb in tcp.pcbs(net)]
 
 
+def text(addrs, i=0):
+    """Return the address at addrs[4 * i] as text."""
+    return ".".join(str(b) for b in addrs[4 * i : 4 * i + 4])
+
+
+def start_dhcp(net, name, last=None):
+    """Start DHCP's client."""
+    return dhcp.start(net.netifs[0], name=name, last=last)
+
+
+def lease(net):
+    """Return what DHCP's client has, or None."""
+    nif = net.netifs[0]
+    c = nif.dhcp
+    if c.state < dhcp.BOUND:
+        return None
+    return {
+        "ip": text(nif.ip),
+        "mask": text(nif.mask),
+        "gw": text(nif.gw),
+        "mtu": nif.mtu,
+        "dns": [text(c.dns, i) for i in range(c.num_dns)],
+        "ntp": [text(c.ntp, i) for i in range(c.num_ntp)],
+        "domain": bytes(c.domain[: c.domain_len]).decode(),
+        "search": dhcp.names(nif),
+        "lease": c.lease,
+        "t1": c.t1,
+        "t2": c.t2,
+    }
+
+
 COMMANDS = {
+    "dhcp": start_dhcp,
+    "dhcpd": lambda net, first: dhcpd.start(
+        net.netifs[0], first, 120, text(net.netifs[0].ip), "10.77.0.9"
+    ),
+    "lease": lease,
+    "renew": lambda net: dhcp.renew(net.netifs[0]),
+    "release": lambda net: dhcp.release(net.netifs[0]),
     "keepalive": each(tcp.keepalive),
     "user_timeout": each(tcp.user_timeout),
     "info": info,
@@ -128,6 +166,9 @@ COMMANDS = {
     "resolve": names.resolve,
     "found": names.take,
     "clock": names.clock,
+    "announce": names.announce,
+    "local": names.local,
+    "mdns": names.mdns_state,
     "join": names.join,
     "leave": names.leave,
     "knock": lambda net, ip, port: services.udp_knock(net, netif.addr(ip), port),
@@ -146,7 +187,9 @@ def main(options):
     driver = open_driver(options)
     if options["faults"]:
         driver = Faulty(driver, **options["faults"])
-    en0 = netif.add(net, driver, options["ip"], "255.255.255.0", options["gw"])
+    en0 = netif.add(net, driver)
+    if options["ip"]:
+        netif.set_addr(en0, options["ip"], "255.255.255.0", options["gw"])
     services.start(net)
     netif.set_up(en0)
     if options["ip6"] is not None:

@@ -15,7 +15,7 @@ Whatever ends is reported in `log`: one [service, bytes received, their SHA-256,
 import binascii
 import hashlib
 
-from stack import addr6, host6, pbuf, slaac, tcp, udp
+from stack import addr6, dhcp6, host6, pbuf, slaac, tcp, udp
 from stack import err as errs
 from stack.apps import http
 from stack.err import ERR_ABRT, ERR_MEM, OK
@@ -246,6 +246,7 @@ def knocked(arg, u, err):
 def start6(nif, more):
     """Let the interface speak IPv6, with the addresses `more` besides those it makes."""
     slaac.start(nif)
+    dhcp6.auto(nif)
     for ip in more:
         host6.add(nif, ip)
 

@@ -242,3 +242,19 @@ def test_configures_itself(lab, start, router, interpreter):
     assert lab.run("curl", "-sS", "-g", "http://[%s]/" % own).startswith("line 0")
     servers, search = lwpy.call("dns6")
     assert servers == [LINUX] and search == "\x03lan\x04test"
+
+
+@interpreters
+def test_address_of_dhcp(lab, start, router, interpreter):
+    """The router's flags say that addresses are to be had by DHCPv6."""
+    router(
+        "--dhcp-range=2001:db8:77::100,2001:db8:77::1ff,64,2m",
+        "--dhcp-option=option6:dns-server,[%s]" % LINUX,
+    )
+    lwpy = start(interpreter, ip6=[])
+    wait_for(lambda: len(lwpy.call("addresses6")) == 2, 20)
+    own = [a for a in lwpy.call("addresses6") if a != LOCAL][0]
+    assert own.startswith("2001:db8:77::1")
+    wait_for(lambda: lwpy.call("addresses6")[own] == PREFERRED)
+    assert received(ping(lab, "-c", "3", own)) == (3, 3)
+    assert lwpy.counter("dhcp6", "lease") == 1

@@ -14,7 +14,8 @@ LWPY_NETDEV says which network it is on:
     listen:HOST:PORT  the same, when it is this side that listens
     fd:N              the same over an open descriptor that this process was given
 LWPY_IP and LWPY_GW are its address, with the prefix's length, and its gateway: "10.0.2.15/24" and
-"10.0.2.2" unless told. Its Ethernet address is 02:00 and the IP address.
+"10.0.2.2" unless told; with LWPY_IP=dhcp the network gives them. Its Ethernet address is 02:00 and
+the IP address, or random.
 """
 
 import os
@@ -48,9 +49,19 @@ def net(ip=IP, mask=None, gw=GW, config=None):
     global _net
     if _net is None:
         made = Stack(config, os.urandom(16))
-        driver = _driver(os.getenv("LWPY_NETDEV") or "", b"\x02\x00" + netif.addr(ip))
+        fixed = ip != "dhcp"
+        mac = b"\x02\x00" + (netif.addr(ip) if fixed else os.urandom(4))
+        driver = _driver(os.getenv("LWPY_NETDEV") or "", mac)
         _poller.register(driver.stream, 1)  # POLLIN
-        netif.set_up(netif.add(made, driver, ip, mask or _mask(int(_PREFIX or 24)), gw))
+        nif = netif.add(made, driver)
+        netif.set_up(nif)
+        if fixed:
+            netif.set_addr(nif, ip, mask or _mask(int(_PREFIX or 24)), gw)
+        else:
+            from stack import dhcp
+
+            made.poll(ticks_ms())
+            dhcp.start(nif, name="lwpy")
         _net = made
     return _net
 

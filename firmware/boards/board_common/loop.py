@@ -28,12 +28,21 @@ _in_background = False
 
 def net(driver, entropy, ip, mask, gw, config=None):
     """Return the board's stack with its interface up. The first call makes it, with the seed that
-    entropy() and the driver that driver() returns, and allocates."""
+    entropy() and the driver that driver() returns, and allocates. `ip` is an address, or "dhcp":
+    then the network gives one later."""
     global made
     if made is None:
         micropython.alloc_emergency_exception_buf(256)  # a traceback needs memory
         new = Stack(config, entropy())
-        netif.set_up(netif.add(new, driver(), ip, mask, gw))
+        new.poll(ticks_ms())
+        if ip != "dhcp":
+            netif.set_up(netif.add(new, driver(), ip, mask, gw))
+        else:
+            from stack import dhcp  # who has an address need not spend memory on it
+
+            nif = netif.add(new, driver())
+            netif.set_up(nif)
+            dhcp.start(nif, name="lwpy")
         made = new
     return made
 
