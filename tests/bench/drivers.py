@@ -1,5 +1,5 @@
-"""python -m tests.bench.drivers: the instructions that the drivers of the boards in QEMU take for a
-frame in and a frame out, short and long. What a byte more costs shows who copies it: nothing, if
+"""python -m tests.bench.drivers: the instructions that the drivers of the boards in QEMU take for
+a frame in and a frame out, short and long. What a byte more costs shows who copies it: nothing, if
 the MAC's DMA does. Those of the boards in Renode: renode.py.
 """
 
@@ -94,7 +94,8 @@ def text():
         row = [f"`{driver}`", "Cortex-M3" if board == BOARD else "Cortex-A9"]
         for way in ("in", "out"):
             short, long = found[way, SHORT], found[way, LONG]
-            row += [f"{short:,.0f}", f"{long:,.0f}", f"{max(0, (long - short) / (LONG - SHORT)):.2f}"]
+            byte = max(0, long - short) / (LONG - SHORT)
+            row += [f"{short:,.0f}", f"{long:,.0f}", f"{byte:.2f}"]
         rows.append(row)
     return table(TITLES, rows)
 
