@@ -76,6 +76,11 @@ def copy(dst: ptr8, doff: int, src: ptr8, soff: int, n: int):
             dst = ptr8(int(dst) + 32)
             src = ptr8(int(src) + 32)
             n -= 32
+        while n >= 4:
+            ptr32(dst)[0] = ptr32(src)[0]
+            dst = ptr8(int(dst) + 4)
+            src = ptr8(int(src) + 4)
+            n -= 4
     while n >= 8:
         dst[0] = src[0]
         dst[1] = src[1]
