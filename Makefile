@@ -169,6 +169,7 @@ build/firmware.elf: build/mpy-cross build/frozen.list $(FROZEN)
 HEAP_STM32F4_RENODE := 196096
 HEAP_STM32F4_ENC28J60_RENODE := 196096
 HEAP_STM32F746_RENODE := 261632
+HEAP_STM32H7_RENODE := 523776
 HEAP_SABRELITE_QEMU := 1048576
 EMULATED := $(patsubst HEAP_%,build/%.elf,$(filter HEAP_%,$(.VARIABLES)))
 IN_RENODE = $(if $(shell command -v "$${RENODE:-renode}"),$(filter %_RENODE.elf,$(EMULATED)))

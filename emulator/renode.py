@@ -28,6 +28,7 @@ MACHINES = {
     "STM32F4_RENODE": ("stm32f4", "sysbus.ethernet"),
     "STM32F4_ENC28J60_RENODE": ("stm32f4_enc28j60", "sysbus.spi1.spi.enc28j60"),
     "STM32F746_RENODE": ("stm32f746", "sysbus.ethernet"),
+    "STM32H7_RENODE": ("stm32h7", "sysbus.ethernet"),
 }
 
 TAP = "tap0"

@@ -3,8 +3,12 @@ does on an F4 or F7, and shares the rings' bookkeeping with it: receiving fills 
 reaches the application, sending gathers a chain from where it lies.
 
 The MAC is another one, though (Synopsys DesignWare Ethernet QoS; the steps are those of RM0433
-chapter 58): its descriptors follow each other, and writing a tail pointer makes the DMA go on. It
-checks and fills in the checksums of IP, TCP and UDP. No DMA reaches the DTCM RAM: MicroPython's
+chapter 58): its descriptors follow each other, and it goes on until the descriptor that a tail
+pointer is at. It reads a descriptor in no order that one may rely on, so none is changed that it
+may be reading: the tail stays at the last one that was given back to receive, and at the next free
+one to send, and of each ring one is never its own.
+
+It checks and fills in the checksums of IP, TCP and UDP. No DMA reaches the DTCM RAM: MicroPython's
 heap is to be in the AXI SRAM, where the official firmware has it, or in SRAM1 to 3.
 
 A soft reset of MicroPython does not stop the DMA, which then writes into whatever the heap holds
@@ -31,7 +35,7 @@ from .mmio_viper import point, read, wait_clear, write
 from .phy import FAST, FULL, linked, mode, negotiate
 from .stm32_eth_viper import NAMES, give_back, reclaim, refuse, ring
 from .stm32_soc import H7, PINS, check_memory, power
-from .stm32h7_eth_viper import lost, offer
+from .stm32h7_eth_viper import lost, offer, receive
 
 try:
     from .stm32_eth_thumb import sync
@@ -84,7 +88,7 @@ _DMACTCR = const(0x19104 >> 2)
 _DMACRCR = const(0x19108 >> 2)
 _DMACTDLAR = const(0x19114 >> 2)
 _DMACRDLAR = const(0x1911C >> 2)
-_DMACRDTPR = const(0x19128 >> 2)
+_DMACTDTPR = const(0x19120 >> 2)
 _DMACTRLR = const(0x1912C >> 2)
 _DMACRRLR = const(0x19130 >> 2)
 _DMACIER = const(0x19134 >> 2)
@@ -96,7 +100,6 @@ _RDTPR = const(0x28 >> 2)
 _CSR = const(0x60 >> 2)
 
 _RX_STATUS = const(0xC0C0)  # DMACSR: NIS, AIS, RBU, RI; they are forgotten by writing ones
-_RBU = const(0x80)  # the DMA found no free descriptor, and waits
 _FBE = const(0x1000)  # it could not reach its memory, and has stopped
 _IPC = const(0x0800)  # MACCR, upper half: checksums
 _TE_RE = const(0x0003)  # lower half
@@ -106,6 +109,7 @@ _DO = const(0x0400)  # or half, and do not receive what we send
 _FD = const(0x20000000)  # TDES3, RDES3: first piece of a frame
 _LD = const(0x10000000)  # and last
 _CIC = const(0x00030000)  # fill in the checksums, the pseudo-header's share included
+_CPC = const(0x04000000)  # add the FCS only: the emulator pads whatever it may pad
 _ES = const(0x8000)  # error summary
 _RS1V = const(0x04000000)  # RDES1 holds what has been found
 _GP = const(0x00800000)  # longer than a frame may be
@@ -117,7 +121,7 @@ _NONE = None  # as an object, which viper's own is not
 class STM32H7Eth:
     """The MAC of this chip, with a PHY at address `phy` of its RMII pins: a board that PINS knows,
     or nine pins in PINS' order. `mac` is 6 bytes, `rx` and `tx` the descriptors of each ring: a
-    receive buffer each besides the pool's, and at least as many to send as a chain has pbufs.
+    receive buffer each besides the pool's, and more to send than a chain has pbufs.
 
     Making it allocates, as start() does, and touches nothing.
     """
@@ -125,7 +129,7 @@ class STM32H7Eth:
     caps = GATHER | MULTICAST_FILTER | CKSUM_RX | CKSUM_TX
     mtu = 1500
 
-    def __init__(self, mac, pins="NUCLEO_H743ZI", phy=0, rx=6, tx=36):
+    def __init__(self, mac, pins="NUCLEO_H743ZI", phy=0, rx=7, tx=37):
         if len(mac) != 6 or mac[0] & 1:
             raise ValueError("STM32H7Eth: mac is 6 bytes, the first of them even")
         self.mac = bytes(mac)
@@ -136,7 +140,7 @@ class STM32H7Eth:
         self.dev[_DMA] = _PERIPHERALS + 0x19100
         self.dev[_OWN] = 1 << 31
         self.dev[_GIVE] = 0xC1000000
-        self.dev[_TX_SIZE] = tx
+        self.dev[_TX_SIZE] = tx - 1
         self.dev[_STATUS] = 3
         self.dev[_NEXT] = 4
         self.stats = (NAMES, self.dev)
@@ -182,11 +186,8 @@ class STM32H7Eth:
         d = ptr32(dev[_RX_AT])
         status = d[3]
         if status >> 31 & 1:
-            dma = ptr32(dev[_DMA])
-            waits = dma[_CSR] & _RBU
-            dma[_CSR] = _RX_STATUS  # forget the interrupt, and only then look for the last time
-            if waits:
-                dma[_RDTPR] = 0
+            # Forget the interrupt, and only then look for the last time.
+            ptr32(dev[_DMA])[_CSR] = _RX_STATUS
             status = d[3]
             if status >> 31 & 1:
                 return _NONE
@@ -209,11 +210,12 @@ class STM32H7Eth:
             why = int(_RX_ERROR) if status & (_LD | _GP) == _LD else int(_RX_LONG)
             dev[why] = dev[why] + 1
         d[0] = int(ptr8(bufs[i])) + 2  # the status took its place
+        d[3] = dev[_GIVE]
+        dev[_RX_AT] = d[4]
         if dev[_CACHE]:
             dev[_N] = 0
             sync(registers)
-        d[3] = dev[_GIVE]
-        dev[_RX_AT] = d[4]
+        ptr32(dev[_DMA])[_RDTPR] = int(d)
         return p
 
     @micropython.viper
@@ -230,14 +232,13 @@ class STM32H7Eth:
         k = int(p.len)
         at = int(ptr8(p.buf)) + int(p.off)
         b = ptr8(at)
-        control = _FD | n
+        control = _FD | n if n < 60 else _FD | _CPC | n
         if k >= 34 and b[12] << 8 | b[13] == 0x0800 and b[20] & 0x3F | b[21] == 0:
             if b[23] == 6 or b[23] == 17:  # TCP or UDP in IPv4, and no fragment
                 control |= _CIC
         room = dev[_TX_SIZE] - dev[_TX_USED]
-        first = ptr32(dev[_TX_AT])
-        d = first
-        start = used = 0
+        d = ptr32(dev[_TX_AT])
+        used = 0
         q = p
         while True:
             if k:
@@ -253,13 +254,10 @@ class STM32H7Eth:
                 n -= k
                 if n <= 0:
                     control |= _LD
-                if used == 1:
-                    start = control | dev[_OWN]
-                    control ^= _FD
-                else:
-                    d[3] = control | dev[_OWN]  # nobody looks before the first one is the DMA's
+                d[3] = control | dev[_OWN]
                 if n <= 0:
                     break
+                control &= ~_FD
                 d = ptr32(d[4])
             q = q.next
             k = int(q.len)
@@ -272,11 +270,7 @@ class STM32H7Eth:
         if dev[_CACHE]:
             dev[_N] = 0
             sync(registers)
-        first[3] = start
-        if dev[_CACHE]:
-            sync(registers)
-        # The tail: no descriptor is there, so the DMA goes on as long as they are its own.
-        ptr32(dev[_DMA])[_TDTPR] = 0
+        ptr32(dev[_DMA])[_TDTPR] = d[4]
         return 0
 
     def link(self):
@@ -334,6 +328,7 @@ class STM32H7Eth:
         write(dev, _DMASBMR, 0, 0x1001)  # AAL, FB
         write(dev, _DMACCR, 0x10, 0)  # DSL: skip four words behind each descriptor
         point(dev, _DMACTDLAR, _TX_RING)
+        point(dev, _DMACTDTPR, _TX_RING)
         point(dev, _DMACRDLAR, _RX_RING)
         write(dev, _DMACTRLR, 0, len(self.sent) - 1)
         write(dev, _DMACRRLR, 0, len(self.bufs) - 1)
@@ -347,10 +342,14 @@ class STM32H7Eth:
         write(dev, _MACCR, _IPC, _TE_RE)
         write(dev, _DMACSR, 0xFFFF, 0xFFFF)
         write(dev, _DMACIER, 0, 0x8040)  # NIE, RIE: the line is on while frames wait
+        receive(dev, len(self.bufs))
+        if dev[_CACHE]:
+            dev[_N] = 0
+            sync(dev)
         write(dev, _DMACTCR, 0x20, 0x11)  # bursts of 32 words; OSF, ST
         size = self.frames.bufsize - 4  # the emulator's DMA counts from byte 2
-        write(dev, _DMACRCR, 0x20, size << 1 | 1)  # RBSZ; SR
-        write(dev, _DMACRDTPR, 0, 0)
+        write(dev, _DMACRCR, 0x20, size << 1)  # RBSZ
+        write(dev, _DMACRCR, 0x20, size << 1 | 1)  # SR: the emulator wants to see it change
         return ""
 
 

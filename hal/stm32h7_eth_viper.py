@@ -19,9 +19,11 @@ from stack.mpy import const
 
 _RX_OVERRUN = const(6)  # indexes of dev
 _BASE = const(9)
+_DMA = const(10)
 _RX_RING = const(11)
 _GIVE = const(26)
 _MTLRQMPOCR = const(0x18D34 >> 2)
+_RDTPR = const(0x28 >> 2)
 
 
 @micropython.viper
@@ -39,3 +41,9 @@ def offer(dev: ptr32, i: int, buf: ptr8):
     d = ptr32(dev[_RX_RING] + (i << 5))
     d[0] = int(buf) + 2
     d[3] = dev[_GIVE]
+
+
+@micropython.viper
+def receive(dev: ptr32, n: int):
+    """Let the DMA use all of the ring's `n` descriptors but the last."""
+    ptr32(dev[_DMA])[_RDTPR] = dev[_RX_RING] + (n - 1 << 5)

@@ -37,6 +37,7 @@ class Stack:
     hot_used = 0
     routes = None  # the table of route.py
     localhost = None  # the netif of loop.py
+    soft = None  # destinations of frag.py
     vlans = None  # those of vlan.py
 
     def __init__(self, config=None, seed=None):

@@ -238,7 +238,8 @@ def output(p, netif, dst, off, kind):
         table.records[i * _RECORD + _TRIES] = 0
         table.ask(i)
     err = eth.send(p, netif, table.records, i * _RECORD + 4, _IP)
-    if state == STABLE and err == OK:
+    soft = netif.net.soft
+    if state == STABLE and err == OK and not (soft is not None and soft.has(p.buf, p.off + 30)):
         hot.learn(netif, p.buf, p.off)
     return err
 

@@ -5,13 +5,14 @@
                           [hdr] ---------------> |============|           is: a REF pbuf over a
                           [hdr] ----------------------------> |=======|   part of p
 
-So p waits, with all its owners, until the last fragment is sent. TCP's packets are never cut, nor
-is anything with DF set: there, those who send learn what the path takes (RFC 1191).
+So p waits, with all its owners, until the last fragment is sent. TCP's packets are never cut: it
+learns what the path takes (RFC 1191). Others' have DF set, too, if they fit the link; once a
+router says that one was too big, what goes there may be cut by routers.
 """
 
 from . import arp, hot, ipv4
 from .err import ERR_MEM
-from .kernel import cksum, copy, reg_add
+from .kernel import cksum, copy, find, reg_add
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, cat, free, ref, reference
 
@@ -25,8 +26,32 @@ _HLEN = const(20)
 _MORE = const(0x2000)
 
 
+class Soft:
+    """The last destinations whose path takes less than the link: no DF for them. Who makes us
+    believe that, wins nothing. Allocates; made at set-up."""
+
+    def __init__(self, net, size):
+        self.net = net
+        self.size = size
+        self.addrs = bytearray(4 * size)
+        self.used = self.turn = 0
+
+    def has(self, buf, off):
+        """Is the address at buf[off] one of them?"""
+        return self.used > 0 and find(self.addrs, 4, self.used, buf, off, 4) >= 0
+
+    def add(self, buf, off):
+        """Note the address at buf[off], in place of the oldest. Allocates nothing."""
+        if not self.has(buf, off):
+            copy(self.addrs, 4 * self.turn, buf, off, 4)
+            self.turn = (self.turn + 1) % self.size
+            self.used = min(self.used + 1, self.size)
+            hot.forget(self.net)  # which would set DF
+
+
 def init(net):
     """Let packets be cut. Allocates; for set-up."""
+    net.soft = Soft(net, net.cfg.PMTU_TABLE_SIZE)
     net.frag_count = hot.counters(net, "frag", NAMES)
     ipv4.register(net, _CUT, send)
 

@@ -17,7 +17,7 @@ from array import array
 
 from . import hot
 from .err import ERR_BUF, ERR_IF, ERR_RTE, ERR_VAL
-from .kernel import copy, ip4_check, ip4_class, ip4_header, ip4_send, reg_add, same
+from .kernel import cksum, copy, ip4_check, ip4_class, ip4_header, ip4_send, reg_add, same
 from .mpy import const
 from .pbuf import free, header, trim
 
@@ -238,11 +238,14 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     buf = p.buf
     hdr = p.off
     ip4_header(buf, hdr, n, 0, ttl, proto, tos, addrs, off)
-    if cut:
+    if cut or (net.soft is not None and proto != _TCP and net.soft.has(buf, hdr + _DST)):
         n = net.random16()  # RFC 7739 section 5.3
         buf[hdr + 4] = n >> 8
         buf[hdr + 5] = n & 0xFF
-        buf[hdr + 6] = 0
+        buf[hdr + 6] = buf[hdr + 10] = buf[hdr + 11] = 0
+        n = cksum(buf, hdr, _HLEN, 0) ^ 0xFFFF
+        buf[hdr + 10] = n >> 8
+        buf[hdr + 11] = n & 0xFF
     return transmit(net, p, netif)
 
 

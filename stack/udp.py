@@ -329,12 +329,16 @@ def _match(net, buf, addrs, alen, local_port, remote_port):
 
 
 def _icmp_error(net, buf, addrs, alen, ports, kind, code, mtu):
-    """Tell the connected pcb whose datagram an ICMP error quotes (RFC 1122 section 4.1.3.3)."""
+    """Tell the connected pcb whose datagram an ICMP error quotes (RFC 1122 section 4.1.3.3). If it
+    was too big for the path, routers may cut the next one."""
     remote = buf[ports] << 8 | buf[ports + 1]
     u = _match(net, buf, addrs, alen, buf[ports + 2] << 8 | buf[ports + 3], remote)
     if u is None or not (u.remote_port or mtu):
         return False
-    if u.on_err is not None and not mtu:
+    if mtu:
+        if alen == 4 and net.soft is not None:
+            net.soft.add(buf, addrs)
+    elif u.on_err is not None:
         u.on_err(u.arg, u, ERR_RTE)
     return True
 

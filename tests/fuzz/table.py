@@ -290,11 +290,24 @@ row("echo, code 255", lambda peer: packet(ICMP, put(echo(), 1, b"\xff")))
 row("echo, checksum", lambda peer: put(packet(ICMP, echo()), 36, b"\xde\xad"), "icmp.bad_cksum")
 row("echo reply", lambda peer: packet(ICMP, put(echo(), 0, b"\x00")))
 row("ICMP source quench", lambda peer: icmp(4, 0, bytes(4) + quote(peer)), "icmp.quench")
-for _kind in (1, 2, 5, 9, 10, 13, 17, 30, 255):
+for _kind in (1, 2, 9, 10, 13, 17, 30, 255):
     row(
         "ICMP type %d" % _kind,
         lambda peer, k=_kind: icmp(k, 0, b"\x7f" + bytes(30)),
         "icmp.unknown",
+    )
+for _name, _gw, _n in (
+    ("of the peer's", FAR, 28),
+    ("to ourselves", US, 28),
+    ("to the same", PEER, 28),
+    ("to nobody", bytes(4), 28),
+    ("quoting nothing", OTHER, 0),
+    ("quoting 27 bytes", OTHER, 27),
+):
+    row(
+        "redirect " + _name,
+        lambda peer, gw=_gw, n=_n: icmp(5, 1, gw + quote(peer)[:n]),
+        "route.redirect_bad",
     )
 for _kind in (3, 11, 12):
     for _n in (0, 1, 19, 20, 24, 27):

@@ -47,6 +47,7 @@ class Memory:
         self.uncached = range(0)
         self.unordered = False  # has the CPU written what the DMA may not see yet?
         self.chip = None
+        self.watch = None  # is told of each store
 
     def address(self, obj):
         """Return where `obj` is: the RAM, or for bytes the flash. It stays there."""
@@ -81,6 +82,8 @@ class Memory:
         if at >= 0x40000000:
             return self.chip.store(at, n, value)
         view, off, _ = self._find(at, n)
+        if self.watch:
+            self.watch(at)
         view[off : off + n] = (value & (1 << 8 * n) - 1).to_bytes(n, "little")
         self.unordered = True
 

@@ -3,7 +3,8 @@ from RM0433 (chapters 8, 11, 12 and 58). What a driver must never do raises Asse
 its cache and the PHY are those of stm32_model.py.
 
 The DMA's tail pointers are taken by the letter: it stops at a descriptor that is not its own, or
-at the tail, whichever comes first, and goes on when the tail is written.
+at the tail, whichever comes first, and goes on when the tail is written. What is before the tail
+the DMA may be reading, so nobody else may change it.
 """
 
 import struct
@@ -41,6 +42,7 @@ class Chip:
     def __init__(self, memory, phy=None, cache=False, clock=True):
         self.memory = memory
         memory.chip = self
+        memory.watch = self._changed
         memory.cached = cache
         self.phys = {0: phy or Phy()}
         self.clock = clock
@@ -55,7 +57,6 @@ class Chip:
         self.resetting = self.busy = 0
         self.rx_at = self.tx_at = None
         self.rx_waits = self.dead = False
-        self.rx_told = False  # where the tail is
         self.fifo = []
         self.gathered = b""
 
@@ -156,16 +157,25 @@ class Chip:
 
     def _DMACRCR(self, value):
         assert value >> 1 & 3 == 0, "RBSZ is a multiple of 4"
+        if value & 1:
+            assert self.regs["DMACRDTPR"], "where is the tail?"
+            self._ordered()
         self.regs["DMACRCR"] = value
+
+    def _DMACTCR(self, value):
+        assert self.regs["DMACTDTPR"] == self.tx_at, "there is nothing to send yet"
+        self.regs["DMACTCR"] = value
 
     def _DMACRDTPR(self, value):
         self.regs["DMACRDTPR"] = value
-        self.rx_told = True
+        if self.field("DMACRCR", 0):
+            self._ordered()
         self._deliver()
 
     def _DMACTDTPR(self, value):
-        assert not (self.memory.cached and self.memory.unordered), "no barrier"
         self.regs["DMACTDTPR"] = value
+        if self.field("DMACTCR", 0):
+            self._ordered()
         if self.eager:
             self.transmit()
 
@@ -183,6 +193,19 @@ class Chip:
         start = self.regs[f"DMAC{ring}DLAR"]
         size = 16 + 4 * self.field("DMACCR", 18, 3)
         return start + (at + size - start) % (size * (self.field(f"DMAC{ring}RLR", 0, 10) + 1))
+
+    def _ordered(self):
+        assert not (self.memory.cached and self.memory.unordered), "no barrier"
+
+    def _changed(self, at):
+        """See that what is written at `at` is not in a descriptor that the DMA may be reading."""
+        for ring, mine in ("R", self.rx_at), ("T", self.tx_at):
+            tail = self.regs[f"DMAC{ring}DTPR"]
+            if mine and tail and self.field(f"DMAC{ring}CR", 0) and not self.dead:
+                start = self.regs[f"DMAC{ring}DLAR"]
+                size = 32 * (self.field(f"DMAC{ring}RLR", 0, 10) + 1)
+                if start <= at < start + size:
+                    assert (at - mine) % size >= (tail - mine) % size, "the DMA may be reading it"
 
     def _fatal(self):
         self.regs["DMACSR"] |= 0x1000
@@ -207,6 +230,8 @@ class Chip:
                 return
             if d[3] & FD:
                 self.cic, self.length = d[3] >> 16 & 3, d[3] & 0x7FFF
+                self.cpc = d[3] >> 26 & 3
+                assert self.cpc in (0, 1), "an FCS is added"
             self.gathered += self.memory.dma_read(d[0], d[2])
             last = d[3] & LD
             self._put(self.tx_at, 0, 0xEEEEEEEE)  # a time stamp, perhaps
@@ -216,8 +241,10 @@ class Chip:
             if last:
                 frame, self.gathered = self.gathered, b""
                 assert len(frame) == self.length
+                if self.cpc == 0:
+                    frame = frame.ljust(60, b"\0")
                 if not error:
-                    self.frames.append(fill_in(frame.ljust(60, b"\0"), self.cic))
+                    self.frames.append(fill_in(frame, self.cic))
 
     # Receiving.
 
@@ -248,7 +275,7 @@ class Chip:
 
     def _deliver(self):
         self.rx_waits = False
-        while self.fifo and not self.dead and self.rx_told and self.field("DMACRCR", 0):
+        while self.fifo and not self.dead and self.field("DMACRCR", 0):
             if self.rx_at == self.regs["DMACRDTPR"] or not self._words(self.rx_at)[3] & OWN:
                 self._suspend()
                 return
@@ -263,7 +290,7 @@ class Chip:
         while left:
             at = self.rx_at
             d = self._words(at)
-            if not d[3] & OWN:
+            if at == self.regs["DMACRDTPR"] or not d[3] & OWN:
                 return self._suspend()
             assert d[3] >> 24 == 0xC1, "OWN, IOC, BUF1V"
             if d[0] >> 24 == DTCM:

@@ -20,7 +20,9 @@ class Stm32h7(Board):
         memory = Memory(low)
         self.module = load_driver(memory, monkeypatch, LOADED)
         chip = Chip(memory, **chip)
-        super().__init__(chip, self.module.STM32H7Eth(MAC, rx=RX, tx=TX), 1514, bufsize=bufsize)
+        super().__init__(
+            chip, self.module.STM32H7Eth(MAC, rx=RX + 1, tx=TX + 1), 1514, bufsize=bufsize
+        )
 
 
 @pytest.fixture(params=["cache", "no cache"])
@@ -186,7 +188,7 @@ def test_second_start_begins_anew(board):
     """As after a soft reset, which the MAC does not notice."""
     board.chip.receive(frame(60))
     restarts = board.chip.restarts
-    driver = board.module.STM32H7Eth(MAC, rx=RX, tx=TX)
+    driver = board.module.STM32H7Eth(MAC, rx=RX + 1, tx=TX + 1)
     driver.start(board.pool)
     assert board.chip.restarts == restarts + 1
     old = [board.memory.address(b) for b in board.driver.bufs]

@@ -135,6 +135,21 @@ def test_fragments_through_the_router():
     w.check_pools()
 
 
+def test_a_datagram_too_big_for_the_path():
+    """It is lost; from the next one on, the router cuts. TCP goes on as before."""
+    w = Routed(mtu=576)
+    echo = Echo(w)
+    assert echo.ask(400) == OK and len(echo.got) == 1
+    assert echo.ask(1200) == OK and echo.got == []
+    for n in (1200, 1472, 500, 2500):
+        assert echo.ask(n) == OK and echo.got == [DATA[:n]], n
+    assert count(w.router, "forward", "too_big") == 1
+    assert count(w.router, "frag", "packets") >= 3
+    s = Stream(w, 20_000)
+    assert w.run(s.whole, 30_000) and s.pcb.mss == 536
+    s.end(w)
+
+
 def test_ports_and_hosts_that_are_not_there():
     w = Routed()
     echo = Echo(w)

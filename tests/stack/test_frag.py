@@ -2,7 +2,7 @@
 
 from stack import hot, ipv4, pbuf, udp
 from stack.err import ERR_IF, ERR_MEM, ERR_VAL, OK
-from tests.packets import PEER, PEER_MAC, TCP, UDP, US, arp, checksum, num
+from tests.packets import GATEWAY, PEER, PEER_MAC, TCP, UDP, US, arp, checksum, ether, icmp, num
 from tests.packets import udp as datagram
 from tests.stack.test_ipv4 import PROTO
 from tests.support import Lab
@@ -165,5 +165,41 @@ def test_udp_sends_what_is_longer_than_the_mtu():
     assert whole(lab.frames, 1500) == datagram(7, 9, DATA, US, PEER)[20:]
     assert lab.frames[0].body[9] == UDP and lab.count("udp", "tx") == 1
     assert lab.count("frag", "packets") == 1 and lab.count("frag", "fragments") == 7
+    udp.remove(u)
+    lab.end()
+
+
+def test_a_path_that_takes_less_than_the_link():
+    """RFC 1191: DF is not set any more; forged or not, that is all that can happen."""
+    lab = settled(PMTU_TABLE_SIZE=2)
+    u = udp.new(lab.net)
+    assert udp.bind(u, None, 7) == OK
+
+    def sent(dst, n=800):
+        for _ in range(3):  # the short ways, too
+            p = pbuf.reference(lab.net.refs, DATA, 0, n)
+            assert udp.sendto(u, p, dst, 0, 9) == OK
+            pbuf.free(p)
+            lab.poll()
+        flags = [num(frame.body, 6, 2) for frame in lab.frames]
+        assert all([checksum(frame.body[:20]) == 0 for frame in lab.frames])
+        lab.frames.clear()
+        assert len(set(flags)) == 1 and len(flags) == 3
+        return flags[0]
+
+    def told(dst, port=7):
+        quote = datagram(port, 9, DATA[:800], US, dst)[:28]
+        lab.put(ether(icmp(3, 4, b"\0\0\x02\x40", quote, src=GATEWAY)))
+
+    far = [bytes((192, 0, 2, i)) for i in range(4)]
+    assert [sent(dst) for dst in far] == [0x4000] * 4
+    told(far[0], port=8)  # nobody has sent that
+    assert sent(far[0]) == 0x4000
+    told(far[0])
+    told(far[0])
+    assert [sent(dst) for dst in far] == [0] + [0x4000] * 3
+    told(far[1])
+    told(far[2])
+    assert [sent(dst) for dst in far] == [0x4000, 0, 0, 0x4000], "the last two"
     udp.remove(u)
     lab.end()

@@ -39,6 +39,21 @@ def test_fragments_through_a_router(lab, recorded, start, interpreter, mtu):
         assert lwpy.counter("reass", "whole") == 3 and lwpy.counter("reass", "kept") >= 9
 
 
+def test_a_router_with_a_narrow_link_cuts_from_the_second_datagram_on(lab, recorded, start):
+    """The first has DF set, and Linux says that it is too big."""
+    with Far(lab, 1000) as far:
+        far.run("ip", "link", "set", far.DEV, "mtu", "1000")
+        lwpy = start()
+        with far.open(socket.SOCK_DGRAM) as s:
+            s.connect((lab.PEER, 7))
+            s.send(PATTERN[:1400])
+            wait_for(lambda: lwpy.counter("icmp", "error_rx") == 1)
+            for n in (1400, 1000, 1472):
+                s.send(PATTERN[:n])
+                assert s.recv(9000) == PATTERN[:n], n
+        assert lwpy.counter("icmp", "error_rx") == 1
+
+
 def test_fragments_that_never_come_are_told_of(lab, recorded, start):
     """Time exceeded, with the header of the fragment that came."""
     lwpy = start(nonzero=["reass.timeout"], IP_REASS_AGE=300)

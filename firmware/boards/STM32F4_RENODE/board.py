@@ -21,7 +21,7 @@ MASK = "255.255.255.0"
 GW = "10.77.0.1"
 MAC = b"\x02\x00\x0a\x4d\x00\x02"
 
-_RNG = 0x50060800  # CR, SR, DR (RM0090 chapter 24)
+_RNG = 0x48021800 if "H7" in NAME else 0x50060800  # CR, SR, DR (RM0433, RM0090 chapter 24)
 
 idle = loop.idle = stm32.wait
 run, background, stop = loop.run, loop.background, loop.stop

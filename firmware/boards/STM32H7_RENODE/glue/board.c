@@ -1,0 +1,1 @@
+#include "../../STM32F746_RENODE/glue/board.c"
