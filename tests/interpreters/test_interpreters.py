@@ -21,7 +21,7 @@ FIRMWARE = ROOT / "build" / "firmware.elf"
 UNIX = {"unix64": "micropython", "unix32": "micropython32"}
 CORTEX_M3 = "cortex-m3"
 ARMV6M = "armv6m"
-ALIGNED = ("tests.stack.kernel.", "tests.stack.test_udp")
+ALIGNED = ("tests.stack.kernel.", "tests.stack.test_udp_output")
 
 # Where the portable tests are, and who runs them. What must not allocate is proven where an int
 # is an object from 2^30 on.
