@@ -123,8 +123,8 @@ def arg(u, value):
 def recv(u, fn):
     """Call fn(arg, pcb, p, addr, off, port) for each datagram. fn owns `p`, whose window is the
     data; the sender's address is at addr[off], valid only during the call. It has pcb.alen bytes,
-    as those have that are sent to until another comes: a pcb bound to no address of ours receives
-    both from IPv4 and from IPv6."""
+    as those have that are sent to during it: a pcb bound to no address of ours receives from IPv4
+    and from IPv6. Afterwards it sends to what it was bound for (None: IPv4; 16 zeros: IPv6)."""
     u.on_recv = fn
     _publish(u)
 
@@ -285,10 +285,21 @@ def receive(p, netif, addrs, alen):
         return
     reg_add(count, _RX, 1)
     header(p, -_HLEN)
-    if u.alen != alen:
-        u.alen = alen
-        _publish(u)
+    if u.alen == alen:
+        u.on_recv(u.arg, u, p, buf, addrs, port)
+    else:
+        _from_the_other(u, p, buf, addrs, alen, port)
+
+
+def _from_the_other(u, p, buf, addrs, alen, port):
+    """A datagram of the other family: that is the pcb's while its callback may answer."""
+    own = u.alen
+    u.alen = alen
+    _publish(u)
     u.on_recv(u.arg, u, p, buf, addrs, port)
+    if u.alen == alen and not u.remote_port:
+        u.alen = own
+        _publish(u)
 
 
 def _publish(u):

@@ -183,12 +183,14 @@ def net_poll(net, now: int) -> int:
                     waits = int(fetch(dev, 0))
                     continue
                 c = store[_FREE + k]
-                place = places[c + c] | places[c + c + 1] << 31 << 1
+                regs = ptr32(int(places) + (c << 3))
+                place = regs[0] | regs[1] << 31 << 1
                 n = int(fetch(dev, place))
                 waits = n >> 16
                 if n <= 0:
                     continue
                 n &= 0xFFFF
+                i = 0
                 if k and fast:
                     i = int(look(at, place, n))
                     if i == 4:
@@ -198,8 +200,6 @@ def net_poll(net, now: int) -> int:
                     if i == 6:
                         ack(pcbs[hot[_CUR] - 1])
                         continue
-                else:
-                    i = 0
                 store[_AVAIL] = k
                 if k < store[_LOW]:
                     store[_LOW] = k
@@ -214,14 +214,12 @@ def net_poll(net, now: int) -> int:
                 if fast and store[_AVAIL]:
                     k = int(look(at, int(ptr8(p.buf)) >> 2, n))
             i = 2
-            if k == 1:
-                i = 56
+            if k:
                 n = hot[_LEN]
-            elif k == 3:
-                i = 44
-                n = hot[_LEN]
-            elif k == 4:
-                n = hot[_LEN]
+                if k == 1:
+                    i = 56
+                elif k == 3:
+                    i = 44
             p.off = i
             p.len = n
             p.tot_len = n

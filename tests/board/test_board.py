@@ -11,7 +11,7 @@ from emulator import DeviceError
 from tests.board import data
 from tests.interpreters import device
 
-TIMEOUT_S = 60
+TIMEOUT_S = 240  # a megabyte over an emulated SPI, on a busy machine
 
 # What fits into the memory of a small board: kernels, pbufs, the heap proofs of TCP and UDP.
 UNITS = ("stack.kernel.test_kernels", "stack.test_pbuf", "alloc.test_transfer")

@@ -1,9 +1,12 @@
 """tools/armv6m.py: kernels that are too long for an RP2040 decline, and nothing else changes."""
 
+import subprocess
+
 import pytest
 
 from tools.armv6m import DECLINES, shorten
 from tools.boards import ROOT
+from tools.deploy import MPY_CROSS
 
 KERNELS = sorted((ROOT / "stack" / "kernel").glob("*_viper.py"))
 
@@ -36,3 +39,11 @@ def test_a_function_declines():
     text = 'def frame_check(a,\n    b):\n    """x"""\n    return a\ndef f():\n    return 7\n'
     exec(shorten(text), scope)
     assert scope["frame_check"](5, 6) == 0 and scope["f"]() == 7
+
+
+@pytest.mark.skipif(not MPY_CROSS.exists(), reason="build/mpy-cross has not been built")
+@pytest.mark.parametrize("path", KERNELS, ids=lambda p: p.stem)
+def test_the_others_are_not_too_long(path):
+    line = [MPY_CROSS, "-march=armv6m", "-o", "-", "--", "-"]
+    done = subprocess.run(line, input=shorten(path.read_text()).encode(), capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()

@@ -292,6 +292,9 @@ def test_datagrams_of_both_families():
         assert lab.take6(17).body[8:] == b"six"
         assert Ip4(lab.take(is_ip(17))).body[8:] == b"four"
     assert echo.seen == [PEER6, PEER] * 2
+    lab.put6(ip6(17, udp6(1000, 7, b"six")))
+    assert datagram(lab, echo.pcb, PEER) == OK  # its own family is IPv4 again
+    assert lab.take(is_ip(17))
     udp.remove(echo.pcb)
     lab.end()
 
