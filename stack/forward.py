@@ -24,7 +24,8 @@ _TOO_BIG = const(6)
 _FAILED = const(7)
 _REDIRECT = const(8)
 
-_ELSEWHERE = const(260)  # of net.ip4_protos: see ipv4.py
+_CUT = const(259)  # of net.ip4_protos: see ipv4.py
+_ELSEWHERE = const(260)
 _SRC = const(12)
 _DST = const(16)
 _OWN = const(4)  # ip4_class() says so
@@ -85,7 +86,8 @@ def _forward(net, p, netif):
     if out is None or not ipv4.next_hop(net, out, buf, off + _DST):
         icmp.unreachable(p, netif, _NET)
         return _NO_ROUTE
-    if p.tot_len > out.mtu and (buf[off + 6] & 0x40 or buf[off] != 0x45):
+    whole = buf[off + 6] & 0x40 or buf[off] != 0x45 or _CUT not in net.ip4_protos
+    if whole and p.tot_len > out.mtu:
         _word[2] = out.mtu >> 8
         _word[3] = out.mtu & 0xFF
         icmp.unreachable(p, netif, _FRAGMENT, _UNREACHABLE, _word)

@@ -54,6 +54,7 @@ _ELSEWHERE = const(260)  # what is not for this netif: fn(p, netif) returns True
 _SRC = const(12)
 _DST = const(16)
 _LOOPBACK = const(127)
+_IGMP = const(2)
 _TCP = const(6)
 _MAX = const(65535)
 
@@ -147,8 +148,11 @@ def receive(p, netif):
 
 
 def _starts(buf, off):
-    """Is the packet from a host that has no address yet, to all (RFC 1122 section 3.2.1.3 a)?"""
-    return same(buf, off + _SRC, _any, 0, 4) and same(buf, off + _DST, _all, 0, 4)
+    """Is the packet from a host that has no address yet, to all (RFC 1122 section 3.2.1.3 a), or
+    IGMP from a switch that has none (RFC 4541 section 2.1.1)?"""
+    if not same(buf, off + _SRC, _any, 0, 4):
+        return False
+    return _F[2] == _IGMP or same(buf, off + _DST, _all, 0, 4)
 
 
 def _drop(p, count, why):

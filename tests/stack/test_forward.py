@@ -142,6 +142,14 @@ def test_too_long_for_the_next_link():
     r.end()
 
 
+def test_too_long_for_a_router_that_does_not_cut():
+    r = Router(mtu=576, IP_FRAGMENT=False)
+    west, east = r.put(ip4(253, bytes(1400), WEST, EAST, flags=0))
+    error(west, 3, 4)
+    assert east == [] and r.count("too_big") == 1
+    r.end()
+
+
 def test_fragments_are_forwarded_and_cut_again():
     r = Router(mtu=300)
     r.put(ip4(253, b"x", WEST, EAST))  # the neighbour is found

@@ -195,6 +195,15 @@ def test_specific_query():
     h.end()
 
 
+def test_a_switch_without_an_address_asks():
+    """RFC 4541 section 2.1.1: its queries come from 0.0.0.0."""
+    h = Host()
+    h.member()
+    h.hear(query(), src=bytes(4))
+    assert h.reports(1000) == [v3(IS_EX)]
+    h.end()
+
+
 def test_the_sooner_answer_counts():
     h = Host()
     h.member()
