@@ -82,7 +82,7 @@ deploy: build/mpy-cross .venv/lwpy.stamp ## Copy lwpy to the BOARD at PORT, whic
 emulate: $$(or $$(filter build/$(BOARD).elf,$$(EMULATED)),setup) .venv/lwpy.stamp ## Boot the emulated BOARD; its console is at the PORT it prints.
 	@$(PYTHON) -m emulator serve --board $(BOARD) $(ARGS)
 
-test: setup build/SABRELITE_QEMU.elf $$(IN_RENODE) lint ## Run every test that can run here.
+test: setup build/SABRELITE_QEMU.elf build/armv6m.elf $$(IN_RENODE) lint ## Run every test that can run here.
 	@$(PYTHON) -m pytest $(ARGS)
 
 test-board: .venv/lwpy.stamp ## Test the board at PORT, which has lwpy (deploy or firmware).
@@ -180,6 +180,14 @@ $(EMULATED): build/%.elf: build/mpy-cross build/frozen.list $(FROZEN)
 		USER_C_MODULES=$(CURDIR)/firmware/boards/$* BUILD=$(CURDIR)/build/obj/$* \
 		MICROPY_HEAP_SIZE=$(HEAP_$*) FROZEN_MANIFEST=$(CURDIR)/firmware/boards/$*/manifest.py
 	@install build/obj/$*/firmware.elf $@
+
+# All of it compiled for ARMv6-M, and unaligned accesses trapped: what an RP2040 would run.
+build/armv6m.elf: build/mpy-cross build/frozen.list $(FROZEN)
+	@$(STEP) armv6m "building the firmware for ARMv6-M" \
+		'If the log names a Python file, correct that. $(CLEAN_LOG)' \
+		$(QEMU_PORT) BOARD_DIR=$(CURDIR)/$(MPS2_DIR)/armv6m BUILD=$(CURDIR)/build/obj/armv6m \
+		MICROPY_HEAP_SIZE=1048576 FROZEN_MANIFEST=$(CURDIR)/$(MPS2_DIR)/armv6m/manifest.py
+	@install build/obj/armv6m/firmware.elf $@
 
 # A board without lwpy, and with a heap as small as a real one's, to deploy to.
 build/bare.elf: build/mpy-cross $(wildcard $(MPS2_DIR)/bare/* $(MPS2_DIR)/glue/*)

@@ -44,6 +44,8 @@ BOARD = "MPS2_AN385"
 # the firmware finds random.
 BOARDS = {
     BOARD: (FIRMWARE, ["mps2-an385"], "lan9118", 0x21FFFFE0),
+    # all of it compiled for ARMv6-M: what an RP2040 would run, and with its faults
+    "MPS2_ARMV6M": (BUILD / "armv6m.elf", ["mps2-an385"], "lan9118", 0x21FFFFE0),
     "SABRELITE_QEMU": (
         BUILD / "SABRELITE_QEMU.elf",
         ["sabrelite", "-m", "128M"],

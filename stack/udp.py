@@ -226,7 +226,8 @@ def _send(u, p, port, ip, netif):
         if err:
             return err
     h = p
-    if p.off < TRANSPORT - 40 + ip.HLEN + _HLEN or header(p, _HLEN):
+    # a header lies at an even address
+    if p.off & 1 or p.off < TRANSPORT - 40 + ip.HLEN + _HLEN or header(p, _HLEN):
         h = alloc(net.ram, TRANSPORT, _HLEN)
         if h is None:
             reg_add(net.udp_count, _NO_PBUF, 1)

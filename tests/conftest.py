@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-INTERPRETERS = ("cpython", "unix64", "unix32", "cortex-m3")
+INTERPRETERS = ("cpython", "unix64", "unix32", "cortex-m3", "armv6m")
 ALIASES = {"micropython": "unix64", "micropython32": "unix32"}
 TIERS = ("unit", "alloc", "netsim", "fuzz", "tap", "emulator", "board", "bench")
 FOLDERS = {"stack": "unit", "hal": "unit"}  # the others are called as their tier

@@ -194,7 +194,7 @@ def prf(out, i, secret, buf, off, n, work):
     out[i] = v[1] ^ v[3]
 
 
-# Headers.
+# Headers. In a buffer, a header lies at an even offset, and so do addresses and ports in it.
 
 
 def ip4_check(buf, off, n, f):

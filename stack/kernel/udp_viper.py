@@ -26,11 +26,11 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
     n = int(p.len) + 28
     buf = p.buf
     w = ptr32(buf)
-    a = ptr16(int(w) + off)
+    a = ptr8(int(w) + off)
     if addr is not buf:
-        a = ptr16(int(ptr8(addr)) + off)
-    k = a[0]
-    s = a[1]
+        a = ptr8(int(ptr8(addr)) + off)  # the caller's, so at any address
+    k = a[0] | a[1] << 8
+    s = a[2] | a[3] << 8
     peer = s << 16 | k
     r = _ROUTES + (s >> 8 & 7) * 3
     if (

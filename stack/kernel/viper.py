@@ -2,8 +2,10 @@
 
 The contract, and what each function means: plain.py. What is different here:
 
-- Bytes are read as little-endian 16-bit or 32-bit words, at any address. A ones'-complement sum
-  does not mind the byte order (RFC 1071, section 2), so it is swapped once, at the end.
+- Bytes are read as little-endian 16-bit or 32-bit words, at even addresses or at multiples of 4: a
+  Cortex-M0+ knows no others, and faults. A header lies at an even address, and its frame's 2 bytes
+  of lead put it at a multiple of 4; what an application hands in lies anywhere. A ones'-complement
+  sum does not mind the byte order (RFC 1071, section 2), so it is swapped once, at the end.
 - A viper int is a machine word: it wraps at 32 bits, or has room above them. Arithmetic is right
   modulo 2^32 either way, and a ptr32 store drops the rest. What a shift to the right, a
   comparison or a return would make visible is masked first. A constant of 2^30 and more would
@@ -19,9 +21,15 @@ import micropython
 
 @micropython.viper
 def cksum(buf: ptr16, off: int, n: int, acc: int) -> int:
-    """See plain.py; n is below 65,536."""
+    """See plain.py; n is below 65,536. From an odd address on, all is summed byte-swapped."""
     buf = ptr16(int(buf) + off)
-    acc = (acc & 0xFF) << 8 | acc >> 8
+    odd = int(buf) & 1
+    if odd == 0:
+        acc = (acc & 0xFF) << 8 | acc >> 8
+    elif n:
+        acc += ptr8(buf)[0] << 8
+        buf = ptr16(int(buf) + 1)
+        n -= 1
     while n >= 32:
         acc = acc + buf[0] + buf[1] + buf[2] + buf[3] + buf[4] + buf[5] + buf[6] + buf[7]
         acc = acc + buf[8] + buf[9] + buf[10] + buf[11] + buf[12] + buf[13] + buf[14] + buf[15]
@@ -38,14 +46,42 @@ def cksum(buf: ptr16, off: int, n: int, acc: int) -> int:
         acc += ptr8(buf)[0]
     acc = (acc & 0xFFFF) + (acc >> 16)
     acc = (acc & 0xFFFF) + (acc >> 16)
+    if odd:
+        return acc
     return (acc & 0xFF) << 8 | acc >> 8
 
 
 @micropython.viper
-def copy(dst: ptr32, doff: int, src: ptr32, soff: int, n: int):
-    dst = ptr32(int(dst) + doff)
-    src = ptr32(int(src) + soff)
-    while n >= 32:
+def copy(dst: ptr8, doff: int, src: ptr8, soff: int, n: int):
+    """See plain.py. By words where both addresses come to a word's border at once."""
+    dst = ptr8(int(dst) + doff)
+    src = ptr8(int(src) + soff)
+    if (int(dst) ^ int(src)) & 3 == 0:
+        while n and int(dst) & 3:
+            dst[0] = src[0]
+            dst = ptr8(int(dst) + 1)
+            src = ptr8(int(src) + 1)
+            n -= 1
+        while n >= 32:
+            to = ptr32(dst)
+            at = ptr32(src)
+            to[0] = at[0]
+            to[1] = at[1]
+            to[2] = at[2]
+            to[3] = at[3]
+            to[4] = at[4]
+            to[5] = at[5]
+            to[6] = at[6]
+            to[7] = at[7]
+            dst = ptr8(int(dst) + 32)
+            src = ptr8(int(src) + 32)
+            n -= 32
+        while n >= 4:
+            ptr32(dst)[0] = ptr32(src)[0]
+            dst = ptr8(int(dst) + 4)
+            src = ptr8(int(src) + 4)
+            n -= 4
+    while n >= 8:
         dst[0] = src[0]
         dst[1] = src[1]
         dst[2] = src[2]
@@ -54,19 +90,12 @@ def copy(dst: ptr32, doff: int, src: ptr32, soff: int, n: int):
         dst[5] = src[5]
         dst[6] = src[6]
         dst[7] = src[7]
-        dst = ptr32(int(dst) + 32)
-        src = ptr32(int(src) + 32)
-        n -= 32
-    while n >= 4:
-        dst[0] = src[0]
-        dst = ptr32(int(dst) + 4)
-        src = ptr32(int(src) + 4)
-        n -= 4
-    d = ptr8(dst)
-    s = ptr8(src)
+        dst = ptr8(int(dst) + 8)
+        src = ptr8(int(src) + 8)
+        n -= 8
     i = 0
     while i < n:
-        d[i] = s[i]
+        dst[i] = src[i]
         i += 1
 
 
@@ -75,34 +104,40 @@ def copy(dst: ptr32, doff: int, src: ptr32, soff: int, n: int):
 
 @micropython.viper
 def same(a: ptr8, aoff: int, b: ptr8, boff: int, n: int) -> int:
-    p = ptr16(int(a) + aoff)
-    q = ptr16(int(b) + boff)
-    i = n >> 1
-    while i > 0:
-        i -= 1
-        if p[i] != q[i]:
-            return 0
-    if n & 1:
+    a = ptr8(int(a) + aoff)
+    b = ptr8(int(b) + boff)
+    if (int(a) | int(b)) & 1 == 0:
+        p = ptr16(a)
+        q = ptr16(b)
+        i = n >> 1
+        while i > 0:
+            i -= 1
+            if p[i] != q[i]:
+                return 0
+        if n & 1 == 0:
+            return 1
+        a = ptr8(int(a) + n - 1)
+        b = ptr8(int(b) + n - 1)
+        n = 1
+    while n > 0:
         n -= 1
-        if a[aoff + n] != b[boff + n]:
+        if a[n] != b[n]:
             return 0
     return 1
 
 
 @micropython.viper
 def find(table: ptr8, stride: int, count: int, key: ptr8, koff: int, n: int) -> int:
-    k8 = ptr8(int(key) + koff)
-    k16 = ptr16(k8)
-    half = n >> 1
+    """See plain.py. The last byte comes first: that is where addresses of one network differ."""
+    key = ptr8(int(key) + koff)
     i = 0
     while i < count:
-        r16 = ptr16(table)
-        j = half
+        j = n
         while j > 0:
             j -= 1
-            if r16[j] != k16[j]:
+            if table[j] != key[j]:
                 j = -1
-        if j == 0 and (n & 1 == 0 or table[n - 1] == k8[n - 1]):
+        if j == 0:
             return i
         table = ptr8(int(table) + stride)
         i += 1
@@ -326,9 +361,9 @@ def ip4_check(buf: ptr8, off: int, n: int, f: ptr32) -> int:
 
 @micropython.viper
 def ip4_class(buf: ptr8, off: int, ip: ptr16, mask: ptr16) -> int:
-    p = ptr16(int(buf) + off)
-    a = p[0]
-    b = p[1]
+    p = ptr8(int(buf) + off)
+    a = p[0] | p[1] << 8
+    b = p[2] | p[3] << 8
     if a == ip[0] and b == ip[1]:
         return 4
     if a & 0xF0 == 0xE0:

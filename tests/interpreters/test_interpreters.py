@@ -1,7 +1,8 @@
 """The portable tests on the MicroPythons: 64-bit and 32-bit on this PC, and on a Cortex-M3.
 
 On the Cortex-M3 (QEMU), stack/ and hal/ are those frozen in build/firmware.elf; the test files are
-sent over the console. One emulated machine serves all of them, reset before each.
+sent over the console. One emulated machine serves all of them, reset before each. What depends on
+where things lie in memory also runs with code for ARMv6-M, where an unaligned access is a fault.
 """
 
 import os
@@ -11,6 +12,7 @@ import subprocess
 import pytest
 
 from emulator import Machine
+from emulator.qemu import BOARDS
 
 from . import device
 
@@ -18,6 +20,8 @@ ROOT = device.ROOT
 FIRMWARE = ROOT / "build" / "firmware.elf"
 UNIX = {"unix64": "micropython", "unix32": "micropython32"}
 CORTEX_M3 = "cortex-m3"
+ARMV6M = "armv6m"
+ALIGNED = ("tests.stack.kernel.", "tests.stack.test_udp_output")
 
 # Where the portable tests are, and who runs them. What must not allocate is proven where an int
 # is an object from 2^30 on.
@@ -36,6 +40,8 @@ def portable_tests():
                 module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
                 for interpreter in interpreters:
                     yield interpreter, module
+                if module.startswith(ALIGNED):
+                    yield ARMV6M, module
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +58,15 @@ def cortex_m3():
         yield machine.console
 
 
+@pytest.fixture(scope="session")
+def armv6m():
+    """The console of a machine that runs nothing but ARMv6-M code."""
+    if not BOARDS["MPS2_ARMV6M"][0].is_file():
+        pytest.skip("it has not been built: make build/armv6m.elf")
+    with Machine(board="MPS2_ARMV6M", net="none") as machine:
+        yield machine.console
+
+
 def unix(binary, module):
     """Run `module` with a MicroPython of this PC; return what it printed."""
     if not (ROOT / "build" / binary).is_file():
@@ -64,8 +79,8 @@ def unix(binary, module):
 
 @pytest.mark.parametrize("interpreter, module", list(portable_tests()))
 def test_portable(interpreter, module, request, record_property):
-    if interpreter == CORTEX_M3:
-        said = device.run(request.getfixturevalue("cortex_m3"), module)
+    if interpreter in (CORTEX_M3, ARMV6M):
+        said = device.run(request.getfixturevalue(interpreter.replace("-", "_")), module)
     else:
         said = unix(UNIX[interpreter], module)
     end = re.search(r"^DONE (\d+) (\d+) (\d+)$", said, re.MULTILINE)

@@ -1,10 +1,16 @@
 # What the firmware has frozen in: the stack, the drivers, the examples, main.py. Nothing is
 # optimised away, so assertions and line numbers stay.
 import os
+import pathlib
+import sys
 
-options.defaults(board="MPS2_AN385", thumb=True)  # another board includes this file
+sys.path.insert(0, os.path.abspath("../../.."))
+from tools import armv6m
+
+options.defaults(board="MPS2_AN385", thumb=True, armv6m=False)  # others include this file
 
 ROOT = "../../.."
+BUILD = pathlib.Path(os.environ["LWPY_BUILD"])
 
 # Drivers that need an operating system.
 PC_ONLY = ("tap.py", "pcap.py")
@@ -19,7 +25,12 @@ def freeze_dir(path, name, skip=()):
         for file in sorted(files):
             assembly = file.endswith("thumb.py")
             if file.endswith(".py") and file not in skip and (options.thumb or not assembly):
-                module(os.path.relpath(os.path.join(folder, file), base), base, opt=0)
+                source = pathlib.Path(folder, file)
+                place = os.path.relpath(source, base)
+                if options.armv6m:
+                    source = armv6m.frozen(source, place, BUILD)
+                if source:
+                    module(place, str(source).removesuffix(place), opt=0)
 
 
 freeze_dir("stack", "stack")

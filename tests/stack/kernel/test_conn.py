@@ -185,8 +185,8 @@ def test_keys_and_the_table():
                 pcb.net, pcb.number, pcb.alen, pcb.key = net, c, alen, bytearray(36)
                 pcb.regs = memoryview(hot)[60 + (c - 1) * NREGS : 60 + c * NREGS]
                 packet = rng.bytes(60)
-                module.tcp_key(pcb.key, packet, 3, 2 * alen, 41)
-                assert pcb.key == packet[3 : 3 + 2 * alen] + bytes(32 - 2 * alen) + packet[41:45]
+                module.tcp_key(pcb.key, packet, 4, 2 * alen, 42)
+                assert pcb.key == packet[4 : 4 + 2 * alen] + bytes(32 - 2 * alen) + packet[42:46]
                 module.tcp_enhash(pcb)
                 pcbs.append(pcb)
             seen.append(list(hot))

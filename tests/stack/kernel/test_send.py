@@ -9,7 +9,7 @@ from stack.err import ERR_ARG, OK
 from stack.kernel import fast_plain, loop_plain, queue_plain, send_plain, tcp_plain
 from stack.kernel import tcp as chosen
 from tests.packets import Frame
-from tests.portable import Skip
+from tests.portable import Skip, must_know
 from tests.stack.tcp.conn import ACK, OURS, PSH, Conn
 
 from .test_kernels import Random
@@ -44,6 +44,7 @@ def use(plain):
 def bulk(plain=False, **more):
     """Return a connection that is armed for sending, with 6 of 9 segments acknowledged, of which
     one was kept. Its loop's kernels are those that are specified, or those that were chosen."""
+    must_know("tcp_push")
     c = Conn(rtt=20, **dict(WIDE, **more))
     net = c.net
     if plain:

@@ -1,4 +1,4 @@
-// ARMv7-M: SysTick, NVIC, system control.
+// ARMv6-M and ARMv7-M: SysTick, NVIC, system control.
 #define SYST_CSR REG(0xE000E010)
 #define SYST_RVR REG(0xE000E014)
 #define SYST_CVR REG(0xE000E018)
@@ -8,6 +8,8 @@
 #define SCB_ICSR REG(0xE000ED04)
 #define SCB_VTOR REG(0xE000ED08)
 #define SCB_AIRCR REG(0xE000ED0C)
+#define SCB_CCR REG(0xE000ED14)
+#define UNALIGN_TRP (1 << 3)
 
 // 16 exceptions and the interrupts; the core wants the table aligned to its size, rounded up.
 static uint32_t vectors[16 + IRQS] __attribute__((aligned(512)));
@@ -17,6 +19,9 @@ static void core_init(void) {
     memcpy(vectors, isr_vector, sizeof(isr_vector));
     vectors[16 + UART_RX_IRQ] = (uint32_t)uart_rx_irq;
     SCB_VTOR = (uint32_t)vectors;
+#if __ARM_ARCH == 6
+    SCB_CCR |= UNALIGN_TRP; // what a Cortex-M0+ does always: an unaligned access is a fault
+#endif
 }
 
 static void core_irq_on(int irq) {
