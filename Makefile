@@ -67,6 +67,9 @@ board-firmware: build/mpy-cross
 	@[ -n "$(MPY_BOARD)" ] || { echo "lwpy: BOARD=$(BOARD) is none that one can buy: see docs/boards.md" >&2; exit 1; }
 	@[ -z "$(SOURCE)" ] || { echo "lwpy: this needs your checkout of MicroPython: MPY_DIR=<folder>," >&2; \
 		echo "lwpy: with its libraries: make -C <folder>/ports/$(dir $(MPY_BOARD)) BOARD=$(notdir $(MPY_BOARD)) submodules" >&2; exit 1; }
+	@[ "$(call TOML,march)" != armv6m ] || sed -n '/native_arch in (/,/)/p' $(MPY)/tools/mpy-tool.py | grep -q ARMV6M || { \
+		echo "lwpy: code for ARMv6-M must lie at multiples of 4, and this MicroPython would freeze it anywhere:" >&2; \
+		echo "lwpy: in $(MPY)/tools/mpy-tool.py, add MP_NATIVE_ARCH_ARMV6M below MP_NATIVE_ARCH_ARMV6 where it aligns to 4" >&2; exit 1; }
 	@$(STEP) $(BOARD) "building the firmware for $(BOARD)" '$(CLEAN_LOG)' env $(FOR_BOARD)
 
 demo: setup ## Boot the emulated microcontroller and fetch its web page.

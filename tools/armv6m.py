@@ -1,14 +1,12 @@
 """ARMv6-M (Cortex-M0 and M0+, so the RP2040) branches 2 KB far at most, and MicroPython compiles
 no longer function for it. Two kernels are longer. Both may say that they do not know; so there
-they always do, and the readable path does their work. So net_poll(), the third, needs nothing of
-what it does with frames that one of them knows.
+they always do, and the readable path does their work.
 """
 
 import ast
 
 TOO_BIG = "native method too big"  # what mpy-cross says
 DECLINES = {"frame_check": 0, "tcp_push": 1}
-UNKNOWN = "k == 0"  # net_poll()'s question whether frame_check() knows the frame
 
 
 def frozen(source, name, build):
@@ -34,9 +32,4 @@ def shorten(source):
             first = node.body[0].lineno - 1
             lines[first : node.end_lineno] = [""] * (node.end_lineno - first)
             lines[first] = f"    return {DECLINES[node.name]}"
-        elif isinstance(node, ast.FunctionDef) and node.name == "net_poll":
-            for choice in ast.walk(node):
-                if isinstance(choice, ast.If) and ast.unparse(choice.test) == UNKNOWN:
-                    first = choice.orelse[0].lineno - 1  # the elif
-                    lines[first : choice.end_lineno] = [""] * (choice.end_lineno - first)
     return "\n".join(lines) + "\n"

@@ -25,15 +25,6 @@ def test_only_their_bodies_change():
         assert kept <= {f"    return {n}" for n in DECLINES.values()}
 
 
-def test_the_loop_knows_no_frame():
-    text = (
-        "def net_poll(k):\n    if k == 0:\n        return 1\n    elif k == 1:\n        return 2\n"
-    )
-    assert "return 1" in shorten(text) and "return 2" not in shorten(text)
-    loop = (ROOT / "stack" / "kernel" / "loop_viper.py").read_text()
-    assert "nif.input(p, nif)" in shorten(loop) and "on_recv" not in shorten(loop)
-
-
 def test_a_function_declines():
     scope = {}
     text = 'def frame_check(a,\n    b):\n    """x"""\n    return a\ndef f():\n    return 7\n'

@@ -7,5 +7,5 @@ SRC_BOARD_O = shared/runtime/gchelper_native.o shared/runtime/gchelper_thumb1.o
 MPY_CROSS_FLAGS += -march=armv6m
 
 # MicroPython's mpy-tool.py aligns frozen functions to 2 bytes; those of ARMv6-M hold words that they
-# load, and need 4 (see tools/armv6m.py).
+# load relative to where they are, and need 4.
 $(BUILD)/frozen_content.o: CFLAGS += -D'aligned(n)=__aligned__(4)'
