@@ -153,7 +153,7 @@ for _hl in (0, 1, 4):
 row("header of 15 words", lambda peer: repair(put(data(peer), 14, b"\x4f")), "ip4.bad_hlen")
 row(
     "header of 12 words, into the text",
-    lambda peer: repair(put(data(peer), 14, b"\x4c")),
+    lambda peer: repair(put(put(data(peer), 14, b"\x4c"), 34, b"\x07\x01")),
     "ipopt.bad",
 )
 for _v in (0, 5, 6, 15):

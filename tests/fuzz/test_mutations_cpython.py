@@ -161,7 +161,8 @@ class Session:
         s = report(self.lab.net.stats)
         eth, ip4, icmp, udp = s["eth"], s["ip4"], s["icmp"], s["udp"]
         lost = self.lab.driver.stats[1][0]
-        assert eth["rx"] + eth["short"] + eth["not_mine"] + eth["no_proto"] + lost >= self.received
+        eth_all = sum(eth[name] for name in ("rx", "short", "not_mine", "no_proto", "ieee802_3"))
+        assert eth_all + lost >= self.received
         dropped = "bad_short bad_version bad_hlen bad_tlen bad_cksum options fragment".split()
         dropped += ["bad_source", "not_mine", "no_proto"]
         ip4_all = ip4["rx"] + sum(ip4[name] for name in dropped)

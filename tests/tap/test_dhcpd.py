@@ -12,10 +12,9 @@ from tests.tap.test_dhcp import until
 interpreters = pytest.mark.parametrize("interpreter", ALL)
 FIRST = "10.77.0.100"
 SCRIPT = """#!/bin/sh
-set >>%s.$1
 [ "$1" = bound ] && ip addr add $ip/$mask dev $interface
-[ "$1" = deconfig ] && ip addr del %s/24 dev $interface
-exit 0
+[ "$1" = deconfig ] && ip addr del {1}/24 dev $interface
+set >>{0}.$1
 """
 
 
@@ -29,7 +28,7 @@ class Udhcpc:
             pytest.skip("udhcpc is not installed: apt install udhcpc")
         self.events = folder / "event"
         script = folder / "script"
-        script.write_text(SCRIPT % (self.events, FIRST))
+        script.write_text(SCRIPT.format(self.events, FIRST))
         script.chmod(0o755)
         line = [program, "-f", "-i", lab.DEV, "-s", script, "-t", "20", "-T", "1", *options]
         self.process = lab.popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

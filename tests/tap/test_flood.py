@@ -93,7 +93,8 @@ def test_connections_from_linux_in_a_flood(lab, number, interpreter):
         assert flood.sent == SYNS and n > 0
         use(lab, lwpy)  # behind the last SYN
         counts = lwpy.state()["counters"]["tcp"]
-        assert counts["cookies_ok"] > 0 and counts["cookies_bad"] == 0
+        assert counts["cookies_ok"] > 0
+        assert counts["cookies_bad"] <= counts["rexmit"]  # the second ACK of a FIN sent twice
         lwpy.call("abort")
         lwpy.settle(["tcp." + name for name in NONZERO.split()])
         grown = (lwpy.call("memory") or 0) - (before or 0)
