@@ -182,7 +182,7 @@ def snapshot(pcb):
     """Return the pcb's fields that are numbers, flags or nothing."""
     fields = {}
     for name in dir(pcb):
-        if name[0] != "_" and name not in ("serial", "in_use", "number"):
+        if name[0] != "_" and name not in ("serial", "in_use", "number", "place"):
             value = getattr(pcb, name)
             if value is None or isinstance(value, (int, bool)):
                 fields[name] = value
