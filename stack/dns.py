@@ -169,7 +169,7 @@ def gethostbyname(net, name, addr, found, arg=None):
         return ERR_ARG
     if alen == 4 and _literal(name, addr):
         return OK
-    local = getattr(net, "resolve_local", None)  # of mdns.py (RFC 6762 section 3)
+    local = net.resolve_local  # RFC 6762 section 3
     if local is not None and n > 8 and same(_want, n - 7, b"\x05local\x00", 0, 7):
         return local(net, name, addr, found, arg)
     at = dns.cache.find(_want, n, alen)

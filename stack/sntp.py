@@ -155,7 +155,7 @@ def _ask(sntp):
 
 def _resolve(sntp, server):
     """Let DNS find the server's address."""
-    resolve = getattr(sntp.net, "resolve", None)
+    resolve = sntp.net.resolve
     err = ERR_ARG
     if resolve is not None:
         err = resolve(sntp.net, server.name, server.ip4, _resolved, sntp)
