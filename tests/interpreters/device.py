@@ -42,7 +42,7 @@ def load(console, *names):
 def run(console, name):
     """Run portable test module `name` on a freshly reset interpreter; return what it printed."""
     load(console, name, "tests.portable")
-    return console.exec(f"from tests import portable\nportable.run({name!r})", timeout=120)
+    return console.exec(f"from tests import portable\nportable.run({name!r})", timeout=300)
 
 
 def sources(name, seen=frozenset()):
