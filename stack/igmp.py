@@ -228,7 +228,7 @@ def _send(g, what):
         to = _ALL_ROUTERS if leave else g.addr
         buf[at] = _V2_LEAVE if leave else _V2_REPORT if version == 2 else _V1_REPORT
         copy(buf, at + 4, g.addr, 0, 4)
-        g.last = not leave
+    g.last = not leave  # in whatever version: the routers know it
     _seal(buf, at + 2, cksum(buf, at, n, 0))
     copy(_pair, 0, to, 0, 4)
     copy(_pair, 4, g.netif.ip, 0, 4)

@@ -109,6 +109,16 @@ def test_leave_is_reported_twice():
     h.end()
 
 
+def test_left_in_version_2_what_was_joined_in_3():
+    h = Host()
+    h.join()
+    assert len(h.reports()) == 1
+    h.hear(query(code=100, more=b""))
+    assert h.leave() == OK
+    assert h.reports() == [(ALL_ROUTERS, sealed(b"\x17\0\0\0" + MDNS))]
+    h.end()
+
+
 def test_each_join_needs_its_leave():
     h = Host()
     h.member()
