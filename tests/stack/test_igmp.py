@@ -115,7 +115,7 @@ def test_left_in_version_2_what_was_joined_in_3():
     assert len(h.reports()) == 1
     h.hear(query(code=100, more=b""))
     assert h.leave() == OK
-    assert h.reports() == [(ALL_ROUTERS, sealed(b"\x17\0\0\0" + MDNS))]
+    assert h.reports() == [old(0x17, dst=ALL_ROUTERS)]
     h.end()
 
 
