@@ -31,9 +31,7 @@ def start(net, about=None, quiet=False):
         "board": sys.platform,
         "python": "%s %d.%d.%d"
         % ((sys.implementation.name,) + tuple(sys.implementation.version[:3])),
-        "address": ".".join(str(b) for b in net.default_netif.ip)
-        if net.default_netif.has_ip
-        else "",
+        "address": ".".join(str(b) for b in nif.ip) if nif.has_ip else "",
         "mac": ":".join("%02x" % b for b in nif.mac),
     }
     facts.update(about or {})
