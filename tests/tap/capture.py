@@ -9,10 +9,11 @@ import socket
 import struct
 
 from scapy.config import conf
+from scapy.layers.dns import DNS
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Ether
-from scapy.packet import Padding, Raw
+from scapy.packet import Padding, Raw, split_layers
 from scapy.utils import checksum
 
 _ETH_P_ALL = 3
@@ -32,6 +33,7 @@ _COMPUTED = {
     UDP: ("len", "chksum"),
     ICMP: ("chksum",),
 }
+split_layers(TCP, DNS)  # a segment is not a message
 
 
 class Capture:

@@ -165,6 +165,7 @@ def test_linux_comes_again_from_the_same_port(lab, recorded, start, interpreter,
                 got += data
             assert got == b"a line\r\n"
         wait_for(lambda: lwpy.state()["pcbs"] == ["TIME_WAIT"])
+        wait_for(lambda: not lab.run("ss", "-tnH", "sport", "=", ":40000"))  # its last ACK is in
     segments = recorded.segments()
     opened = [i for i, (ours, tcp) in enumerate(segments) if tcp.flags == "S" and not ours]
     assert len(opened) == 15
