@@ -112,6 +112,12 @@ class Interface:
         self.neighbours = self.groups = self.secret = self.then_up = self.slaac = self.dhcp6 = None
 
 
+def changed(netif):
+    """What the fast path knows of the ways packets go may be wrong now (hot6.py)."""
+    if netif.net.six is not None:
+        netif.net.six.forget()
+
+
 def lifetime(buf, off):
     """Return the seconds that the 32-bit field at buf[off] says, at most FOREVER."""
     if buf[off] >= 0x20:

@@ -11,7 +11,7 @@ section 5.4), grow old, and end.
 
 from array import array
 
-from . import addr6, eth, icmp6, ipv6, mld, nd
+from . import addr6, eth, hot, icmp6, ipv6, mld, nd
 from .err import ERR_MEM, OK
 from .kernel import copy, prf, reg_add, reg_store
 from .mpy import const
@@ -69,6 +69,10 @@ def start(netif, secret=None):
 
 def _start_stack(net):
     """Give the stack IPv6. Allocates; for set-up."""
+    if net.hot_used:
+        from . import hot6
+
+        hot6.start(net)
     ipv6.init(net)
     icmp6.init(net)
     nd.init(net)
@@ -88,6 +92,7 @@ def _start_stack(net):
         fn = net.ip4_protos.get(proto)
         if fn is not None:
             ipv6.register(net, proto, fn, net.ip4_errors.get(proto))
+    hot.gather(net)
 
 
 def _key(secret):
@@ -128,6 +133,7 @@ def assign(netif, ip, off, valid, preferred):
 def remove(netif, i):
     """Take address `i` of ip6.addrs away. Allocates nothing."""
     ip6 = netif.ip6
+    addr6.changed(netif)
     if ip6.state[i] > addr6.TENTATIVE:
         ip6.usable -= 1
     ip6.state[i] = addr6.NONE
@@ -170,6 +176,7 @@ def _begin(ip6):
                 ip6.state[i] = addr6.TENTATIVE
                 ip6.tries[i] = 0
         ip6.usable = 0
+        addr6.changed(netif=ip6.netif)
         net = ip6.netif.net  # not all at once after a power failure (RFC 4862 section 5.4.2)
         net.timers.start(ip6.timer, 1 + net.random16() % _SECOND)
 
@@ -180,6 +187,7 @@ def _tick(ip6):
     if not netif.up:
         return
     netif.net.timers.start(ip6.timer, _SECOND)
+    addr6.changed(netif)
     mld.second(netif)
     for i in range(ip6.n):
         state = ip6.state[i]

@@ -16,6 +16,7 @@
    53 RAW_WND a segment's window                      28 ROUTES  8 of 3: address, MAC as in 0, 1
    54 KEPT    how many segments are kept (kernel/send_plain.py), whose numbers are
    56 KEPT_AT here and behind it                      55 SEGS    where registers of segments are
+   57 SIX     where those of IPv6 are, in two: hot6.py; or 0
 
 Connections and UDP pcbs are told by their numbers, from 1; 0 is none. Addresses, ports and MACs
 are as their bytes lie in memory. Behind these come the counters, the tables, and the registers of
@@ -29,7 +30,7 @@ one elsewhere: learn() adds one, forget() ends them all.
 from array import array
 
 from . import stats
-from .kernel import cksum, keep_where, pbuf_free, reg_raw, reg_zero, where
+from .kernel import cksum, keep_where, reg_raw, reg_zero, where
 from .mpy import const
 
 _IP = const(2)
@@ -42,12 +43,13 @@ _SUMMED = const(24)
 _MTU = const(25)
 _ROUTES = const(28)
 _ROUTE_REGS = const(24)
-_FIXED = const(57)
+_SIX = const(57)
+_FIXED = const(59)
 _CHECKS = const(1)  # of a driver's caps (hal/__init__.py): CKSUM_RX, CKSUM_TX, FRAME_SUM, DIRECT
 _FILLS_IN = const(2)
 _FRAME_SUM = const(16)
 _CAN_FETCH = const(32)
-_shared = array("I", [0] * _FIXED)
+_shared = array("I", [0] * _SIX)
 PLACES = {"eth": 9, "ip4": 10, "tcp": 11, "udp": 12, "icmp": 13}
 
 
@@ -93,7 +95,7 @@ def gather(net):
     net.loop = (
         (regs, where(regs), handle, fetch, send, None, tcp, tcp.pcbs, net.udp_pcbs)
         + (where(net.pool.regs), net.pool.items, bufs)
-        + (look, pbuf_free, flush, acked)
+        + (look, net.six.look if net.six is not None else None, flush, acked)
     )
     fills = _FILLS_IN if net.netifs else 0
     for nif in net.netifs:
@@ -103,6 +105,8 @@ def gather(net):
     way = (net, here, handle, send, net.add_up)
     for u in net.udp_pcbs:
         u.way = way + (u.place,)
+    if net.six is not None:
+        net.six.gather(way)
     if net.hot_used:
         wire = (driver, handle, send2, where(tcp.pieces))
         for pcb in tcp.pcbs:
@@ -175,3 +179,5 @@ def learn(netif, buf, off):
 def forget(net):
     """What neighbours there are, or which way leads to them, has changed."""
     reg_zero(net.hot, _ROUTES, _ROUTE_REGS)
+    if net.six is not None:
+        net.six.forget()

@@ -94,6 +94,8 @@ def init(net):
 def counters(net, name, names):
     """Return the counters `names` of the protocol `name`, and publish them in net.stats.
     Allocates; for set-up."""
+    if net.six is not None and name in ("ip6", "icmp6"):
+        return net.six.counters(name, names)
     counts = stats.new(names)
     net.stats[name] = (names, counts)
     return counts

@@ -109,6 +109,8 @@ class Table:
     def enter(self, i, state, ms):
         """Let neighbour `i` be in `state`, with its deadline `ms` from now; 0 is none."""
         self.state[i] = state
+        if state == STALE:
+            addr6.changed(self.netif)
         timers = self.netif.net.timers
         ms = ms or _MAX_MS
         self.due[i] = ticks_add(timers.now, ms)
@@ -152,6 +154,7 @@ class Table:
     def release(self, i):
         """Make neighbour `i` FREE, and its waiting packet, if any."""
         self.state[i] = FREE
+        addr6.changed(self.netif)
         copy(self.records, i * _RECORD, addr6.ANY, 0, _LEN)
         p = self.pending[i]
         self.pending[i] = None
@@ -177,6 +180,8 @@ class Table:
     def confirm(self, i, mac, off, state):
         """Record a neighbour's MAC address, and send what waited for it."""
         at = i * _RECORD + _MAC
+        if self.state[i] == INCOMPLETE or not same(self.records, at, mac, off, 6):
+            addr6.changed(self.netif)
         copy(self.records, at, mac, off, 6)
         self.enter(i, state, self.reachable_ms if state == REACHABLE else 0)
         p = self.pending[i]
@@ -225,7 +230,10 @@ def output(p, netif, dst, off):
         return _wait(table, i, p)
     if state == STALE:
         table.enter(i, DELAY, _DELAY_MS)
-    return eth.send(p, netif, table.records, i * _RECORD + _MAC, _ETHERTYPE)
+    err = eth.send(p, netif, table.records, i * _RECORD + _MAC, _ETHERTYPE)
+    if err == OK and netif.net.six is not None:
+        netif.net.six.learn(netif, p.buf, p.off)
+    return err
 
 
 def waits(netif, dst, off):

@@ -72,6 +72,8 @@ def put(net, addrs, off, alen, mtu):
         copy(t.keys, _KEY * i, addrs, off, alen)
         t.mtus[i] = mtu
     t.mtus[i] = min(t.mtus[i], mtu)
+    if net.six is not None:
+        net.six.forget()
     t.due[i] = ticks_add(net.now, net.cfg.PMTU_MAX_AGE)
     if not t.timer.running:
         net.timers.start(t.timer, net.cfg.PMTU_MAX_AGE)

@@ -193,6 +193,7 @@ def _advertised(p, netif, addrs):
         elif kind == _DNSSL and n >= 16:
             changed |= _domains(s, buf, at, n - 8)
         at += n
+    addr6.changed(netif)
     if changed and s.on_change is not None:
         s.on_change(netif)
 
@@ -372,6 +373,7 @@ def _redirected(p, netif, addrs):
         ip6.next_redirect = (i + 1) % (len(table) // (2 * _LEN))
     copy(table, 2 * _LEN * i, buf, dst, _LEN)
     copy(table, 2 * _LEN * i + _LEN, buf, target, _LEN)
+    addr6.changed(netif)
     mac = nd.mac_option(p, _REDIRECT_OPTIONS, _TARGET_MAC)
     if mac:
         nd.learn(netif, buf, target, buf, mac, not on_link)

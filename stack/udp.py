@@ -308,12 +308,16 @@ def _publish(u):
     net = u.net
     if net.hot_used:
         regs = net.hot
-        simple = u.in_use and u.alen == 4 and u.local_port and same(u.key, 16, _any, 0, 16)
+        simple = u.in_use and same(u.key, 16, _any, 0, 16)
+        port = (u.local_port & 0xFF) << 8 | u.local_port >> 8 if simple else 0
         i = u.place
-        regs[i] = (u.local_port & 0xFF) << 8 | u.local_port >> 8 if simple else 0
+        regs[i] = port if u.alen == 4 else 0
         regs[i + 1] = u.tos << 16 | u.ttl << 8 | _PROTO
         takes = u.on_recv is not None and not u.remote_port
-        regs[regs[_UDP_TABLE] + net.udp_pcbs.index(u)] = regs[i] if takes else 0
+        k = net.udp_pcbs.index(u)
+        regs[regs[_UDP_TABLE] + k] = regs[i] if takes else 0
+        if net.six is not None:
+            net.six.publish(k, port if u.alen != 4 else 0, takes)
 
 
 def _drop(p, count, why):

@@ -217,10 +217,10 @@ def tcp_enhash(pcb):
     i = _bucket(hot, pcb.key, pcb.alen)
     regs[_HNEXT] = hot[i]
     hot[i] = pcb.number
+    reg_raw(regs, _KEY_PORTS, pcb.key, _PORTS)
     if pcb.alen == 4:
         reg_raw(regs, _KEY_PEER, pcb.key, 0)
         reg_raw(regs, _KEY_OWN, pcb.key, 4)
-        reg_raw(regs, _KEY_PORTS, pcb.key, _PORTS)
 
 
 def tcp_unhash(pcb):

@@ -215,11 +215,11 @@ def tcp_enhash(pcb):
     i = int(_bucket(registers, key, 2 * alen))
     regs[_HNEXT] = hot[i]
     hot[i] = int(pcb.number)
+    w = ptr32(key)
+    regs[_KEY_PORTS] = w[8]
     if alen == 4:
-        w = ptr32(key)
         regs[_KEY_PEER] = w[0]
         regs[_KEY_OWN] = w[1]
-        regs[_KEY_PORTS] = w[8]
 
 
 @micropython.viper

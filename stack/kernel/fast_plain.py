@@ -144,8 +144,12 @@ def _segment(hot, buf, m):
     hot[_LEN] = m
     if c == 0:
         return 2
-    r = _regs(hot, c)
-    m -= 20
+    return _next(hot, buf, _regs(hot, c), m - 20)
+
+
+def _next(hot, buf, r, m):
+    """Take the segment, whose header is at buf[36], if it is the next text of the connection whose
+    registers are at hot[r], or an ACK. Return 1, 5 or 6; or 2, and nothing was changed."""
     seq = _big(buf, 40) << 16 | _big(buf, 42)
     if (
         not hot[r + _ARMED]
@@ -206,7 +210,7 @@ def _datagram(hot, buf, m):
 
 def _echo(hot, buf, r):
     """Turn the echo request into the reply, along route `r`."""
-    _put_mac(hot, buf, 2, r)
+    _put_mac(hot, buf, 2, hot[r + 1 : r + 3])
     buf[36] = 0
     c = _big(buf, 38) + 0x0800  # RFC 1624
     c = (c & 0xFFFF) + (c >> 16)

@@ -27,6 +27,7 @@ _BEFORE = const(0x20000000)  # as in timer.py
 _WRAP = const(0x3FFFFFFF)
 _MTU = const(25)
 _ROUTES = const(28)
+_SIX = const(8)  # of what frame_check6() returns
 _AVAIL = const(0)  # of a pool, as in pbuf.py
 _LOW = const(1)
 _EMPTY = const(2)
@@ -52,13 +53,13 @@ def _route(hot, addr):
     return r if hot[r] == addr and addr & 0xFFFF else 0
 
 
-def _put_mac(hot, buf, at, r):
-    """Write an Ethernet header along route `r`."""
-    for i, w, n in ((0, hot[r + 1], 2), (2, hot[r + 2], 4), (6, hot[0], 2), (8, hot[1], 4)):
+def _put_mac(hot, buf, at, mac, kind=0x0800):
+    """Write an Ethernet header, to the address in the two numbers of `mac`."""
+    for i, w, n in ((0, mac[0], 2), (2, mac[1], 4), (6, hot[0], 2), (8, hot[1], 4)):
         for k in range(n):
             buf[at + i + k] = w >> 8 * k & 0xFF
-    buf[at + 12] = 8
-    buf[at + 13] = 0
+    buf[at + 12] = kind >> 8
+    buf[at + 13] = kind & 0xFF
 
 
 def _put_ip4(buf, at, n, what, addrs, off):
@@ -84,7 +85,7 @@ def ip4_fast(hot, buf, at, n, what, addrs, off):
     if not r or n > hot[_MTU]:
         return 0
     _put_ip4(buf, at, n, what, addrs, off)
-    _put_mac(hot, buf, at - 14, r)
+    _put_mac(hot, buf, at - 14, hot[r + 1 : r + 3])
     _count(hot, hot[_IP4] + 1)
     return 1
 
@@ -175,21 +176,23 @@ def net_poll(net, now):
             if p is None:
                 break
             k = look(hot, p.buf, p.len) if fast and net.pool.avail else 0
+            if fast and net.pool.avail and k == 0 and net.six is not None:
+                k = net.six.look(hot, net.six.regs, p.buf, p.len)
             if k == 0:
                 nif.input(p, nif)
-            elif k == 1:
-                _text(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p)
+            elif k & 7 == 1:
+                _text(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p, k)
             elif k == 5:
                 net.tcp.acknowledged(net, p)
-            elif k == 6:
+            elif k & 7 == 6:
                 pbuf_free(p)
                 acked(net.tcp.pcbs[hot[_CUR] - 1])
             elif k == 2:
                 net.tcp.found(net, p, nif)
-            elif k == 3:
-                _data(net, hot, p)
+            elif k & 7 == 3:
+                _data(net, hot, p, k)
             else:
-                _reply(net, hot, p, nif)
+                _reply(net, hot, p, nif, k)
         else:
             more = True
     hot[_BURST] = 0
@@ -200,25 +203,25 @@ def net_poll(net, now):
     return 0 if more else (hot[_AT] - now) & _WRAP
 
 
-def _data(net, hot, p):
+def _data(net, hot, p, k):
     """Give `p`, a datagram that frame_check() has taken, to the application."""
-    p.off = 44
+    p.off = 64 if k & _SIX else 44
     p.len = p.tot_len = hot[_LEN]
     u = net.udp_pcbs[hot[_CUR] - 1]
-    u.on_recv(u.arg, u, p, p.buf, 28, hot[_PORT])
+    u.on_recv(u.arg, u, p, p.buf, 24 if k & _SIX else 28, hot[_PORT])
 
 
-def _reply(net, hot, p, nif):
+def _reply(net, hot, p, nif, k):
     """Send `p`, the reply that frame_check() has made of an echo request."""
     p.len = p.tot_len = hot[_LEN]
     if nif.driver.tx(p):
-        net.echo_failed(net)
+        net.six.echo_failed() if k & _SIX else net.echo_failed(net)
     pbuf_free(p)
 
 
-def _text(net, hot, pcb, p):
+def _text(net, hot, pcb, p, k):
     """Give `p`, the text that frame_check() has taken, to the application."""
-    p.off = _TRANSPORT
+    p.off = _TRANSPORT + (20 if k & _SIX else 0)
     p.len = p.tot_len = hot[_LEN]
     regs = pcb.regs
     regs[_BUSY] = 1

@@ -21,6 +21,7 @@ _AT = const(21)
 _BUDGET = const(23)
 _PORT = const(52)
 _ROUTES = const(28)
+_SIX = const(57)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
@@ -153,7 +154,7 @@ def timer_start(timers, t, ms: int):
 
 @micropython.viper
 def net_poll(net, now: int) -> int:
-    _, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, bufs, look, free, flush, ack = (
+    _, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, bufs, look, look6, flush, ack = (
         net.loop
     )
     hot = ptr32(int(at) << 2)
@@ -193,11 +194,16 @@ def net_poll(net, now: int) -> int:
                 i = 0
                 if k and fast:
                     i = int(look(at, place, n))
-                    if i == 4:
+                    if i == 0 and hot[_SIX]:
+                        i = int(look6(at, hot[_SIX] | hot[_SIX + 1] << 31 << 1, place, n))
+                    if i & 7 == 4:
                         if int(send(dev, items[c].buf, 2, hot[_LEN])):
-                            net.echo_failed(net)
+                            if i == 4:
+                                net.echo_failed(net)
+                            else:
+                                net.six.echo_failed()
                         continue
-                    if i == 6:
+                    if i & 7 == 6:
                         ack(pcbs[hot[_CUR] - 1])
                         continue
                 store[_AVAIL] = k
@@ -212,7 +218,10 @@ def net_poll(net, now: int) -> int:
                 n = int(p.len)
                 k = 0
                 if fast and store[_AVAIL]:
-                    k = int(look(at, int(ptr8(p.buf)) >> 2, n))
+                    place = int(ptr8(p.buf)) >> 2
+                    k = int(look(at, place, n))
+                    if k == 0 and hot[_SIX]:
+                        k = int(look6(at, hot[_SIX] | hot[_SIX + 1] << 31 << 1, place, n))
             i = 2
             if k:
                 n = hot[_LEN]
@@ -220,13 +229,17 @@ def net_poll(net, now: int) -> int:
                     i = 56
                 elif k == 3:
                     i = 44
+                elif k == 9:
+                    i = 76
+                elif k == 11:
+                    i = 64
             p.off = i
             p.len = n
             p.tot_len = n
             if k == 0:
                 nif = net.netifs[j]
                 nif.input(p, nif)
-            elif k == 1:
+            elif k & 7 == 1:
                 c = hot[_CUR]
                 regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
                 pcb = pcbs[c - 1]
@@ -244,18 +257,24 @@ def net_poll(net, now: int) -> int:
                         hot[_OUT] = c
             elif k == 5:
                 tcp.acknowledged(net, p)
-            elif k == 6:
-                free(p)
+            elif k & 7 == 6:
+                pbuf_free(p)
                 ack(pcbs[hot[_CUR] - 1])
             elif k == 3:
                 u = udps[hot[_CUR] - 1]
                 u.on_recv(u.arg, u, p, p.buf, 28, hot[_PORT])
+            elif k == 11:
+                u = udps[hot[_CUR] - 1]
+                u.on_recv(u.arg, u, p, p.buf, 24, hot[_PORT])
             elif k == 2:
                 tcp.found(net, p, net.netifs[j])
             else:
                 if int(driver.tx(p)):
-                    net.echo_failed(net)
-                free(p)
+                    if k == 4:
+                        net.echo_failed(net)
+                    else:
+                        net.six.echo_failed()
+                pbuf_free(p)
         direct = 0
         fast = 0
         j += 1

@@ -28,6 +28,9 @@ _SEG_NEXT = const(12)
 _SEG_REGS = const(13)
 _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _HEADERS = const(54)
+_HEADERS6 = const(74)
+_TEXT = const(76)  # where a pbuf's headers end
+_KEY_PEER = const(32)
 
 
 def tcp_spare(pcb):
@@ -56,7 +59,7 @@ def tcp_queue(pcb, buf, off, n):
     if not count or hot[_KEPT] < count:
         why = _queue_new(pcb, buf, off, n)
         if count and not why:
-            tcp_shape(pcb.net, pcb.unsent_last)
+            tcp_shape(pcb, pcb.unsent_last)
             tcp_chain(regs, hot, pcb.unsent_last.number)
         return why
     if regs[_QUEUED] + count > regs[_QUEUELEN]:
@@ -76,9 +79,13 @@ def _queue_kept(pcb, buf, off, n, flags):
     seg.next = None
     r = seg.r
     q = seg.q
+    heads = _HEADERS if regs[_KEY_PEER] else _HEADERS6
+    if r[_SEG_KEEP] != heads:
+        _head(seg.p, heads, r[_SEG_LEN])
+        r[_SEG_KEEP] = heads
     if r[_SEG_LEN] != n or not r[_SEG_ROM] or q.off != off or q.buf is not buf:
         seg.len = q.len = q.tot_len = r[_SEG_LEN] = n
-        seg.p.tot_len = _HEADERS + n
+        seg.p.tot_len = heads + n
         q.buf = buf
         q.off = off
         _sum(net, seg)
@@ -158,19 +165,24 @@ def _sum(net, seg):
     r[_SEG_SUM] = rom_sum(net, q)
 
 
-def tcp_shape(net, seg):
+def _head(p, heads, n):
+    """Let `p` begin with `heads` bytes of headers, for `n` of text."""
+    p.off = _TEXT - heads
+    p.len = heads
+    p.tot_len = heads + n
+
+
+def tcp_shape(pcb, seg):
     """Make the unsent segment, of a header pbuf and one REF pbuf, one that tcp_push() can send."""
-    p = seg.p
-    q = seg.q = p.next
+    q = seg.q = seg.p.next
     r = seg.r
     n = seg.len
-    p.off = _FRAME
-    p.len = _HEADERS
-    p.tot_len = _HEADERS + n
+    heads = _HEADERS if pcb.regs[_KEY_PEER] else _HEADERS6
+    _head(seg.p, heads, n)
     r[_SEG_LEN] = n
     r[_SEG_FLAGS] = seg.flags
-    r[_SEG_KEEP] = q.done is None
-    _sum(net, seg)
+    r[_SEG_KEEP] = heads if q.done is None else 0
+    _sum(pcb.net, seg)
 
 
 def tcp_sndbuf(pcb):

@@ -31,6 +31,9 @@ _SEG_KEEP = const(6)
 _SEG_ROM = const(7)
 _FRAME = const(22)  # where a frame begins whose TCP header is at TRANSPORT
 _HEADERS = const(54)
+_HEADERS6 = const(74)
+_TEXT = const(76)
+_KEY_PEER = const(32)
 _SEG_FRAME = const(8)
 _SEG_TEXT = const(10)
 _SEG_NEXT = const(12)
@@ -72,7 +75,7 @@ def tcp_queue(pcb, buf, off: int, n: int) -> int:
             return 1
         if count:
             seg = pcb.unsent_last
-            tcp_shape(pcb.net, seg)
+            tcp_shape(pcb, seg)
             tcp_chain(pcb.regs, pcb.net.hot, int(seg.number))
         return 0
     if regs[_QUEUED] + count > regs[_QUEUELEN]:
@@ -80,12 +83,16 @@ def tcp_queue(pcb, buf, off: int, n: int) -> int:
     if count > 1 and off + n > int(len(buf)):
         return 1
     at = int(ptr8(buf)) + off
+    heads = _HEADERS if regs[_KEY_PEER] else _HEADERS6
     while count:
         count -= 1
         k = hot[_KEPT] - 1
         c = hot[hot[_KEPT_AT] + k]
         r = ptr32(int(hot) + ((hot[_SEGS] + c * _SEG_REGS) << 2))
         seg = segs[c]
+        if r[_SEG_KEEP] != heads:
+            _head(seg.p, heads, r[_SEG_LEN])
+            r[_SEG_KEEP] = heads
         if r[_SEG_ROM] == 0 or r[_SEG_TEXT] != at or r[_SEG_LEN] != step:
             if off + n > int(len(buf)):
                 return 1
@@ -96,7 +103,7 @@ def tcp_queue(pcb, buf, off: int, n: int) -> int:
                 seg.len = step
                 q.len = step
                 q.tot_len = step
-                seg.p.tot_len = _HEADERS + step
+                seg.p.tot_len = heads + step
                 r[_SEG_LEN] = step
             _sum(pcb.net, seg)
         flags = 0 if count else 8
@@ -197,23 +204,29 @@ def _sum(net, seg):
 
 
 @micropython.viper
-def tcp_shape(net, seg):
+def _head(p, heads: int, n: int):
+    p.off = _TEXT - heads
+    p.len = heads
+    p.tot_len = heads + n
+
+
+@micropython.viper
+def tcp_shape(pcb, seg):
     p = seg.p
     q = p.next
     seg.q = q
     r = ptr32(seg.r)
     n = int(seg.len)
-    p.off = _FRAME
-    p.len = _HEADERS
-    p.tot_len = _HEADERS + n
+    heads = _HEADERS if ptr32(pcb.regs)[_KEY_PEER] else _HEADERS6
+    _head(p, heads, n)
     r[_SEG_LEN] = n
     flags = int(seg.flags)
     r[_SEG_FLAGS] = flags
-    r[_SEG_KEEP] = 1 if q.done is _NONE else 0
+    r[_SEG_KEEP] = heads if q.done is _NONE else 0
     k = int(ptr8(p.buf)) + 20
     r[_SEG_FRAME] = k
     r[_SEG_FRAME + 1] = k >> 31 >> 1  # the upper half, where addresses have 64 bits
-    _sum(net, seg)
+    _sum(pcb.net, seg)
 
 
 @micropython.viper

@@ -13,7 +13,8 @@ works on the same queues.
 is armed for sending, or the segment is kept:
 
     0 SEQ    its sequence number                5 NTH   as what of all that was
-    1 LEN    its text   2 FLAGS                 6 KEEP  1 if its pbufs are only its own
+    1 LEN    its text   2 FLAGS                 6 KEEP  how long all its headers are, if its
+                                                        pbufs are only its own, or 0
     3 SUM    of its text                        7 ROM   1 if nobody can change the text
     4 AT     when it was sent last              8 to 11 where header and text are (viper)
    12 NEXT   the number of the one behind it
@@ -24,6 +25,7 @@ from .conn_plain import tcp_rtt
 from .fast_plain import tcp_seg_free, tcp_window
 from .loop_plain import _count, _put_ip4, _put_mac, _route
 from .plain import cksum, reg_add, reg_diff, reg_set, tcp_header, ticks_add, ticks_diff
+from .six_plain import _put_headers
 
 _RAW_WND = const(53)
 _ETH = const(9)
@@ -41,6 +43,7 @@ _RCV_NXT = const(5)
 _RTT_SEQ = const(9)
 _LAST_ACK = const(15)
 _KEY_PEER = const(32)
+_KEY_OWN = const(33)
 _ARMED = const(36)
 _ACK_BYTES = const(39)
 _ACK_NOW = const(40)
@@ -74,6 +77,7 @@ _FIRST = const(68)
 _SENT = const(69)
 _UNSENT = const(70)
 _LAST = const(71)
+_IP6 = const(0)  # of net.six.regs
 _FACK = const(2)  # of pcb.sb
 _LAST_NTH = const(6)
 _RTT = const(7)
@@ -95,7 +99,7 @@ def tcp_push(pcb):
     hot = net.hot
     seg = pcb.unsent
     had = pcb.unacked
-    r = _route(hot, regs[_KEY_PEER])
+    r = _route(hot, regs[_KEY_PEER]) if regs[_KEY_PEER] else regs[_KEY_OWN]
     if not r or (had is None and (seg is None or _idle(regs, hot))):
         return 1
     edge = regs[_EDGE]
@@ -181,12 +185,18 @@ def _send(net, hot, pcb, regs, seg, route):
     n = r[_SEG_LEN]
     wnd = tcp_window(regs, regs[_STEP], regs[_SCALE])
     key = pcb.key
-    _put_mac(hot, buf, _FRAME, route)
-    _put_ip4(buf, _FRAME + 14, 40 + n, regs[_WHAT], key, 0)
+    if regs[_KEY_PEER]:
+        _put_mac(hot, buf, _FRAME, hot[route + 1 : route + 3])
+        _put_ip4(buf, _FRAME + 14, 40 + n, regs[_WHAT], key, 0)
+        _count(hot, hot[_IP4] + 1)
+    else:
+        six = net.six.regs
+        _put_headers(hot, six, buf, _FRAME - 20, route, 20 + n, regs[_WHAT])
+        _count(six, six[_IP6] + 1)
     at = _FRAME + 34
     flags = r[_SEG_FLAGS] | 0x10
     tcp_header(buf, at, key, 32, r, 0, regs, _RCV_NXT, 20 << 10 | flags, wnd)
-    acc = cksum(key, 0, 8, r[_SEG_SUM] + n + 26)
+    acc = cksum(key, 0, 2 * pcb.alen, r[_SEG_SUM] + n + 26)
     acc = cksum(buf, at, 20, acc) ^ 0xFFFF
     buf[at + 16] = acc >> 8
     buf[at + 17] = acc & 0xFF
@@ -204,7 +214,7 @@ def _send(net, hot, pcb, regs, seg, route):
     err = net.driver.tx(p)
     if p.ref > 1:  # the driver has kept it
         r[_SEG_KEEP] = 0
-    _count(hot, hot[_TCP] + 1, hot[_IP4] + 1, hot[_ETH] + (6 if err else 1))
+    _count(hot, hot[_TCP] + 1, hot[_ETH] + (6 if err else 1))
 
 
 def tcp_acked(pcb):

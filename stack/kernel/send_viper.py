@@ -73,6 +73,9 @@ _SEG_AT = const(4)
 _SEG_NTH = const(5)
 _SEG_KEEP = const(6)
 _HEADERS = const(54)
+_HEADERS6 = const(74)
+_SIX = const(57)
+_IP6 = const(0)  # of six
 _WRAP = const(0x3FFFFFFF)
 _ROUTES = const(28)
 _KEY_OWN = const(33)
@@ -94,9 +97,22 @@ def tcp_push(pcb) -> int:
     had = regs[_SND_NXT] - una
     now = hot[_NOW]
     peer = regs[_KEY_PEER]
-    route = _ROUTES + (peer >> 24 & 7) * 3
-    if hot[route] != peer or peer & 0xFFFF == 0:
-        return 1
+    six = hot
+    way = hot
+    heads = _HEADERS
+    if peer:
+        route = _ROUTES + (peer >> 24 & 7) * 3
+        if hot[route] != peer or peer & 0xFFFF == 0:
+            return 1
+        mac = ptr32(int(hot) + (route + 1 << 2))
+    else:
+        route = regs[_KEY_OWN]
+        if route == 0:
+            return 1
+        heads = _HEADERS6
+        six = ptr32((hot[_SIX] | hot[_SIX + 1] << 31 << 1) << 2)
+        way = ptr32(int(six) + (route << 2))
+        mac = ptr32(int(way) + 32)
     if had == 0:
         k = (now - regs[_SENT_AT]) & _WRAP
         if c == 0 or (k > regs[_RTO] and k & _BEFORE == 0):
@@ -121,14 +137,19 @@ def tcp_push(pcb) -> int:
             if sent == 0:
                 # what is the same in each of them
                 piece = ptr32(int(pieces) << 2)
-                piece[1] = _HEADERS
+                piece[1] = heads
                 own = regs[_KEY_OWN]
-                s0 = (own & 0xFFFF) + (own >> 16 & 0xFFFF)
-                s0 += (peer & 0xFFFF) + (peer >> 16 & 0xFFFF)
                 ports = regs[_KEY_PORTS]
                 k = regs[_WHAT]
-                tos = k >> 8 & 0xFF00 | 0x45
-                ttl = 0x600 | k >> 8 & 0xFF
+                if peer:
+                    s0 = (own & 0xFFFF) + (own >> 16 & 0xFFFF)
+                    s0 += (peer & 0xFFFF) + (peer >> 16 & 0xFFFF)
+                    tos = k >> 8 & 0xFF00 | 0x45
+                    ttl = 0x600 | k >> 8 & 0xFF
+                else:
+                    s0 = way[10]
+                    tos = 0x60 | k >> 20 & 15 | (k >> 12 & 0xF0) << 8
+                    ttl = 6 | k & 0xFF00
                 ack = regs[_RCV_NXT]
                 top = 1
                 top <<= 31  # see tcp_window()
@@ -156,27 +177,41 @@ def tcp_push(pcb) -> int:
                     regs[_TIMED_AT] = now
                     regs[_RTT_SEQ] = r[0]
                 regs[_SENT_AT] = now
-            w = ptr32(r[_SEG_FRAME] | r[_SEG_FRAME + 1] << 31 << 1)
+            w = ptr32((r[_SEG_FRAME] | r[_SEG_FRAME + 1] << 31 << 1) + _HEADERS - heads)
             h = ptr16(w)
-            b = ptr8(w)
-            h[1] = hot[route + 1]
-            w[1] = hot[route + 2]
+            h[1] = mac[0]
+            w[1] = mac[1]
             h[4] = hot[0]
             h[5] = hot[1]
             h[6] = hot[1] >> 16
-            h[7] = 8
-            h[8] = tos
-            k = n + 40
-            k = (k & 0xFF) << 8 | k >> 8
-            h[9] = k
-            h[10] = 0
-            h[11] = 0x40
-            h[12] = ttl
-            s = s0 + tos + k + 0x40 + ttl
-            s = (s & 0xFFFF) + (s >> 16)
-            h[13] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
-            w[7] = own
-            w[8] = peer
+            if peer:
+                h[7] = 8
+                h[8] = tos
+                k = n + 40
+                k = (k & 0xFF) << 8 | k >> 8
+                h[9] = k
+                h[10] = 0
+                h[11] = 0x40
+                h[12] = ttl
+                s = s0 + tos + k + 0x40 + ttl
+                s = (s & 0xFFFF) + (s >> 16)
+                h[13] = ((s & 0xFFFF) + (s >> 16)) ^ 0xFFFF
+                w[7] = own
+                w[8] = peer
+            else:
+                h[7] = 0xDD86
+                w[4] = tos
+                k = n + 20
+                h[10] = (k & 0xFF) << 8 | k >> 8
+                h[11] = ttl
+                k = 4
+                while k < 8:
+                    w[k + 2] = way[k]
+                    w[k + 6] = way[k - 4]
+                    k += 1
+                w = ptr32(int(w) + 20)
+                h = ptr16(w)
+            b = ptr8(w)
             h[18] = ports >> 16
             h[19] = ports
             k = r[0]
@@ -210,7 +245,7 @@ def tcp_push(pcb) -> int:
                 if int(p.ref) > 1:
                     r[_SEG_KEEP] = 0
             else:
-                piece[0] = int(w) + 2
+                piece[0] = int(w) + 56 - heads
                 piece[2] = r[_SEG_TEXT]
                 piece[3] = n
                 err = int(send2(dev, pieces))
@@ -222,8 +257,12 @@ def tcp_push(pcb) -> int:
             last = c
             c = r[_SEG_NEXT]
         if sent:
-            k = hot[_IP4] + 1
-            hot[k] = hot[k] + sent
+            if peer:
+                k = hot[_IP4] + 1
+                hot[k] = hot[k] + sent
+            else:
+                k = six[_IP6] + 1
+                six[k] = six[k] + sent
             k = hot[_TCP] + 1
             hot[k] = hot[k] + sent
             seg = segs[first]

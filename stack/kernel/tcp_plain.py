@@ -104,7 +104,7 @@ def ack_frame(hot, c, buf, what):
     if not route:
         return 0
     pair = b"".join(hot[r + i].to_bytes(4, "little") for i in (_KEY_PEER, _KEY_OWN))
-    _put_mac(hot, buf, 22, route)
+    _put_mac(hot, buf, 22, hot[route + 1 : route + 3])
     _put_ip4(buf, 36, 40, what, pair, 0)
     regs = memoryview(hot)[r : r + _NREGS]
     wnd = tcp_window(regs, regs[_STEP], regs[_SCALE])

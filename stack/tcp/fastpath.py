@@ -1,10 +1,10 @@
 """What joins TCP to the fast path: Van Jacobson's header prediction, whose kernels (frame_check()
 and its companions, kernel/fast_plain.py) take the next text of a connection that is armed.
 
-Armed is an IPv4 connection of the first netif that receives, and on which nothing is unusual: no
-options in its segments, no ECN, nothing kept or refused, a window that does not change. It is
-disarmed by whatever could change that (`regs[ARMED] = 0`), and armed again when its next segment
-has taken the readable path of input.py.
+Armed is a connection of the first netif that receives, one of IPv6 if a route to its peer is known
+(hot6.py), and on which nothing is unusual: no options in its segments, no ECN, nothing kept or
+refused, a window that does not change. It is disarmed by whatever could change that (`regs[ARMED]
+= 0`), and armed again when its next segment has taken the readable path of input.py.
 
 A connection that sends more than a segment is armed for that, too (kernel/send_plain.py), unless
 something is lost or may be, or the segments under way are not the usual ones. ARMED is 3 then;
@@ -46,6 +46,7 @@ _IN_ROUND = const(10)
 _SEG_LEN = const(1)
 _SEG_KEEP = const(6)
 _HEADERS = const(40)
+_HEADERS6 = const(60)
 _REORDER = const(1)  # pcb.loss_for
 
 
@@ -55,7 +56,6 @@ def arm(pcb):
     if (
         not _ESTABLISHED <= pcb.state <= _FIN_WAIT_2
         or not net.hot[_ON]
-        or pcb.alen != 4
         or pcb.netif is not net.netifs[0]
         or pcb.on_recv is None
         or pcb.refused is not None
@@ -68,6 +68,7 @@ def arm(pcb):
         or pcb.rx_closed
         or pcb.fin_seen
         or pcb.regs[_UTO_DUE]
+        or (pcb.alen != 4 and not (pcb.net.six is not None and pcb.net.six.link(pcb)))
     ):
         return
     tcp_arm(pcb)
@@ -94,6 +95,7 @@ def arm_sending(pcb):
         or pcb.fin_queued
         or not pcb.t_rexmit.running
         or pcb.mss + _HEADERS > pcb.netif.mtu
+        or (pcb.alen != 4 and pcb.mss + _HEADERS6 > pcb.netif.ip6.mtu)
         or (pcb.rack and not _in_order(pcb.sb, regs))
         or not _usual(pcb)
     ):
@@ -134,7 +136,7 @@ def _usual(pcb):
         q = seg.p.next
         if seg.marks or seg.flags & ~PSH or q.next is not None or q.kind != REF:
             return False
-        tcp_shape(pcb.net, seg)
+        tcp_shape(pcb, seg)
         tcp_chain(regs, hot, seg.number)
         seg = seg.next
     return True
