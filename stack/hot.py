@@ -105,8 +105,6 @@ def gather(net):
     way = (net, here, handle, send, net.add_up)
     for u in net.udp_pcbs:
         u.way = way + (u.place,)
-    if net.six is not None:
-        net.six.gather(way)
     if net.hot_used:
         wire = (driver, handle, send2, where(tcp.pieces))
         for pcb in tcp.pcbs:

@@ -2,9 +2,8 @@
 array('I'), made when the first interface speaks IPv6.
 
     0 IP6, 1 ICMP6  where the counters of each begin
-    2 TAKES, 3 SENDS  where the ports of UDP pcbs are that take what comes from anybody, and of
-            those that send as the routes say
-    4 ROUTES  8 of 12: the neighbour's address, that of ours which packets to it come from, its MAC
+    2 TAKES  where the ports of UDP pcbs are that take what comes from anybody
+    3 ROUTES  8 of 12: the neighbour's address, that of ours which packets to it come from, its MAC
             as hot[0] and hot[1] have ours, SUM of both addresses, MTU
 
 A route is the way that a packet went, while nothing changes that could send the next one
@@ -18,8 +17,8 @@ goes the readable way, and learn() notes which that was.
 from array import array
 
 from . import addr6, eth, icmp6, ipv6
-from .kernel import cksum, copy, keep_where, reg_add, reg_diff, reg_raw, reg_zero, same, where
-from .kernel.six import frame_check6, tcp_ack6, udp_sendto6
+from .kernel import cksum, copy, keep_where, reg_add, reg_diff, reg_raw, reg_zero, same
+from .kernel.six import frame_check6, tcp_ack6
 from .mpy import const
 from .pbuf import RAM, TRANSPORT, Pool
 
@@ -30,14 +29,13 @@ _ARMED = const(36)
 _IP6 = const(0)
 _ICMP6 = const(1)
 _TAKES = const(2)
-_SENDS = const(3)
-_ROUTES = const(4)
+_ROUTES = const(3)
 _ROUTE = const(12)
 _ROUTE_REGS = const(96)
 _MAC = const(8)
 _SUM = const(10)
 _MTU = const(11)
-_FIXED = const(100)
+_FIXED = const(99)
 _ICMP6_TX = const(1)  # of icmp6.NAMES
 _TCP_HLEN = const(20)
 _LEAD = const(2)
@@ -56,18 +54,12 @@ class Six:
     def __init__(self, net):
         self.net = net
         self.look = frame_check6
-        n = net.cfg.NUM_UDP_PCB
-        at = _FIXED + 2 * n
-        self.regs = array("I", [0] * (at + len(ipv6.NAMES) + len(icmp6.NAMES)))
-        self.place = where(self.regs)
+        self.used = _FIXED + net.cfg.NUM_UDP_PCB
+        self.regs = array("I", [0] * (self.used + len(ipv6.NAMES) + len(icmp6.NAMES)))
         self.regs[_TAKES] = _FIXED
-        self.regs[_SENDS] = _FIXED + n
-        self.used = at
         self.ack = p = Pool(1, TRANSPORT + _TCP_HLEN, RAM).items[0]
         p.off = _LEAD
         p.len = p.tot_len = TRANSPORT + _TCP_HLEN - _LEAD
-        self.udp_send = net.udp_send
-        net.udp_send = udp_sendto6
         self.acknowledge = net.tcp.acknowledge
         net.tcp.acknowledge = tcp_ack6
         keep_where(net.hot, _SIX, self.regs)
@@ -80,19 +72,6 @@ class Six:
         counts = memoryview(self.regs)[i : self.used]
         self.net.stats[name] = (names, counts)
         return counts
-
-    def gather(self, way):
-        """As hot.gather(). `way`: of UDP pcbs, without their own. Allocates; for set-up."""
-        n = self.net.cfg.NUM_UDP_PCB
-        for i, u in enumerate(self.net.udp_pcbs):
-            u.way6 = way + (u.place, self.place, _FIXED + n + i)
-
-    def publish(self, i, port, takes):
-        """UDP pcb number `i` (from 0) sends from `port`, as it lies in memory, or not the simple
-        way; and `takes` what anybody sends to it."""
-        regs = self.regs
-        regs[regs[_SENDS] + i] = port
-        regs[regs[_TAKES] + i] = port if takes else 0
 
     def learn(self, netif, buf, off):
         """The frame at buf[off], a packet to a neighbour, was sent as it should be. The route is

@@ -30,6 +30,8 @@ _NO_PBUF = const(5)
 
 _UDP_TABLE = const(26)  # of hot
 _UDP_PCBS = const(27)
+_TAKES = const(2)  # of hot6
+_SIX = const(0x1000000)
 
 _PROTO = const(17)
 _HLEN = const(8)
@@ -44,7 +46,8 @@ _any = bytes(16)
 class UdpPcb:
     """A UDP endpoint. `key` holds the peer's address and our own, 16 bytes apart, all zero when
     unset; `alen` is 4 or 16. `place` is where in the stack's registers are our port, as it lies
-    in memory, and TOS << 16 | TTL << 8 | protocol. Made only at set-up."""
+    in memory, and TOS << 16 | TTL << 8 | protocol, and 2^24 if it sends over IPv6. Made only at
+    set-up."""
 
     def __init__(self, net, place):
         self.net = net
@@ -310,14 +313,16 @@ def _publish(u):
         regs = net.hot
         simple = u.in_use and same(u.key, 16, _any, 0, 16)
         port = (u.local_port & 0xFF) << 8 | u.local_port >> 8 if simple else 0
+        six = u.alen != 4
         i = u.place
-        regs[i] = port if u.alen == 4 else 0
-        regs[i + 1] = u.tos << 16 | u.ttl << 8 | _PROTO
+        regs[i] = port
+        regs[i + 1] = (_SIX if six else 0) | u.tos << 16 | u.ttl << 8 | _PROTO
         takes = u.on_recv is not None and not u.remote_port
         k = net.udp_pcbs.index(u)
-        regs[regs[_UDP_TABLE] + k] = regs[i] if takes else 0
+        regs[regs[_UDP_TABLE] + k] = port if takes and not six else 0
         if net.six is not None:
-            net.six.publish(k, port if u.alen != 4 else 0, takes)
+            regs = net.six.regs
+            regs[regs[_TAKES] + k] = port if takes and six else 0
 
 
 def _drop(p, count, why):

@@ -193,9 +193,10 @@ def net_poll(net, now: int) -> int:
                 n &= 0xFFFF
                 i = 0
                 if k and fast:
-                    i = int(look(at, place, n))
-                    if i == 0 and hot[_SIX]:
+                    if hot[_SIX] and ptr16(place << 2)[7] == 0xDD86:
                         i = int(look6(at, hot[_SIX] | hot[_SIX + 1] << 31 << 1, place, n))
+                    else:
+                        i = int(look(at, place, n))
                     if i & 7 == 4:
                         if int(send(dev, items[c].buf, 2, hot[_LEN])):
                             if i == 4:
@@ -219,9 +220,10 @@ def net_poll(net, now: int) -> int:
                 k = 0
                 if fast and store[_AVAIL]:
                     place = int(ptr8(p.buf)) >> 2
-                    k = int(look(at, place, n))
-                    if k == 0 and hot[_SIX]:
+                    if hot[_SIX] and ptr16(place << 2)[7] == 0xDD86:
                         k = int(look6(at, hot[_SIX] | hot[_SIX + 1] << 31 << 1, place, n))
+                    else:
+                        k = int(look(at, place, n))
             i = 2
             if k:
                 n = hot[_LEN]

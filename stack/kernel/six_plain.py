@@ -45,7 +45,7 @@ _WHAT = const(75)
 _IP6 = const(0)  # of six
 _ICMP6 = const(1)
 _TAKES = const(2)
-_ROUTES = const(4)
+_ROUTES = const(3)
 _ROUTE = const(12)
 _MAC = const(8)
 _SUM = const(10)
@@ -63,8 +63,8 @@ def _route(six, last):
 
 
 def frame_check6(hot, six, buf, n):
-    """As frame_check(), which has found the frame unusual, of IPv6 without extension headers, from
-    where a route leads, to the address that it comes from. Return 8 more than frame_check() does:
+    """As frame_check(), of IPv6 without extension headers, from where a route leads to, and to the
+    address of ours that belongs to it. Return 8 more than frame_check() does:
 
     9   the next text, at buf[76]       12  an echo request, now the reply
     11  a datagram, its data at buf[64] 14  an ACK of a connection that is armed for sending
@@ -190,36 +190,3 @@ def tcp_ack6(pcb):
     _count(six, six[_IP6] + 1)
     if net.driver.tx(p):
         net.tcp.failed(net)
-
-
-def udp_sendto6(u, p, addr, off, port):
-    """See udp.py: where udp_sendto() calls udp.send_any(), if it is IPv6 and usual."""
-    net = u.net
-    hot = net.hot
-    six = net.six.regs
-    at = p.off - 8
-    n = p.len + 8
-    own = six[u.way6[-1]]
-    r = _route(six, addr[off + 15]) if own else 0
-    if (
-        (not own or u.alen != 16 or at < 56 or at & 3 or p.kind == 2 or p.len != p.tot_len)
-        or n + 40 > six[r + _MTU]
-        or bytes(addr[off : off + 16]) != _addrs(six, r)[:16]
-    ):
-        return net.six.udp_send(u, p, addr, off, port)
-    buf = p.buf
-    _put_headers(hot, six, buf, at - 54, r, n, hot[u.place + 1])
-    head = own.to_bytes(2, "little") + bytes((port >> 8, port & 0xFF, n >> 8, n & 0xFF, 0, 0))
-    buf[at : at + 8] = head
-    c = cksum(buf, at - 32, 40, n + 17)
-    c = net.add_up(buf, at + 8, n - 8, c) ^ 0xFFFF or 0xFFFF
-    buf[at + 6] = c >> 8
-    buf[at + 7] = c & 0xFF
-    p.off = at - 54
-    p.len = p.tot_len = n + 54
-    err = net.driver.tx(p)
-    if not err:
-        _count(hot, hot[_UDP] + 1)
-    _count(six, six[_IP6] + 1)
-    _count(hot, hot[_ETH] + (6 if err else 1))
-    return err

@@ -52,7 +52,7 @@ _NREGS = const(76)
 _IP6 = const(0)  # of six
 _ICMP6 = const(1)
 _TAKES = const(2)
-_ROUTES = const(4)
+_ROUTES = const(3)
 _ROUTE = const(12)
 _MTU = const(11)
 
@@ -166,11 +166,18 @@ def frame_check6(hot: ptr32, six: ptr32, buf: ptr32, n: int) -> int:
         h[6] = hot[1] >> 16
         w[4] = 0x60
         b[23] = hot[_TTL]
-        i = 4
-        while i < 8:
-            w[i + 2] = way[i]
-            w[i + 6] = way[i - 4]
-            i += 1
+        i = w[6]
+        w[6] = w[10]
+        w[10] = i
+        i = w[7]
+        w[7] = w[11]
+        w[11] = i
+        i = w[8]
+        w[8] = w[12]
+        w[12] = i
+        i = w[9]
+        w[9] = w[13]
+        w[13] = i
         h[28] = 0x81
         s = h[29] - 1
         if s < 0:
@@ -308,81 +315,3 @@ def tcp_ack6(pcb):
         k = int(net.driver.tx(p))
     if k:
         net.tcp.failed(net)
-
-
-@micropython.viper
-def udp_sendto6(u, p, addr, off: int, port: int) -> int:
-    net, stack, dev, send, add_up, mine, place, table = u.way6
-    hot = ptr32(int(stack) << 2)
-    six = ptr32(int(place) << 2)
-    own = six[int(table)]
-    buf = p.buf
-    a = ptr8(int(ptr8(addr)) + off)
-    at = int(p.off) - 64  # where the lead would be
-    n = int(p.len) + 8
-    r = _ROUTES + (a[15] & 7) * _ROUTE
-    way = ptr32(int(six) + (r << 2))
-    k = 0
-    if (own == 0 or at < 0 or at & 3 or n + 40 > way[_MTU]) or n - 8 != int(p.tot_len):
-        k = 1
-    elif int(p.kind) == 2 or int(u.alen) != 16:
-        k = 1
-    else:
-        i = 0
-        while i < 16:
-            s = way[i >> 2]
-            k |= a[i] ^ s & 0xFF
-            k |= a[i + 1] ^ s >> 8 & 0xFF
-            k |= a[i + 2] ^ s >> 16 & 0xFF
-            k |= a[i + 3] ^ s >> 24 & 0xFF
-            i += 4
-    if k:
-        return int(net.six.udp_send(u, p, addr, off, port))
-    w = ptr32(int(ptr8(buf)) + at)
-    h = ptr16(w)
-    h[1] = way[8]
-    w[1] = way[9]
-    h[4] = hot[0]
-    h[5] = hot[1]
-    h[6] = hot[1] >> 16
-    h[7] = 0xDD86
-    k = hot[int(mine) + 1]
-    w[4] = 0x60 | k >> 20 & 15 | (k >> 12 & 0xF0) << 8
-    s = (n & 0xFF) << 8 | n >> 8
-    h[10] = s
-    h[11] = 17 | k & 0xFF00
-    i = 4
-    while i < 8:
-        w[i + 2] = way[i]
-        w[i + 6] = way[i - 4]
-        i += 1
-    h[28] = own
-    k = (port & 0xFF) << 8 | port >> 8
-    h[29] = k
-    h[30] = s
-    s = way[10] + own + k + s + s + 0x1100
-    s = (s & 0xFFFF) + (s >> 16)
-    s = (s & 0xFFFF) + (s >> 16)
-    s = int(add_up(buf, at + 64, n - 8, (s & 0xFF) << 8 | s >> 8)) ^ 0xFFFF
-    if s == 0:
-        s = 0xFFFF
-    h[31] = (s & 0xFF) << 8 | s >> 8
-    at += 2
-    n += 54
-    if hot[_DIRECT]:
-        err = int(send(dev, buf, at, n))
-    else:
-        p.off = at
-        p.len = n
-        p.tot_len = n
-        err = int(net.driver.tx(p))
-    i = six[_IP6] + 1
-    six[i] = six[i] + 1
-    i = hot[_ETH] + 1
-    if err:
-        i += 5
-    else:
-        k = hot[_UDP] + 1
-        hot[k] = hot[k] + 1
-    hot[i] = hot[i] + 1
-    return err

@@ -13,6 +13,10 @@ _ROUTES = const(28)
 _IP = const(2)
 _UDP = const(12)
 _MTU = const(25)
+_SIX = const(57)
+_ROUTES6 = const(3)  # of IPv6's registers
+_ROUTE6 = const(12)
+_MTU6 = const(11)
 
 
 @micropython.viper
@@ -29,40 +33,85 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
     a = ptr8(int(w) + off)
     if addr is not buf:
         a = ptr8(int(ptr8(addr)) + off)  # the caller's, so at any address
-    k = a[0] | a[1] << 8
-    s = a[2] | a[3] << 8
-    peer = s << 16 | k
-    r = _ROUTES + (s >> 8 & 7) * 3
-    if (
-        (own == 0 or at < 0 or at & 3 or n > hot[_MTU] or k == 0 or hot[r] != peer)
-        or n - 28 != int(p.tot_len)
-        or int(p.kind) == 2
-    ):
-        return int(net.udp_send(u, p, addr, off, port))
-    s += k
-    w = ptr32(int(w) + at)
-    h = ptr16(w)
-    h[1] = hot[r + 1]
-    w[1] = hot[r + 2]
-    h[4] = hot[0]
-    k = hot[1]
-    h[5] = k
-    h[6] = k >> 16
-    h[7] = 8
-    k = hot[_IP]
-    w[7] = k
-    w[8] = peer
-    s += (k & 0xFFFF) + (k >> 16 & 0xFFFF)
-    k = what >> 8 & 0xFF00 | 0x45
-    i = (n & 0xFF) << 8 | n >> 8
-    h[8] = k
-    h[9] = i
-    w[5] = 0x400000
-    what = (what & 0xFF) << 8 | what >> 8 & 0xFF
-    h[12] = what
-    k += i + 0x40 + what + s
-    k = (k & 0xFFFF) + (k >> 16)
-    h[13] = ((k & 0xFFFF) + (k >> 16)) ^ 0xFFFF
+    if what >> 24:
+        six = ptr32((hot[_SIX] | hot[_SIX + 1] << 31 << 1) << 2)
+        way = ptr32(int(six) + (_ROUTES6 + (a[15] & 7) * _ROUTE6 << 2))
+        k = 0
+        if int(a) & 3:
+            i = 0
+            while i < 16:
+                r = way[i >> 2]
+                k |= (a[i] ^ r & 0xFF) | (a[i + 1] ^ r >> 8 & 0xFF)
+                k |= (a[i + 2] ^ r >> 16 & 0xFF) | (a[i + 3] ^ r >> 24 & 0xFF)
+                i += 4
+        else:
+            w = ptr32(a)
+            k = (w[0] ^ way[0]) | (w[1] ^ way[1]) | (w[2] ^ way[2]) | (w[3] ^ way[3])
+        if (
+            (own == 0 or k or at < 20 or at & 3 or n + 20 > way[_MTU6])
+            or n - 28 != int(p.tot_len)
+            or int(p.kind) == 2
+        ):
+            return int(net.udp_send(u, p, addr, off, port))
+        w = ptr32(int(ptr8(buf)) + at - 20)
+        h = ptr16(w)
+        h[1] = way[8]
+        w[1] = way[9]
+        h[4] = hot[0]
+        k = hot[1]
+        h[5] = k
+        h[6] = k >> 16
+        h[7] = 0xDD86
+        w[4] = 0x60 | what >> 20 & 15 | (what >> 12 & 0xF0) << 8
+        i = n - 20
+        h[10] = (i & 0xFF) << 8 | i >> 8
+        h[11] = 17 | what & 0xFF00
+        w[6] = way[4]
+        w[7] = way[5]
+        w[8] = way[6]
+        w[9] = way[7]
+        w[10] = way[0]
+        w[11] = way[1]
+        w[12] = way[2]
+        w[13] = way[3]
+        s = way[10]
+        w = ptr32(int(w) + 20)
+        h = ptr16(w)
+    else:
+        k = a[0] | a[1] << 8
+        s = a[2] | a[3] << 8
+        peer = s << 16 | k
+        r = _ROUTES + (s >> 8 & 7) * 3
+        if (
+            (own == 0 or at < 0 or at & 3 or n > hot[_MTU] or k == 0 or hot[r] != peer)
+            or n - 28 != int(p.tot_len)
+            or int(p.kind) == 2
+        ):
+            return int(net.udp_send(u, p, addr, off, port))
+        s += k
+        w = ptr32(int(w) + at)
+        h = ptr16(w)
+        h[1] = hot[r + 1]
+        w[1] = hot[r + 2]
+        h[4] = hot[0]
+        k = hot[1]
+        h[5] = k
+        h[6] = k >> 16
+        h[7] = 8
+        k = hot[_IP]
+        w[7] = k
+        w[8] = peer
+        s += (k & 0xFFFF) + (k >> 16 & 0xFFFF)
+        k = what >> 8 & 0xFF00 | 0x45
+        i = (n & 0xFF) << 8 | n >> 8
+        h[8] = k
+        h[9] = i
+        w[5] = 0x400000
+        what = (what & 0xFF) << 8 | what >> 8 & 0xFF
+        h[12] = what
+        k += i + 0x40 + what + s
+        k = (k & 0xFFFF) + (k >> 16)
+        h[13] = ((k & 0xFFFF) + (k >> 16)) ^ 0xFFFF
     h[18] = own
     k = (port & 0xFF) << 8 | port >> 8
     h[19] = k
@@ -78,6 +127,14 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
     h[21] = (s & 0xFF) << 8 | s >> 8
     at += 2
     n += 34
+    if what >> 24:
+        at -= 20
+        n += 20
+        i = six[0] + 1
+        six[i] = six[i] + 1
+    else:
+        i = hot[_IP4] + 1
+        hot[i] = hot[i] + 1
     if hot[_DIRECT]:
         err = int(send(dev, buf, at, n))
     else:
@@ -85,8 +142,6 @@ def udp_sendto(u, p, addr, off: int, port: int) -> int:
         p.len = n
         p.tot_len = n
         err = int(net.driver.tx(p))
-    i = hot[_IP4] + 1
-    hot[i] = hot[i] + 1
     i = hot[_ETH] + 1
     if err:
         i += 5
