@@ -89,6 +89,8 @@ def init(net):
     net.ip6_cut = None  # frag6.send(), if packets are cut
     net.ip6_fragment = 0  # has the packet being received a fragment header,
     net.ip6_alert = 0  # and a Router Alert?
+    net.ip6_elsewhere = _elsewhere  # fn(p, netif): what is not for this netif
+    net.ip6_unresolved = None  # forward6.unresolved(), of a router
 
 
 def counters(net, name, names):
@@ -114,7 +116,8 @@ def receive(p, netif):
     off = p.off
     why = _check(p, netif)
     if why:
-        reg_add(count, why, 1)
+        if why > 0:
+            reg_add(count, why, 1)
         free(p)
         return
     end = off + p.len
@@ -155,8 +158,8 @@ def receive(p, netif):
 
 
 def _check(p, netif):
-    """Check the header of packet `p`, and cut off what is behind its end. Returns 0, or which
-    counter counts it."""
+    """Check the header of packet `p`, and cut off what is behind its end. Returns 0, which counter
+    counts it, or -1: it is seen to."""
     net = netif.net
     buf = p.buf
     off = p.off
@@ -172,6 +175,8 @@ def _check(p, netif):
     ip6 = netif.ip6
     if ip6 is None:
         return _NOT_MINE
+    if p.tot_len != n:
+        trim(p, n)
     dst = off + _DST
     if buf[dst] == 0xFF:
         groups = ip6.groups
@@ -182,11 +187,16 @@ def _check(p, netif):
     else:
         i = addr6.own(ip6, buf, dst)
         if i < 0 or ip6.state[i] == addr6.TENTATIVE:  # RFC 4862 section 5.4
-            return _NOT_MINE
+            why = net.ip6_elsewhere(p, netif)
+            if why:
+                return why
     net.rx_tos = (buf[off] & 15) << 4 | buf[off + 1] >> 4
-    if p.tot_len != n:
-        trim(p, n)
     return 0
+
+
+def _elsewhere(p, netif):
+    """What a host does with a packet for others. Returns which counter counts it."""
+    return _NOT_MINE
 
 
 def _extension(p, netif, says, at, end, left):
@@ -275,6 +285,14 @@ def refuse(p, netif, addrs):
     caller keeps its ownership of `p`."""
     header(p, p.off - (addrs - _SRC))
     netif.net.ip6_error(p, netif, _UNREACHABLE, _PORT, 0)
+
+
+def ours(net, buf, off):
+    """Is the address at buf[off] one of ours, on any netif?"""
+    for netif in net.netifs:
+        if netif.ip6 is not None and addr6.own(netif.ip6, buf, off) >= 0:
+            return True
+    return False
 
 
 def route(net, addrs, off):

@@ -1,10 +1,11 @@
 """A router, redirects, the loopback netif and routes allocate nothing."""
 
-from stack import loop, netif, pbuf, route, udp
+from stack import addr6, loop, netif, pbuf, route, udp
 from stack.err import ERR_MEM, OK
 
-from ..netsim.routed import EAST, Routed
+from ..netsim.routed import EAST, EAST6, WEST6, Routed, Routed6
 from ..packets import GATEWAY, OTHER, PEER, US, ether, icmp, ip4
+from ..packets6 import ip
 from .end import PATTERN
 from .proof import nothing
 from .script import Script
@@ -61,6 +62,49 @@ def test_a_router():
             for name in ("ttl", "too_big", "broadcast", "bad_dest", "no_route", "redirect"):
                 i = stats[0].index(name)
                 assert stats[1][i], name
+            w.check_pools()
+
+        return run, check
+
+    nothing(setup)
+
+
+def test_a_router_of_ipv6():
+    """As above; the hosts cut, the router does not."""
+
+    def setup():
+        w = Routed6(mtu=1280)
+        near = ip("2001:db8:d::5")
+        addr6.add_prefix(w.router.netifs[0].ip6, near, 0, 64, 10_000)
+        server, u = udp.new(w.east), udp.new(w.west)
+        assert udp.bind(server, None, PORT) == udp.bind(u, bytes(16), 9) == OK
+        udp.recv(server, _echo)
+        client = _Client()
+        udp.arg(u, client)
+        udp.recv(u, _answer)
+        through = WEST6[:15] + b"\xfe"  # the router's own
+        beyond = EAST6[:15] + b"\xfe"
+        goals = [(EAST6, n) for n in (100, 1200, 1400, 1400, 2000)]
+        goals += [(near, 10), (near, 10), (ip("2001:db8:c::1"), 10), (ip("2001:db8:b::77"), 10)]
+        goals += [(through, 10), (beyond, 10), (ip("::1"), 10)]
+
+        def run():
+            for dst, n in goals:
+                p = pbuf.reference(w.west.refs, BIG, 0, n)
+                assert udp.sendto(u, p, dst, 0, PORT) == OK
+                pbuf.free(p)
+                w.run(None, 100)
+            w.run(None, 20_000)
+            u.ttl = 1
+            p = pbuf.reference(w.west.refs, BIG, 0, 10)
+            udp.sendto(u, p, EAST6, 0, PORT)
+            pbuf.free(p)
+            w.run(None, 1000)
+
+        def check():
+            assert client.good == 4, client.good
+            for name in "hops too_big no_route unresolved redirect bad_addr".split():
+                assert count(w.router.stats["forward6"], name), name
             w.check_pools()
 
         return run, check
