@@ -87,7 +87,7 @@ def receive(p, netif, addrs, alen):
             _error(p, net)
         elif kind != _ECHO_REPLY:
             fn = net.icmp6_types.get(kind)
-            if fn is None:
+            if fn is None or netif is net.localhost:  # which has no neighbours
                 reg_add(count, _UNKNOWN, 1)
             else:
                 fn(p, netif, addrs)

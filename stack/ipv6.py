@@ -170,7 +170,8 @@ def _check(p, netif):
     n = (buf[off + 4] << 8 | buf[off + 5]) + _HLEN
     if n > p.len:
         return _BAD_LENGTH
-    if buf[off + _SRC] == 0xFF or same(buf, off + _SRC, addr6.LOOPBACK, 0, _ALEN):
+    outside = netif is not net.localhost  # what comes from within is ours
+    if buf[off + _SRC] == 0xFF or (outside and same(buf, off + _SRC, addr6.LOOPBACK, 0, _ALEN)):
         return _BAD_SOURCE
     ip6 = netif.ip6
     if ip6 is None:
@@ -184,7 +185,7 @@ def _check(p, netif):
         if i < 0 or not groups.joined[i]:
             return _NOT_MINE
         net.rx_group = 1
-    else:
+    elif outside:
         i = addr6.own(ip6, buf, dst)
         if i < 0 or ip6.state[i] == addr6.TENTATIVE:  # RFC 4862 section 5.4
             why = net.ip6_elsewhere(p, netif)
@@ -298,6 +299,9 @@ def ours(net, buf, off):
 def route(net, addrs, off):
     """Return the netif through which the address at addrs[off] is reached, or None. One that has
     no address yet reaches nobody."""
+    lo = net.localhost
+    if same(addrs, off, addr6.LOOPBACK, 0, _ALEN) or (lo is not None and ours(net, addrs, off)):
+        return lo
     best = None
     local = addr6.scope(addrs, off) <= addr6.LINK_LOCAL
     for netif in net.netifs:
@@ -333,6 +337,9 @@ def unicast(netif, addrs, off):
 def source(netif, addrs, off):
     """Write the address that `netif` sends from to addrs[off], behind the destination. Return
     False if it has none."""
+    if netif is netif.net.localhost:  # to one of ours: from it
+        copy(addrs, off, addrs, off - _ALEN, _ALEN)
+        return True
     return addr6.source(netif.ip6, addrs, off)
 
 
@@ -371,7 +378,7 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     copy(buf, hdr + _DST, _pair, 0, _ALEN)
     hop = buf
     at = hdr + _DST
-    if buf[at] != 0xFF:
+    if buf[at] != 0xFF and netif is not net.localhost:
         if addr6.own(ip6, buf, at) >= 0:
             return _fail(net, _NO_ROUTE, ERR_RTE)
         i = addr6.redirected(ip6, buf, at)
