@@ -21,23 +21,23 @@ NAMES = tuple(
 _SENT = const(0)
 _GROUP = const(1)
 _BAD_ADDR = const(2)
-_HOPS_ENDED = const(3)
-_BEYOND_SCOPE = const(4)
+_HOPS = const(3)
+_BEYOND = const(4)
 _NO_ROUTE = const(5)
-_TOO_LONG = const(6)
+_TOO_BIG = const(6)
 _UNRESOLVED = const(7)
 _FAILED = const(8)
 _REDIRECT = const(9)
 
-_HOPS = const(7)
+_HOP_LIMIT = const(7)
 _SRC = const(8)
 _DST = const(24)
 _LEN = const(16)
 _UNREACHABLE = const(1)
 _NOWHERE = const(0)  # codes
-_BEYOND = const(2)
+_SCOPE = const(2)
 _ADDRESS = const(3)
-_TOO_BIG = const(2)
+_PACKET_TOO_BIG = const(2)
 _TIME_EXCEEDED = const(3)
 _REDIRECTED = const(137)
 _REDIRECT_LEN = const(40)
@@ -86,12 +86,12 @@ def _forward(net, p, netif):
     """Send `p` on its way. Returns what it is to be counted as. The caller keeps its ownership."""
     buf = p.buf
     off = p.off
-    if buf[off + _HOPS] <= 1:
+    if buf[off + _HOP_LIMIT] <= 1:
         net.ip6_error(p, netif, _TIME_EXCEEDED, 0, 0)
-        return _HOPS_ENDED
+        return _HOPS
     if addr6.scope(buf, off + _SRC) == addr6.LINK_LOCAL:
-        net.ip6_error(p, netif, _UNREACHABLE, _BEYOND, 0)
-        return _BEYOND_SCOPE
+        net.ip6_error(p, netif, _UNREACHABLE, _SCOPE, 0)
+        return _BEYOND
     hop = buf
     at = off + _DST
     out = ipv6.route(net, buf, at)
@@ -100,14 +100,14 @@ def _forward(net, p, netif):
         return _NO_ROUTE
     ip6 = out.ip6
     if p.tot_len > ip6.mtu:
-        net.ip6_error(p, netif, _TOO_BIG, 0, ip6.mtu)
-        return _TOO_LONG
+        net.ip6_error(p, netif, _PACKET_TOO_BIG, 0, ip6.mtu)
+        return _TOO_BIG
     if not addr6.on_link(ip6, buf, at):
         hop = ip6.routers
         at = _LEN * ipv6.router(ip6)
     if out is netif and addr6.on_link(ip6, buf, off + _SRC):
         _redirect(net, p, netif, hop, at)
-    buf[off + _HOPS] -= 1
+    buf[off + _HOP_LIMIT] -= 1
     return _SENT if ip6.output(p, out, hop, at) == OK else _FAILED
 
 
