@@ -1,5 +1,5 @@
-"""A stack without TCP (NUM_TCP_PCB = 0): there is never a pcb, and segments are of no protocol that
-is known here. Who takes net.tcp_api is told so by new(), as if all were in use.
+"""A stack without TCP (NUM_TCP_PCB = 0): segments are of no protocol that is known here, and there
+is never a pcb. Who takes net.tcp_api is told so by new(), as if all were in use.
 """
 
 NAMES = ()
