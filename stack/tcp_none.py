@@ -2,8 +2,6 @@
 is never a pcb. Who takes net.tcp_api is told so by new(), as if all were in use.
 """
 
-NAMES = ()
-
 
 class Tcp:
     """What is empty then: net.tcp."""
