@@ -131,8 +131,8 @@ def closure(names, but, later=True):
 
 @functools.cache
 def own(part, later=True):
-    """Return the modules of `part`: not those of the core, nor those that others begin with. If not
-    `later`, only those that it cannot do without."""
+    """Return the modules of `part`: not those of the core, nor those that others begin with. If
+    not `later`, only those that it cannot do without."""
     others = {m for p, r in ROWS.items() if p != part for m in r.modules}
     if part == CORE:
         return closure(["stack", *ROWS[CORE].modules], others, later)
