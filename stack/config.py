@@ -100,7 +100,7 @@ DHCPD_LEASES = 4  # addresses that it gives out
 
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
-NUM_TCP_PCB = 8
+NUM_TCP_PCB = 8  # 0: there is no TCP
 NUM_TCP_LISTEN = 4
 NUM_TCP_SEG = 24  # segments sent and not acknowledged, of all connections together
 TCP_HASH_SIZE = 16  # buckets of the connection table, a power of two
