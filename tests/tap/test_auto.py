@@ -16,11 +16,13 @@ from tests.tap.test_sntp import chrony
 __all__ = ["chrony"]  # a fixture
 
 NETWORK = "--dhcp-range=::,constructor:tap0,ra-stateless,64,3600"
-MADE = "2001:db8:77::aff:fe4d:2"
+PREFIX = "2001:db8:77::"
+MADE = PREFIX + "aff:fe4d:2"
 
 
-@pytest.mark.parametrize("interpreter", ALL)
-def test_a_network_gives_everything(lab, chrony, start, interpreter):
+def everything(lab):
+    """Return a dnsmasq that gives addresses of both families, and names of .test; Linux's own time
+    server is the one to ask."""
     lab.sysctl("net.ipv6.conf.%s.disable_ipv6" % lab.DEV, 0)
     lab.sysctl("net.ipv6.conf.all.forwarding", 1)
     lab.run("ip", "addr", "add", LINUX + "/64", "dev", lab.DEV, "nodad")
@@ -28,7 +30,12 @@ def test_a_network_gives_everything(lab, chrony, start, interpreter):
     options = [NETWORK, "--enable-ra", "--no-resolv", "--no-hosts", "--local=/test/"]
     options += ["--host-record=www.test,192.0.2.80", "--dhcp-option=42," + lab.IP]
     options += ["--dhcp-option=option6:dns-server,[%s]" % LINUX]
-    with Dnsmasq(lab, *options, port=53):
+    return Dnsmasq(lab, *options, port=53)
+
+
+@pytest.mark.parametrize("interpreter", ALL)
+def test_a_network_gives_everything(lab, chrony, start, interpreter):
+    with everything(lab):
         lwpy = start(interpreter, ["eth.no_proto", "icmp.group", "udp.no_port"], ip=None)
         lwpy.call("auto", "board")
         wait_for(lambda: lwpy.call("lease"), 30)
