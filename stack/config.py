@@ -100,7 +100,7 @@ DHCPD_LEASES = 4  # addresses that it gives out
 
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
-NUM_TCP_PCB = 8
+NUM_TCP_PCB = 8  # 0: there is no TCP
 NUM_TCP_LISTEN = 4
 NUM_TCP_SEG = 24  # segments sent and not acknowledged, of all connections together
 TCP_HASH_SIZE = 16  # buckets of the connection table, a power of two
@@ -267,8 +267,8 @@ _RULES = (
         "DNS_TTL_MAX and DNS_NEGATIVE_TTL_MAX are seconds, at most 259200: three days",
     ),
     (
-        lambda c: 0 <= c.MDNS_SERVICES <= 6 and c.MDNS_QUERIES >= 0 and c.MDNS_SEEN >= 0,
-        "MDNS_SERVICES is 0 to 6, MDNS_QUERIES and MDNS_SEEN are 0 or more",
+        lambda c: 0 <= c.MDNS_SERVICES <= 4 and c.MDNS_QUERIES >= 0 and c.MDNS_SEEN >= 0,
+        "MDNS_SERVICES is 0 to 4, MDNS_QUERIES and MDNS_SEEN are 0 or more",
     ),
     (
         lambda c: 1_000 <= c.MDNS_TIMEOUT < 1 << 20,

@@ -44,13 +44,14 @@ class Chip:
     forgets    True: TDAR is cleared at once (erratum 7885)
     """
 
-    def __init__(self, memory, phy=None, clock=True, align=64, cache=False):
+    def __init__(self, memory, phy=None, clock=True, align=64, cache=False, tx_align=1):
         self.memory = memory
         memory.chip = self
         self.phys = {0: phy or Phy()}
         self.clock = clock
-        self.cache = cache
+        self.cache = memory.cached = cache
         self.align = align
+        self.tx_align = tx_align
         self.eager = True
         self.racing = self.forgets = False
         self.frames = []
@@ -144,15 +145,20 @@ class Chip:
 
     def _RDAR(self, value):
         assert self.runs()
+        self._ordered()
         self.regs["RDAR"] = ACTIVE
         self._deliver()
         self._poll_rx()
 
     def _TDAR(self, value):
         assert self.runs()
+        self._ordered()
         self.regs["TDAR"] = 0 if self.forgets else ACTIVE
         if self.eager:
             self.transmit()
+
+    def _ordered(self):
+        assert not (self.cache and self.memory.unordered), "no barrier"
 
     # Sending.
 
@@ -174,6 +180,7 @@ class Chip:
             assert n and d[2] in (0, PINS | IINS), "PINS and IINS, or none of them"
             assert d[2] == self.fill or not self.gathered, "not the same in all descriptors"
             self.fill = d[2]
+            assert d[1] % self.tx_align == 0, "the piece is not aligned"
             self.gathered += self.memory.dma_read(d[1], n)
             if d[0] & L:
                 assert d[0] & TC, "sent without FCS"
