@@ -346,7 +346,7 @@ def _domains(s, buf, at, n):
 
 def _redirected(p, netif, addrs):
     """Take a Redirect (RFC 4861 sections 8.1 and 8.3): from now on, what goes to its destination
-    goes to its target."""
+    goes to its target. A router does not listen to it."""
     ip6 = netif.ip6
     net = netif.net
     buf = p.buf
@@ -363,7 +363,8 @@ def _redirected(p, netif, addrs):
     else:
         ours = k >= 0 and same(ip6.routers, _LEN * k, buf, addrs, _LEN)
     local = addr6.scope(buf, target) == addr6.LINK_LOCAL
-    if not ours or buf[dst] == 0xFF or not (on_link or local) or buf[target] == 0xFF:
+    bad = not ours or buf[dst] == 0xFF or not (on_link or local) or buf[target] == 0xFF
+    if bad or net.cfg.IP_FORWARD:
         reg_add(net.slaac_count, _BAD, 1)
         return
     reg_add(net.slaac_count, _REDIRECTED, 1)

@@ -1,7 +1,7 @@
 """The parts of the stack, and the files of each: what can be left out, and what it costs.
 
 A part is the modules of its row and what they import, down to other parts' modules. What is
-imported inside a function is not wanted until it is called, so it does not count.
+imported inside a function is of the part, but it can do without.
 """
 
 import ast
@@ -15,15 +15,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # does: in a few words. rfcs: which say so. modules: of stack/, what it begins with. on: what turns
 # it on, limits of stack/config.py or a call. needs: parts without which it does nothing, though it
-# imports nothing of them; "a|b": one of these. more: modules that it has if what they import is
-# there. off: the limits of a stack without it.
-Part = collections.namedtuple("Part", "does rfcs modules on needs more off")
+# imports nothing of them; "a|b": one of these. off: the limits of a stack without it.
+Part = collections.namedtuple("Part", "does rfcs modules on needs off")
 
 
-def _row(does, rfcs, modules, on, needs="", more="", **off):
-    modules = [f"stack.{m}" for m in modules.split()]
-    more = [f"stack.{m}" for m in more.split()]
-    return Part(does, rfcs, modules, on, needs.split(), more, off)
+def _row(does, rfcs, modules, on, needs="", **off):
+    return Part(does, rfcs, [f"stack.{m}" for m in modules.split()], on, needs.split(), off)
 
 
 CORE = "core"
@@ -35,9 +32,7 @@ class PartError(Exception):
 
 
 ROWS = {
-    CORE: _row(
-        "Ethernet, ARP, IPv4, ping", "826 791 792 1122", "arp tcp_none", "Stack(seed=seed)"
-    ),
+    CORE: _row("Ethernet, ARP, IPv4, ping", "826 791 792 1122", "arp", "Stack(seed=seed)"),
     "options": _row(
         "packets with options are taken, source routes refused",
         "791 7126",
@@ -63,7 +58,6 @@ ROWS = {
         "1812",
         "forward",
         "IP_FORWARD = True",
-        "route",
         IP_FORWARD=False,
     ),
     "loopback": _row("127.0.0.1, and our own address", "1122", "loop", "loop.start(net)"),
@@ -94,7 +88,6 @@ ROWS = {
         "8200 4861 4862 4443 3810",
         "addr6 ipv6 icmp6 nd mld host6 slaac",
         "slaac.start(nif)",
-        more="frag6 reass6",
     ),
     "dhcpv6": _row("an address, name servers", "8415", "dhcp6", "dhcp6.start(nif)"),
     "auto": _row(
@@ -118,8 +111,9 @@ def modules():
 
 
 @functools.cache
-def imports(name):
-    """Return the modules of stack/ that module `name` imports when it is imported."""
+def imports(name, later=False):
+    """Return the modules of stack/ that module `name` imports when it is imported, or, with
+    `later`, at all."""
     path = modules()[name]
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     nodes, found = list(ast.parse(path.read_text()).body), set()
@@ -129,38 +123,38 @@ def imports(name):
             up = package.split(".")[: len(package.split(".")) - node.level + 1]
             base = ".".join(up + ([node.module] if node.module else []))
             found |= {base, *(f"{base}.{a.name}" for a in node.names)}
-        elif not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        elif later or not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             nodes += ast.iter_child_nodes(node)
     return found & set(modules()) - {name}
 
 
-def closure(names, but=()):
+def closure(names, but, later=True):
     """Return modules `names`, what they import, and so on, without those of `but`."""
     found, left = set(), list(names)
     while left:
         name = left.pop()
         if name and name not in found and name not in but:
             found.add(name)
-            left += imports(name) | {name.rpartition(".")[0]}
+            left += imports(name, later) | {name.rpartition(".")[0]}
     return found
 
 
 @functools.cache
-def own(part):
-    """Return the modules of `part`: not those of the core, nor those that others begin with."""
-    row = ROWS[part]
+def own(part, later=True):
+    """Return the modules of `part`: not those of the core, nor those that others begin with. If
+    not `later`, only those that it cannot do without."""
     others = {m for p, r in ROWS.items() if p != part for m in r.modules}
     if part == CORE:
-        return closure([*row.modules, "stack"], others)
-    return closure([*row.modules, *row.more], others | own(CORE))
+        return closure(["stack", *ROWS[CORE].modules], others, later)
+    return closure(ROWS[part].modules, others | own(CORE), later)
 
 
+@functools.cache
 def needs(part):
     """Return what `part` does nothing without, but for the core: parts, or "one|another"."""
-    row = ROWS[part]
-    wanted = set().union(*map(imports, own(part) - set(row.more)))
+    wanted = set().union(*map(imports, own(part, False)))
     named = {p for p, r in ROWS.items() if wanted & set(r.modules)}
-    return (named | set(row.needs)) - {part, CORE}
+    return (named | set(ROWS[part].needs)) - {part, CORE}
 
 
 def with_needs(names, among=None):

@@ -16,7 +16,8 @@ ROWS = (
     "kernel hot",
     "pbuf timer addr6",
     "netif",
-    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward loop vlan",
+    "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward "
+    "forward6 loop vlan",
     "udp raw tcp tcp_tiny tcp_none frag6 reass6",
     "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec "
     "mdnsquery mdns sntp host6 slaac dhcp6",

@@ -17,7 +17,7 @@ def test_every_module_is_of_a_part():
 
 
 def test_no_module_is_where_two_parts_begin():
-    first = [m for row in parts.ROWS.values() for m in (*row.modules, *row.more)]
+    first = [m for row in parts.ROWS.values() for m in row.modules]
     assert len(set(first)) == len(first) and set(first) <= set(parts.modules())
 
 
@@ -40,9 +40,5 @@ def test_its_limits_are_limits(name):
 
 def test_the_page_lists_them_all():
     page = pathlib.Path(budget.PAGES["protocols"]).read_text()
-    listed = [line for line in page.splitlines() if line.startswith("| `")]
-    known = [budget.line(name) for name in parts.ROWS]
-    assert [text[: len(line)] for text, line in zip(listed, known)] == known, (
-        "run python -m tools.budget --write"
-    )
-    assert len(listed) == len(known)
+    listed = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert listed == list(parts.ROWS), "run python -m tools.budget --write"
