@@ -33,8 +33,8 @@ def start(nif, host, clock=None, status=None, arg=None, secret=None):
     """
     net = nif.net
     dns.start(net)
-    mdns.start(net, host, nif)
     slaac.start(nif, secret)
+    mdns.start(net, host, nif)
     dhcp6.auto(nif)
     slaac.on_change(nif, _routers)
     nif.ip6.dhcp6.on_change = _servers

@@ -269,8 +269,8 @@ _RULES = (
         "DNS_TTL_MAX and DNS_NEGATIVE_TTL_MAX are seconds, at most 259200: three days",
     ),
     (
-        lambda c: 0 <= c.MDNS_SERVICES <= 6 and c.MDNS_QUERIES >= 0 and c.MDNS_SEEN >= 0,
-        "MDNS_SERVICES is 0 to 6, MDNS_QUERIES and MDNS_SEEN are 0 or more",
+        lambda c: 0 <= c.MDNS_SERVICES <= 4 and c.MDNS_QUERIES >= 0 and c.MDNS_SEEN >= 0,
+        "MDNS_SERVICES is 0 to 4, MDNS_QUERIES and MDNS_SEEN are 0 or more",
     ),
     (
         lambda c: 1_000 <= c.MDNS_TIMEOUT < 1 << 20,

@@ -23,6 +23,7 @@ TXT = 16
 AAAA = 28
 SRV = 33
 OPT = 41
+NSEC = 47
 ANY = 255
 IN = 1
 

@@ -5,7 +5,7 @@ instances of a service, and where one of them is. After mdns.start().
     mdnsquery.browse(net, b"_http._tcp", name, found)       # name = bytearray(255)
     mdnsquery.resolve(net, name, place, found)              # place = bytearray(6)
 
-Each is asked for at once, after 1 s, and after 3 s.
+Each is asked for at once, after 1 s, and after 3 s; over IPv4 and over IPv6.
 """
 
 from .dnsmsg import (
@@ -70,11 +70,11 @@ def browse(net, kind, name, found, arg=None):
 
 
 def resolve(net, name, place, found, arg=None):
-    """Find where an instance is: found(arg, place, 6) is called, with its IPv4 address and its
-    port in `place` (6 bytes), or with ERR_TIMEOUT. Returns as gethostbyname(). Allocates
-    nothing."""
+    """Find where an instance is: found(arg, place, n) is called, with its address, IPv4 or IPv6
+    as `place` has 6 or 18 bytes, and its port in `place`, or with ERR_TIMEOUT. Returns as
+    gethostbyname(). Allocates nothing."""
     n = read_name(name, 0, 0, len(name), _name)
-    if n == 0 or len(place) != 6:
+    if n == 0 or (len(place) != 6 and len(place) != 18):
         return ERR_ARG
     return _begin(net, n, SRV, place, found, arg)
 
@@ -107,13 +107,14 @@ def _ask(q, wait_ms):
     m = q.m
     m.net.timers.start(q.timer, wait_ms)
     q.asked_ms += wait_ms
-    p = m.message()
-    if p is not None:
-        at = put_header(p.buf, p.off, 0, 0, 1, 0, 0)
-        at = put(p.buf, at, q.name, 0, q.n)
-        at = put16(p.buf, at, q.kind)
-        at = put16(p.buf, at, IN)
-        m.launch(p, at)
+    for group in m.groups:
+        p = m.message(len(group))
+        if p is not None:
+            at = put_header(p.buf, p.off, 0, 0, 1, 0, 0)
+            at = put(p.buf, at, q.name, 0, q.n)
+            at = put16(p.buf, at, q.kind)
+            at = put16(p.buf, at, IN)
+            m.launch(p, at, group)
 
 
 def _again(q):
@@ -154,10 +155,12 @@ def _take(q, r, buf, base):
     elif q.kind == SRV:
         n = read_name(buf, base, r.at + 6, r.at + r.n, _name) if r.n > 6 else 0
         if n:
-            copy(out, 4, buf, r.at + 4, 2)
+            copy(out, len(out) - 2, buf, r.at + 4, 2)
             copy(q.name, 0, _name, 0, n)
             q.n = n
-            q.kind = A  # which may be in the same message, or else is asked for
+            q.kind = (
+                A if len(out) == 6 else AAAA
+            )  # which may be in the same message, or else is asked for
             q.m.net.timers.start(q.timer, 100)
     elif r.n == (4 if q.kind == A else 16):
         copy(out, 0, buf, r.at, r.n)

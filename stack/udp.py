@@ -206,12 +206,17 @@ def send_any(u, p, addr, off, port):
     return _send(u, p, port, ip, netif)
 
 
-def sendto_if(u, p, addr, port, netif, src):
+def sendto_if(u, p, addr, port, netif, src=None):
     """As sendto(), but through `netif` whatever the routes say, and from the address `src`, be it
-    all zeros (lwIP's udp_sendto_if_src). Both addresses start at the first byte."""
+    all zeros (lwIP's udp_sendto_if_src); None: from the one that suits. Both addresses start at
+    the first byte."""
+    ip = u.net.families[u.alen]
     copy(u.pair, 0, addr, 0, u.alen)
-    copy(u.pair, u.alen, src, 0, u.alen)
-    return _send(u, p, port, u.net.families[u.alen], netif)
+    if src is None:
+        ip.source(netif, u.pair, u.alen)
+    else:
+        copy(u.pair, u.alen, src, 0, u.alen)
+    return _send(u, p, port, ip, netif)
 
 
 def _send(u, p, port, ip, netif):

@@ -3,7 +3,8 @@ Runs on every interpreter."""
 
 from .packets import b16, b32, num
 
-A, CNAME, SOA, PTR, TXT, AAAA, SRV, OPT, ANY = 1, 5, 6, 12, 16, 28, 33, 41, 255
+A, CNAME, SOA, PTR, TXT, AAAA, SRV, OPT, NSEC, ANY = 1, 5, 6, 12, 16, 28, 33, 41, 47, 255
+_NAME_AT = {PTR: 0, SRV: 6, NSEC: 0}  # where in their data names are, which may be compressed
 
 
 def name(text):
@@ -46,14 +47,19 @@ class Message:
 
 
 def _records(data, at, n):
-    """Return [(name, type, class, TTL, RDATA, where that is)], and where they end."""
+    """Return [(name, type, class, TTL, RDATA with names in full)], and where they end."""
     found = []
     for _ in range(n):
         owner, at = read(data, at)
-        size = num(data, at + 8, 2)
-        body = data[at + 10 : at + 10 + size]
-        found.append((owner, num(data, at, 2), num(data, at + 2, 2), num(data, at + 4, 4), body))
-        at += 10 + size
+        kind = num(data, at, 2)
+        end = at + 10 + num(data, at + 8, 2)
+        body = data[at + 10 : end]
+        if kind in _NAME_AT:
+            k = _NAME_AT[kind]
+            target, over = read(data, at + 10 + k)
+            body = body[:k] + name(target) + data[over:end]
+        found.append((owner, kind, num(data, at + 2, 2), num(data, at + 4, 4), body))
+        at = end
     return found, at
 
 

@@ -1,18 +1,20 @@
 """mDNS allocates nothing: names probed for, lost and defended, services, questions of our own."""
 
-from stack import dns, mdns, mdnsquery, netif
+from stack import addr6, dns, host6, mdns, mdnsquery, netif
 from stack.err import ERR_ARG, ERR_INPROGRESS, ERR_MEM
 
 from .. import dnswire
 from ..dnswire import AAAA, ANY, PTR, SRV, TXT, A, record
-from ..packets import PEER, US, b16, ether
+from ..packets import PEER, PEER_MAC, UDP, US, b16, ether
 from ..packets import udp as datagram
+from ..packets6 import PEER6, ether6, ip, ip6, udp6
 from ..support import Limits
 from .proof import nothing
 from .script import Script
 from .world import _brink, count
 
 GROUP = bytes((224, 0, 0, 251))
+_GROUP6 = ip("ff02::fb")
 _MAC = b"\x01\x00\x5e\x00\x00\xfb"
 _HOST = dnswire.name(b"board.local")
 _TYPE = dnswire.name(b"_http._tcp.local")
@@ -72,6 +74,7 @@ def test_names_and_services():
         mdns.add_service(s.net, b"Board", b"_http._tcp", 80)
         _brink(s.net.stats["mdns"])
         m = s.net.mdns
+        names = (m.host, m.owners[mdns.mdnsrec.FIRST])
 
         def wait(ms):
             for _ in range(0, ms, 50):
@@ -83,9 +86,9 @@ def test_names_and_services():
                 wait(300)
                 s.throw(frame)
                 wait(3000)
-            m.host.number = m.services[0].name.number = 0
-            mdns.mdnsrec.rename(m.host)
-            mdns.mdnsrec.rename(m.services[0].name)
+            for name in names:
+                name.number = 0
+                mdns.mdnsrec.rename(name)
             mdns.probe(m)
             wait(40_000)
             for frame in _FRAMES:
@@ -119,6 +122,77 @@ def test_names_and_services():
             for why in table[0]:
                 assert why == "no_room" or count(table, why), why
             assert m.host.number == 100
+
+        return run, check
+
+    nothing(setup)
+
+
+def _six(data, port=5353):
+    datagram = udp6(port, 5353, data, PEER6, _GROUP6)
+    return ether6(ip6(UDP, datagram, PEER6, _GROUP6, 255), PEER_MAC)
+
+
+def _ask6(kind, cls=1, known=(), authority=(), port=5353):
+    question = _HOST + b16(kind) + b16(cls)
+    return _six(dnswire.message(0, 0, question, known, authority), port)
+
+
+_OLD, _NEW = ip("2001:db8::1"), ip("2001:db8::2")
+_FRAMES6 = (
+    _ask6(AAAA),
+    _ask6(TXT),
+    _ask6(AAAA, 0x8001),
+    _ask6(AAAA, port=999),
+    _ask6(TXT, port=999),
+    _ask6(AAAA, known=[record(_HOST, AAAA, bytes(16)), record(_HOST, AAAA, _OLD)]),
+    _six(dnswire.message(0, 0x8400, b"", [record(_HOST, AAAA, _OLD)])),
+    _six(dnswire.message(0, 0x8400, b"", [record(_HOST, AAAA, bytes(16))])),
+)
+
+
+def test_both_families():
+    """IPv6 addresses come and go, are asked for, and are claimed."""
+
+    def setup():
+        s = Script()
+        nif = s.world.na
+        host6.start(nif)
+        mdns.start(s.net, b"board")
+        mdns.add_service(s.net, b"Board", b"_http._tcp", 80)
+        _brink(s.net.stats["mdns"])
+        ip6 = nif.ip6
+
+        def wait(ms):
+            for _ in range(0, ms, 50):
+                s.step(50)
+
+        def run():
+            wait(6000)
+            host6.assign(nif, _OLD, 0, addr6.FOREVER, addr6.FOREVER)
+            wait(6000)
+            for frame in _FRAMES6:
+                s.throw(frame)
+                wait(3000)
+            netif.put_addr(nif, netif.NONE, netif.NONE, netif.NONE)
+            wait(6000)
+            host6.remove(nif, addr6.own(ip6, _OLD, 0))
+            host6.assign(nif, _NEW, 0, addr6.FOREVER, addr6.FOREVER)
+            wait(6000)
+            s.throw(_FRAMES6[0])
+            wait(1000)
+            for i in range(ip6.n):
+                if ip6.state[i]:
+                    host6.remove(nif, i)
+            wait(3000)
+            host6.assign(nif, _OLD, 0, addr6.FOREVER, addr6.FOREVER)
+            wait(6000)
+
+        def check():
+            s.world.check_pools()
+            assert s.net.mdns.state == mdns.RUNNING
+            for why in ("query", "known", "conflict", "tx"):
+                assert count(s.net.stats["mdns"], why) > 0, why
 
         return run, check
 

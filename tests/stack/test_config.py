@@ -107,7 +107,7 @@ def test_load_contradictions_name_the_remedy():
         ("DNS_CACHE_NAME", {"DNS_CACHE_NAME": 256}),
         ("DNS_TTL_MAX", {"DNS_TTL_MAX": 259_201}),
         ("DNS_NEGATIVE_TTL_MAX", {"DNS_NEGATIVE_TTL_MAX": -1}),
-        ("MDNS_SERVICES", {"MDNS_SERVICES": 7}),
+        ("MDNS_SERVICES", {"MDNS_SERVICES": 5}),
         ("MDNS_QUERIES", {"MDNS_QUERIES": -1}),
         ("MDNS_SEEN", {"MDNS_SEEN": -1}),
         ("MDNS_TIMEOUT", {"MDNS_TIMEOUT": 999}),

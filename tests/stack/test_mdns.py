@@ -2,7 +2,7 @@
 
 from stack import mdns, netif
 from tests import dnswire
-from tests.dnswire import ANY, PTR, SRV, TXT, A, record
+from tests.dnswire import AAAA, ANY, NSEC, PTR, SRV, TXT, A, record
 from tests.packets import FAR, IP4, OTHER, PEER, UDP, US, Ip4, b16, ether, num
 from tests.packets import udp as datagram
 from tests.support import Lab
@@ -80,10 +80,8 @@ def test_three_probes_then_two_announcements():
     assert m[4].at - m[3].at == 1000
     for probe in m[:3]:
         assert probe.flags == 0 and probe.answers == []
-        assert probe.questions == [(HOST, ANY, QU), (INSTANCE.lower(), ANY, QU)]
-        assert kinds(probe.authorities) == sorted(
-            [(HOST, A), (INSTANCE.lower(), SRV), (INSTANCE.lower(), TXT)]
-        )
+        assert probe.questions == [(HOST, ANY, QU), (INSTANCE, ANY, QU)]
+        assert kinds(probe.authorities) == sorted([(HOST, A), (INSTANCE, SRV), (INSTANCE, TXT)])
         assert all(x[2] == 1 for x in probe.authorities)
     for told in m[3:]:
         assert told.flags == 0x8400 and told.questions == []
@@ -92,8 +90,8 @@ def test_three_probes_then_two_announcements():
         assert records[HOST, A][2:] == (FLUSH, 120, US)
         assert records[REVERSE, PTR][2:] == (FLUSH, 120, dnswire.name(HOST))
         srv = bytes(4) + b16(80) + dnswire.name(HOST)
-        assert records[INSTANCE.lower(), SRV][2:] == (FLUSH, 120, srv)
-        assert records[INSTANCE.lower(), TXT][2:] == (FLUSH, 4500, b"\x06path=/")
+        assert records[INSTANCE, SRV][2:] == (FLUSH, 120, srv)
+        assert records[INSTANCE, TXT][2:] == (FLUSH, 4500, b"\x06path=/")
         assert records[TYPE, PTR][2:] == (1, 4500, dnswire.name(INSTANCE))
         assert records[ENUM, PTR][2:] == (1, 4500, dnswire.name(TYPE))
     r.end()
@@ -109,20 +107,21 @@ def test_without_a_service_there_is_the_host():
 
 def test_questions_are_answered():
     for name, kind, answers, more in (
-        (HOST, A, [(HOST, A)], []),
-        (b"BOARD.Local", A, [(HOST, A)], []),
-        (HOST, ANY, [(HOST, A)], []),
+        (HOST, A, [(HOST, A)], [(HOST, NSEC)]),
+        (b"BOARD.Local", A, [(HOST, A)], [(HOST, NSEC)]),
+        (HOST, ANY, [(HOST, A)], [(HOST, NSEC)]),
         (REVERSE, PTR, [(REVERSE, PTR)], []),
-        (INSTANCE, SRV, [(INSTANCE.lower(), SRV)], [(HOST, A)]),
-        (INSTANCE, TXT, [(INSTANCE.lower(), TXT)], []),
+        (INSTANCE, SRV, [(INSTANCE, SRV)], [(HOST, A), (HOST, NSEC)]),
+        (INSTANCE, TXT, [(INSTANCE, TXT)], []),
         (
             TYPE,
             PTR,
             [(TYPE, PTR)],
-            [(HOST, A), (INSTANCE.lower(), SRV), (INSTANCE.lower(), TXT)],
+            [(HOST, A), (HOST, NSEC), (INSTANCE, SRV), (INSTANCE, TXT)],
         ),
         (ENUM, PTR, [(ENUM, PTR)], []),
-        (HOST, 28, [], []),
+        (HOST, AAAA, [(HOST, NSEC)], []),
+        (INSTANCE, A, [(INSTANCE, NSEC)], []),
         (b"other.local", A, [], []),
         (b"board", A, [], []),
     ):

@@ -184,6 +184,7 @@ def main(options):
     for name, value in options["config"].items():
         setattr(Limits, name, value)
     net = Stack(Limits, seed=b"tests against Linux")
+    net.poll(ticks_ms())  # timers that are started from now on know the time
     if options["iss"] is not None:
         net.tcp.iss = wrapped(options["iss"])
     driver = open_driver(options)

@@ -1,12 +1,15 @@
 """mDNS against avahi: each finds the other's name and service; names that both want."""
 
+import ipaddress
 import os
 import shutil
 
 import pytest
 
 from stack import mdns
+from stack.err import ERR_INPROGRESS
 from tests.tap.lwpy import ALL
+from tests.tap.test_ip6 import LOCAL
 from tests.tap.test_ping import wait_for
 
 BUS = """<busconfig><listen>unix:path={0}/bus</listen><auth>EXTERNAL</auth>
@@ -15,7 +18,7 @@ BUS = """<busconfig><listen>unix:path={0}/bus</listen><auth>EXTERNAL</auth>
 CONF = """[server]
 host-name={0}
 use-ipv4=yes
-use-ipv6=no
+use-ipv6=yes
 allow-interfaces=tap0
 ratelimit-interval-usec=1000000
 ratelimit-burst=1000
@@ -88,6 +91,12 @@ def running(lwpy):
     return lwpy.call("mdns")[0]
 
 
+def found(lwpy, what, name, size):
+    """Let lwpy look for something, and return what it has found."""
+    assert lwpy.call("local", what, name, size) == ERR_INPROGRESS
+    return wait_for(lambda: [x[1] for x in lwpy.call("found") if x[1] != ""], 12)[0]
+
+
 @pytest.mark.parametrize("interpreter", ALL)
 def test_each_finds_the_other(lab, start, avahi, interpreter):
     daemon = avahi()
@@ -116,16 +125,39 @@ def test_each_finds_the_other(lab, start, avahi, interpreter):
         "80",
         '"path=/"',
     ]
-
-    def found(what, name, size):
-        assert lwpy.call("local", what, name, size) == -5
-        return wait_for(lambda: [x[1] for x in lwpy.call("found") if x[1] != ""], 12)[0]
-
-    assert found("gethostbyname", "linux.local", 4) == bytes((10, 77, 0, 1)).hex()
-    instance = found("browse", "_http._tcp", 255)
+    assert found(lwpy, "gethostbyname", "linux.local", 4) == bytes((10, 77, 0, 1)).hex()
+    instance = found(lwpy, "browse", "_http._tcp", 255)
     assert bytes.fromhex(instance) == b"\x09Linux Web\x05_http\x04_tcp\x05local\x00"
     place = bytes((10, 77, 0, 1)) + (8080).to_bytes(2, "big")
-    assert found("resolve", instance, 6) == place.hex()
+    assert found(lwpy, "resolve", instance, 6) == place.hex()
+
+
+@pytest.mark.parametrize("interpreter", ALL)
+def test_each_finds_the_other_over_ipv6(lab, start, avahi, interpreter):
+    """lwpy has no IPv4 address: names, services and questions go over IPv6."""
+    lab.sysctl("net.ipv6.conf.%s.disable_ipv6" % lab.DEV, 0)
+    wait_for(lambda: "tentative" not in lab.run("ip", "-6", "addr", "show", "dev", lab.DEV))
+    daemon = avahi()
+    daemon.start("avahi-publish", "-s", "Linux Web", "_http._tcp", "8080", "a=b")
+    lwpy = start(interpreter, NONZERO, ip=None, ip6=[])
+    lwpy.call("announce", "board", "My Board")
+    assert running(lwpy) == "board.local"
+    resolved = daemon.run("avahi-resolve", "-6", "-n", "board.local")
+    assert resolved.split() == ["board.local", LOCAL]
+    assert daemon.run("avahi-resolve", "-a", LOCAL).split() == [LOCAL, "board.local"]
+    browse = ["avahi-browse", "-krpt", "_http._tcp"]
+    lines = wait_for(
+        lambda: [
+            x.split(";")[2:9]
+            for x in daemon.run(*browse).splitlines()
+            if x.startswith("=") and "Board" in x
+        ]
+    )
+    assert lines == [["IPv6", r"My\032Board", "_http._tcp", "local", "board.local", LOCAL, "80"]]
+    linux = bytes.fromhex(found(lwpy, "gethostbyname", "linux.local", 16))
+    assert str(ipaddress.ip_address(linux)) in lab.run("ip", "-6", "addr", "show", lab.DEV)
+    instance = found(lwpy, "browse", "_http._tcp", 255)
+    assert found(lwpy, "resolve", instance, 18) == (linux + (8080).to_bytes(2, "big")).hex()
 
 
 def test_a_name_that_avahi_has(lab, start, avahi):

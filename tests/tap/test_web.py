@@ -23,10 +23,12 @@ def test_the_page_by_every_address_and_by_name(lab, start, router, avahi, interp
     lwpy.call("announce", "board", "My Board")
     wait_for(lambda: lwpy.call("addresses6") == {LOCAL: PREFERRED, MADE: PREFERRED}, 30)
     wait_for(lambda: lwpy.call("mdns") == ["board.local", mdns.RUNNING], 30)
-    resolve = ["avahi-resolve", "-4", "-n", "board.local"]
-    name, ip = wait_for(lambda: daemon.run(*resolve).split(), 20)
     asked = [[f"http://{h}/"] for h in (lab.PEER, f"[{MADE}]", f"[{LOCAL}%25{lab.DEV}]")]
-    asked.append([f"http://{name}/", "--resolve", f"{name}:80:{ip}"])
+    for family in ("-4", "-6"):
+        resolve = ["avahi-resolve", family, "-n", "board.local"]
+        name, ip = wait_for(lambda resolve=resolve: daemon.run(*resolve).split(), 20)
+        link = "%" + lab.DEV if ip == LOCAL else ""
+        asked.append([f"http://{name}/", "--resolve", f"{name}:80:[{ip}{link}]"])
     curls = [lab.popen(["curl", "-sSg", *a], stdout=subprocess.PIPE) for a in asked * 2]
     pages = {curl.communicate(timeout=20)[0] for curl in curls}
     assert len(pages) == 1 and pages.pop().startswith(b"line 0 of the page\n")
