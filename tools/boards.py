@@ -75,6 +75,7 @@ def needed(table, also=(), without=()):
     left = parts.without(without)
     if "all" in also:
         return left, examples(left)
+    parts.check(also, "ALSO")
     kept = [p for p in examples(left) if p.stem in EXAMPLES]
     used = [
         ROOT / "firmware" / "main.py",

@@ -50,7 +50,8 @@ try:
     from address import IP
 except ImportError:
     IP = ""
-print(v[0], v[1], m, viper(), gc.mem_free(), s[1] * s[3], IP == "dhcp", sys.implementation._machine)
+print(v[0], v[1], m, viper(), gc.mem_free(), s[1] * s[3], IP == "dhcp")
+print(sys.implementation._machine)
 """
 _FILES = """
 import hashlib, os

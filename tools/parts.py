@@ -170,12 +170,17 @@ def with_needs(names, among=None):
     return found
 
 
+def check(names, option):
+    """Raise PartError if one of `names`, which came with `option`, is no part besides the core."""
+    for name in names:
+        if name not in ROWS or name == CORE:
+            raise PartError(f"{option}={name}: it is one of {' '.join(ROWS).partition(' ')[2]}")
+
+
 def without(names):
     """Return the parts that are left without `names`, and without what needs them. Raises
     PartError for what is no part."""
-    for name in names:
-        if name not in ROWS or name == CORE:
-            raise PartError(f"WITHOUT={name}: it is one of {' '.join(ROWS).partition(' ')[2]}")
+    check(names, "WITHOUT")
     left = set(ROWS)
     gone = set(names)
     while gone:
@@ -214,6 +219,8 @@ def limits(names):
     off = {}
     for name, row in ROWS.items():
         off |= {} if name in names else row.off
+    if "tcp_tiny" in names and "tcp" not in names:  # it takes its place
+        off |= {"NUM_TCP_PCB": config.NUM_TCP_PCB, "TCP_TINY": True}
     return off
 
 

@@ -1,4 +1,4 @@
-# What the firmware has frozen in: the stack, but for the parts that WITHOUT names, the drivers, the
+# What the firmware has frozen in: the stack without the parts that WITHOUT names, the drivers, the
 # examples, main.py. Nothing is optimised away, so assertions and line numbers stay.
 import os
 import pathlib
