@@ -102,7 +102,7 @@ test-board: .venv/lwpy.stamp ## Test the board at PORT, which has lwpy (deploy o
 	@[ -n "$(PORT)" ] || { echo "lwpy: say where the board is: make test-board PORT=/dev/ttyACM0" >&2; exit 1; }
 	@LWPY_PORT=$(PORT) $(PYTHON) -m pytest tests/board $(ARGS)
 
-bench: setup ## Count instructions per packet, beside lwIP's and MicroPython's socket.
+bench: setup build/SABRELITE_QEMU.elf ## Count instructions per packet, beside lwIP's and MicroPython's socket.
 	@$(PYTHON) -m tests.bench $(ARGS)
 
 lint: setup ## Check the style.
