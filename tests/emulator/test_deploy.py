@@ -87,6 +87,7 @@ def test_copies_what_is_asked_for_and_removes_the_rest(capsys, bare):
     assert "lib/stack/tcp/ack.mpy" in out and len(page(bare)) == 200
     with deploy.Console(bare.console.port) as console:
         console.soft_reset()
+        console.exec("import os")
         assert "dns.mpy" not in console.eval("os.listdir('lib/stack')")
 
 
