@@ -40,6 +40,7 @@ class Stack:
     localhost = None  # the netif of loop.py
     soft = None  # destinations of frag.py
     six = None  # of hot6.py
+    pmtu = None  # the table of pmtu.py
     vlans = None  # those of vlan.py
 
     def __init__(self, config=None, seed=None):
