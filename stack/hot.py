@@ -16,7 +16,7 @@
    53 RAW_WND a segment's window                      28 ROUTES  8 of 3: address, MAC as in 0, 1
    54 KEPT    how many segments are kept (kernel/send_plain.py), whose numbers are
    56 KEPT_AT here and behind it                      55 SEGS    where registers of segments are
-   57 SIX     where those of IPv6 are, in two: hot6.py; or 0
+   57 SIX     where those of IPv6 are, in two: hot6.py; or 0    59 OFF  where what was found begins
 
 Connections and UDP pcbs are told by their numbers, from 1; 0 is none. Addresses, ports and MACs
 are as their bytes lie in memory. Behind these come the counters, the tables, and the registers of
@@ -44,7 +44,7 @@ _MTU = const(25)
 _ROUTES = const(28)
 _ROUTE_REGS = const(24)
 _SIX = const(57)
-_FIXED = const(59)
+_FIXED = const(60)
 _CHECKS = const(1)  # of a driver's caps (hal/__init__.py): CKSUM_RX, CKSUM_TX, FRAME_SUM, DIRECT
 _FILLS_IN = const(2)
 _FRAME_SUM = const(16)
@@ -95,7 +95,7 @@ def gather(net):
     net.loop = (
         (regs, where(regs), handle, fetch, send, None, tcp, tcp.pcbs, net.udp_pcbs)
         + (where(net.pool.regs), net.pool.items, bufs)
-        + (look, net.six.look if net.six is not None else None, flush, acked)
+        + (net.six.look if net.six is not None else look, None, flush, acked)
     )
     fills = _FILLS_IN if net.netifs else 0
     for nif in net.netifs:

@@ -16,9 +16,9 @@ goes the readable way, and learn() notes which that was.
 
 from array import array
 
-from . import addr6, eth, icmp6, ipv6
-from .kernel import cksum, copy, keep_where, reg_add, reg_diff, reg_raw, reg_zero, same
-from .kernel.six import frame_check6, tcp_ack6
+from . import addr6, icmp6, ipv6
+from .kernel import cksum, copy, keep_where, reg_diff, reg_raw, reg_zero, same
+from .kernel.six import frame_check6, frame_look, tcp_ack6
 from .mpy import const
 from .pbuf import RAM, TRANSPORT, Pool
 
@@ -36,7 +36,6 @@ _MAC = const(8)
 _SUM = const(10)
 _MTU = const(11)
 _FIXED = const(99)
-_ICMP6_TX = const(1)  # of icmp6.NAMES
 _TCP_HLEN = const(20)
 _LEAD = const(2)
 _ALEN = const(16)
@@ -53,7 +52,8 @@ class Six:
 
     def __init__(self, net):
         self.net = net
-        self.look = frame_check6
+        self.check = net.fast[0]
+        self.look = frame_look or self._look
         self.used = _FIXED + net.cfg.NUM_UDP_PCB
         self.regs = array("I", [0] * (self.used + len(ipv6.NAMES) + len(icmp6.NAMES)))
         self.regs[_TAKES] = _FIXED
@@ -63,6 +63,10 @@ class Six:
         self.acknowledge = net.tcp.acknowledge
         net.tcp.acknowledge = tcp_ack6
         keep_where(net.hot, _SIX, self.regs)
+
+    def _look(self, here, buf, n):
+        """As frame_look(), where kernels take objects."""
+        return frame_check6(here, self.regs, buf, n) or self.check(here, buf, n)
 
     def counters(self, name, names):
         """As hot.counters(). Allocates; for set-up."""
@@ -115,12 +119,6 @@ class Six:
                 return False
         pcb.regs[_KEY_OWN] = r
         return True
-
-    def echo_failed(self):
-        """The reply that a kernel has made and counted could not be sent."""
-        regs = self.regs
-        reg_add(regs, regs[_ICMP6] + _ICMP6_TX, -1)
-        eth.failed(self.net)
 
 
 def start(net):

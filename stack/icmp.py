@@ -20,7 +20,7 @@ NAMES = tuple(
     ).split()
 )
 _RX = const(0)
-_TX = const(1)
+_TX = const(1)  # of icmp6.NAMES, too
 _ECHO = const(2)
 _UNREACHABLE_TX = const(3)
 _ERROR_RX = const(4)
@@ -40,6 +40,7 @@ _IP_HLEN = const(20)
 _QUOTE = const(28)  # an IP header without options, and 8 bytes
 _QUOTE_MAX = const(64)  # what a RAM pbuf has room for
 _ECHO_REPLY = const(0)
+_REPLY6 = const(12)
 _UNREACHABLE = const(3)
 _SOURCE_QUENCH = const(4)
 _TOO_BIG = const(4)  # a code: fragmentation needed, and DF set
@@ -104,9 +105,9 @@ def _echo(p, netif, addrs):
         reg_add(count, _TX, 1)
 
 
-def _echo_failed(net):
-    """The reply that a kernel has made and counted could not be sent."""
-    reg_add(net.icmp_count, _TX, -1)
+def _echo_failed(net, kind):
+    """The reply that a kernel has made and counted could not be sent: IPv6's is of `kind` 12."""
+    reg_add(net.icmp6_count if kind == _REPLY6 else net.icmp_count, _TX, -1)
     eth.failed(net)
 
 

@@ -29,6 +29,7 @@ _LAST = const(14)
 _CUR = const(15)
 _LEN = const(16)
 _PORT = const(52)
+_OFF = const(59)
 _NOW = const(20)
 _TTL = const(22)
 _SUMMED = const(24)
@@ -110,6 +111,7 @@ def frame_check(hot, buf, n):
         return 0
     _echo(hot, buf, r)
     hot[_LEN] = tlen + 14
+    hot[_OFF] = 2
     return 4
 
 
@@ -164,6 +166,7 @@ def _next(hot, buf, r, m):
     if ack != hot[r + _SND_UNA] or m > reg_diff(hot, r + _RCV_ADV, hot, r + _RCV_NXT):
         return 2
     hot[_LEN] = m
+    hot[_OFF] = 56
     hot[r + _SND_WL1] = seq
     hot[r + _HEARD] = hot[_NOW]
     reg_add(hot, r + _RCV_NXT, m)
@@ -202,6 +205,7 @@ def _datagram(hot, buf, m):
         if hot[hot[_UDP_TABLE] + i] == port:
             hot[_CUR] = i + 1
             hot[_LEN] = m - 8
+            hot[_OFF] = 44
             hot[_PORT] = _big(buf, 36)
             _count(hot, hot[_ETH], hot[_IP4], hot[_UDP])
             return 3

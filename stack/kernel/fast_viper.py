@@ -37,6 +37,7 @@ _SUMMED = const(24)
 _UDP_TABLE = const(26)
 _UDP_PCBS = const(27)
 _ROUTES = const(28)
+_OFF = const(59)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_WL1 = const(2)
@@ -172,6 +173,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
         if i != regs[_SND_UNA] or (regs[_RCV_ADV] - seq - m) >> 31 & 1:
             return 2
         hot[_LEN] = m
+        hot[_OFF] = 56
         regs[_SND_WL1] = seq
         regs[_HEARD] = hot[_NOW]
         regs[_RCV_NXT] = seq + m
@@ -199,6 +201,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
                 return 0
         hot[_CUR] = s - k + 1
         hot[_LEN] = m - 8
+        hot[_OFF] = 44
         hot[_PORT] = b[36] << 8 | b[37]
         i = hot[_ETH]
         hot[i] = hot[i] + 1
@@ -238,6 +241,7 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
     hot[i + 1] = hot[i + 1] + 1
     hot[i + 2] = hot[i + 2] + 1
     hot[_LEN] = tlen + 14
+    hot[_OFF] = 2
     return 4
 
 

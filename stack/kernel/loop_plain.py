@@ -14,6 +14,7 @@ _IP4 = const(10)
 _CUR = const(15)
 _LEN = const(16)
 _PORT = const(52)
+_OFF = const(59)
 _OUT = const(18)
 _BURST = const(19)
 _NOW = const(20)
@@ -22,7 +23,6 @@ _BUDGET = const(23)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
-_TRANSPORT = const(56)
 _BEFORE = const(0x20000000)  # as in timer.py
 _WRAP = const(0x3FFFFFFF)
 _MTU = const(25)
@@ -176,12 +176,10 @@ def net_poll(net, now):
             if p is None:
                 break
             k = look(hot, p.buf, p.len) if fast and net.pool.avail else 0
-            if fast and net.pool.avail and k == 0 and net.six is not None:
-                k = net.six.look(hot, net.six.regs, p.buf, p.len)
             if k == 0:
                 nif.input(p, nif)
             elif k & 7 == 1:
-                _text(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p, k)
+                _text(net, hot, net.tcp.pcbs[hot[_CUR] - 1], p)
             elif k == 5:
                 net.tcp.acknowledged(net, p)
             elif k & 7 == 6:
@@ -205,7 +203,7 @@ def net_poll(net, now):
 
 def _data(net, hot, p, k):
     """Give `p`, a datagram that frame_check() has taken, to the application."""
-    p.off = 64 if k & _SIX else 44
+    p.off = hot[_OFF]
     p.len = p.tot_len = hot[_LEN]
     u = net.udp_pcbs[hot[_CUR] - 1]
     u.on_recv(u.arg, u, p, p.buf, 24 if k & _SIX else 28, hot[_PORT])
@@ -215,13 +213,13 @@ def _reply(net, hot, p, nif, k):
     """Send `p`, the reply that frame_check() has made of an echo request."""
     p.len = p.tot_len = hot[_LEN]
     if nif.driver.tx(p):
-        net.six.echo_failed() if k & _SIX else net.echo_failed(net)
+        net.echo_failed(net, k)
     pbuf_free(p)
 
 
-def _text(net, hot, pcb, p, k):
+def _text(net, hot, pcb, p):
     """Give `p`, the text that frame_check() has taken, to the application."""
-    p.off = _TRANSPORT + (20 if k & _SIX else 0)
+    p.off = hot[_OFF]
     p.len = p.tot_len = hot[_LEN]
     regs = pcb.regs
     regs[_BUSY] = 1

@@ -21,7 +21,7 @@ _AT = const(21)
 _BUDGET = const(23)
 _PORT = const(52)
 _ROUTES = const(28)
-_SIX = const(57)
+_OFF = const(59)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
@@ -153,8 +153,15 @@ def timer_start(timers, t, ms: int):
 
 
 @micropython.viper
+def _reply(net, p, k: int):
+    if int(net.driver.tx(p)):
+        net.echo_failed(net, k)
+    pbuf_free(p)
+
+
+@micropython.viper
 def net_poll(net, now: int) -> int:
-    _, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, bufs, look, look6, flush, ack = (
+    _, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, bufs, look, _, flush, ack = (
         net.loop
     )
     hot = ptr32(int(at) << 2)
@@ -193,16 +200,10 @@ def net_poll(net, now: int) -> int:
                 n &= 0xFFFF
                 i = 0
                 if k and fast:
-                    if hot[_SIX] and ptr16(place << 2)[7] == 0xDD86:
-                        i = int(look6(at, hot[_SIX] | hot[_SIX + 1] << 31 << 1, place, n))
-                    else:
-                        i = int(look(at, place, n))
+                    i = int(look(at, place, n))
                     if i & 7 == 4:
                         if int(send(dev, items[c].buf, 2, hot[_LEN])):
-                            if i == 4:
-                                net.echo_failed(net)
-                            else:
-                                net.six.echo_failed()
+                            net.echo_failed(net, i)
                         continue
                     if i & 7 == 6:
                         ack(pcbs[hot[_CUR] - 1])
@@ -219,29 +220,15 @@ def net_poll(net, now: int) -> int:
                 n = int(p.len)
                 k = 0
                 if fast and store[_AVAIL]:
-                    place = int(ptr8(p.buf)) >> 2
-                    if hot[_SIX] and ptr16(place << 2)[7] == 0xDD86:
-                        k = int(look6(at, hot[_SIX] | hot[_SIX + 1] << 31 << 1, place, n))
-                    else:
-                        k = int(look(at, place, n))
+                    k = int(look(at, int(ptr8(p.buf)) >> 2, n))
             i = 2
             if k:
                 n = hot[_LEN]
-                if k == 1:
-                    i = 56
-                elif k == 3:
-                    i = 44
-                elif k == 9:
-                    i = 76
-                elif k == 11:
-                    i = 64
+                i = hot[_OFF]
             p.off = i
             p.len = n
             p.tot_len = n
-            if k == 0:
-                nif = net.netifs[j]
-                nif.input(p, nif)
-            elif k & 7 == 1:
+            if k & 7 == 1:
                 c = hot[_CUR]
                 regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
                 pcb = pcbs[c - 1]
@@ -259,24 +246,20 @@ def net_poll(net, now: int) -> int:
                         hot[_OUT] = c
             elif k == 5:
                 tcp.acknowledged(net, p)
+            elif k & 7 == 3:
+                u = udps[hot[_CUR] - 1]
+                u.on_recv(u.arg, u, p, p.buf, 28 - (k >> 1 & 4), hot[_PORT])
+            elif k & 5 == 0:
+                nif = net.netifs[j]
+                if k:
+                    tcp.found(net, p, nif)
+                else:
+                    nif.input(p, nif)
             elif k & 7 == 6:
                 pbuf_free(p)
                 ack(pcbs[hot[_CUR] - 1])
-            elif k == 3:
-                u = udps[hot[_CUR] - 1]
-                u.on_recv(u.arg, u, p, p.buf, 28, hot[_PORT])
-            elif k == 11:
-                u = udps[hot[_CUR] - 1]
-                u.on_recv(u.arg, u, p, p.buf, 24, hot[_PORT])
-            elif k == 2:
-                tcp.found(net, p, net.netifs[j])
             else:
-                if int(driver.tx(p)):
-                    if k == 4:
-                        net.echo_failed(net)
-                    else:
-                        net.six.echo_failed()
-                pbuf_free(p)
+                _reply(net, p, k)
         direct = 0
         fast = 0
         j += 1

@@ -22,6 +22,7 @@ _TTL = const(22)
 _SUMMED = const(24)
 _UDP_PCBS = const(27)
 _PORT = const(52)
+_OFF = const(59)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_WL1 = const(2)
@@ -50,6 +51,9 @@ _ROUTE = const(12)
 _MAC = const(8)
 _SUM = const(10)
 _MTU = const(11)
+
+
+frame_look = None  # frame_check6() or frame_check(), by the type, where `hot` tells of `six`
 
 
 def _addrs(six, r):
@@ -95,6 +99,7 @@ def frame_check6(hot, six, buf, n):
         return 0
     _echo(hot, six, buf, r)
     hot[_LEN] = m + 54
+    hot[_OFF] = 2
     return 12
 
 
@@ -119,6 +124,8 @@ def _segment(hot, six, buf, r, m):
     if kind == 2:
         return 0
     hot[_LAST] = hot[_CUR] = c
+    if kind == 1:
+        hot[_OFF] = 76
     _count(hot, hot[_ETH], hot[_TCP])
     _count(six, six[_IP6])
     return kind + 8
@@ -133,6 +140,7 @@ def _datagram(hot, six, buf, m):
         if six[six[_TAKES] + i] == port:
             hot[_CUR] = i + 1
             hot[_LEN] = m - 8
+            hot[_OFF] = 64
             hot[_PORT] = _big(buf, 56)
             _count(hot, hot[_ETH], hot[_UDP])
             _count(six, six[_IP6])

@@ -6,6 +6,7 @@ is at w[4], and what it carries at w[14].
 import micropython
 
 from ..mpy import const
+from .fast_viper import frame_check
 from .tcp_viper import tcp_plain_ack
 
 _DIRECT = const(3)
@@ -26,6 +27,7 @@ _UDP_PCBS = const(27)
 _PORT = const(52)
 _RAW_WND = const(53)
 _SIX = const(57)
+_OFF = const(59)
 _SND_UNA = const(0)
 _SND_NXT = const(1)
 _SND_WL1 = const(2)
@@ -192,10 +194,12 @@ def frame_check6(hot: ptr32, six: ptr32, buf: ptr32, n: int) -> int:
         six[i + 1] = six[i + 1] + 1
         six[i + 2] = six[i + 2] + 1
         hot[_LEN] = m + 54
+        hot[_OFF] = 2
         return 12
     hot[_CUR] = c
     if proto == 17:
         hot[_LEN] = m - 8
+        hot[_OFF] = 64
         hot[_PORT] = b[56] << 8 | b[57]
         i = hot[_UDP]
         hot[i] = hot[i] + 1
@@ -212,6 +216,7 @@ def frame_check6(hot: ptr32, six: ptr32, buf: ptr32, n: int) -> int:
         hot[_RAW_WND] = h[35]
         return 14
     hot[_LEN] = m
+    hot[_OFF] = 76
     regs[_RCV_NXT] = seq + m
     regs[_RCV_WND] = regs[_RCV_WND] - m
     i = regs[_ACK_BYTES] + m
@@ -219,6 +224,14 @@ def frame_check6(hot: ptr32, six: ptr32, buf: ptr32, n: int) -> int:
     if i >= regs[_TWICE]:
         regs[_ACK_NOW] = 1
     return 9
+
+
+@micropython.viper
+def frame_look(hot: int, buf: int, n: int) -> int:
+    regs = ptr32(hot << 2)
+    if ptr16(buf << 2)[7] == 0xDD86:
+        return int(frame_check6(hot, regs[_SIX] | regs[_SIX + 1] << 31 << 1, buf, n))
+    return int(frame_check(hot, buf, n))
 
 
 @micropython.viper
