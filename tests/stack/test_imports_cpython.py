@@ -20,7 +20,7 @@ ROWS = (
     "forward6 loop vlan",
     "udp raw tcp tcp_tiny tcp_none frag6 reass6",
     "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec "
-    "mdnsquery mdnsin mdns sntp host6 slaac dhcp6",
+    "mdnsquery mdnsin mdns llmnr nbns sntp host6 slaac dhcp6",
     "auto",
     "api",
     "apps",
