@@ -88,6 +88,7 @@ def _start6(netif):
     ip6.output = output
     addr6.place(ip6, addr6.LOOPBACK, 0)
     ip6.state[0] = addr6.PREFERRED
+    ip6.valid[0] = ip6.preferred[0] = addr6.FOREVER
 
 
 def _attach(netif):

@@ -59,6 +59,7 @@ _INTERVAL_S = const(4)
 _TWO_HOURS = const(7200)
 _MIN_MTU = const(1280)
 _MIN_RETRANS_MS = const(100)
+_MAX_RETRANS_MS = const(10_000)  # a packet waits so long, three times: no router may say hours
 _TEMP_VALID_S = const(172_800)  # RFC 8981 section 3.8
 _TEMP_PREFERRED_S = const(86_400)
 _REGEN_ADVANCE_S = const(5)
@@ -216,14 +217,15 @@ def _router(netif, ip6, buf, off, seconds):
 
 
 def _times(table, buf, at):
-    """Take what the router says of reachable time, an hour at most, and retransmissions."""
+    """Take what the router says of reachable time, an hour at most, and of the time between
+    retransmissions, 0.1 to 10 s."""
     ms = buf[at + _REACHABLE + 1] << 16 | buf[at + _REACHABLE + 2] << 8 | buf[at + _REACHABLE + 3]
     if ms and not buf[at + _REACHABLE] and ms <= 3_600_000 and ms != table.base_ms:
         table.base_ms = ms
         table.draw()
     ms = buf[at + _RETRANS + 1] << 16 | buf[at + _RETRANS + 2] << 8 | buf[at + _RETRANS + 3]
     if ms and not buf[at + _RETRANS]:
-        table.retrans_ms = max(ms, _MIN_RETRANS_MS)
+        table.retrans_ms = min(max(ms, _MIN_RETRANS_MS), _MAX_RETRANS_MS)
 
 
 def _prefix(netif, ip6, buf, at):

@@ -1,15 +1,15 @@
 """Ours is the router between two hosts of ours, over IPv6: TCP, path MTU, fragments through it."""
 
+from firmware.examples import traceroute
 from hal.faults import Faults
-from stack import addr6, icmp6, ipv6, netif, pbuf, udp
+from stack import addr6, netif, pbuf, udp
 from stack.err import OK
 from tests.packets6 import ip
 
-from .routed import EAST6, WEST6, Routed, Routed6
+from .routed import EAST6, Routed, Routed6
 from .test_routed import DATA, Echo, Stream, count
 
 FAR6 = ip("2001:db8:c::9")
-ECHO = 58
 
 
 def test_a_stream_through_the_router():
@@ -143,33 +143,13 @@ def test_a_netif_goes_down():
     w.check_pools()
 
 
-class Tracer:
-    """Echo requests from west, and who answers: [(type, address)]."""
-
-    def __init__(self, w):
-        self.w = w
-        self.said = []
-        ipv6.register(w.west, ECHO, self.receive)
-
-    def receive(self, p, netif, addrs, alen):
-        if p.buf[p.off] in (3, 129):
-            self.said.append((p.buf[p.off], bytes(p.buf[addrs : addrs + 16])))
-        icmp6.receive(p, netif, addrs, alen)
-
-    def send(self, hops):
-        net = self.w.west
-        p = pbuf.alloc(net.ram, pbuf.TRANSPORT, 12)
-        p.buf[p.off : p.off + 12] = b"\x80\0\0\0abcdping"
-        assert icmp6.send(p, net.netifs[0], EAST6 + WEST6, 0, hops) == OK
-        pbuf.free(p)
-        self.w.run(None, 500)
-
-
-def test_the_hop_limit_ends_as_traceroute_needs_it():
+def test_traceroute():
+    """The example, over both families."""
     w = Routed6()
-    trace = Tracer(w)
-    trace.send(1)
-    trace.send(2)
-    assert trace.said == [(3, WEST6[:15] + b"\xfe"), (129, EAST6)]
-    assert count(w.router, "forward6", "hops") == 1
+    for dst, through in (("2001:db8:b::1", "2001:db8:a::fe"), ("172.16.0.1", "10.0.0.254")):
+        said = []
+        traceroute.start(w.west, dst, said.append)
+        w.run(None, 5000)
+        assert [line.split()[:2] for line in said] == [["1", through], ["2", dst]]
+    assert count(w.router, "forward6", "hops") == 1 == count(w.router, "forward", "ttl")
     w.check_pools()
