@@ -8,6 +8,7 @@ MPY_DIR ?= build/micropython-src
 BOARD := $(if $(filter renode,$(EMULATOR)),STM32F4_RENODE,MPS2_AN385)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 export LWPY_BUILD := $(CURDIR)/build
+export LWPY_WITHOUT := $(WITHOUT)
 
 BOARD_DIR := firmware/boards/$(BOARD)
 TOML = $(shell sed -n 's/^$(1) = "\(.*\)"/\1/p' $(BOARD_DIR)/board.toml 2>/dev/null)
@@ -49,6 +50,8 @@ help: ## Show this list.
 	@echo "  BOARD=<board>     A folder of firmware/boards/. Emulated: $(notdir $(basename $(EMULATED))), MPS2_AN385."
 	@echo "  EMULATOR=renode   Where there is a renode: STM32F4_RENODE, or the BOARD, for emulate."
 	@echo "  IP=<address/bits>|dhcp GW=<address>  The board's own address, and its gateway's: for deploy."
+	@echo "  WITHOUT=<parts>   Leave parts of the stack out, for firmware and deploy: docs/protocols.md."
+	@echo "  ALSO=<parts>      Copy more parts than main.py needs, or all: for deploy."
 	@echo "  PORT=<port>       A serial port: /dev/ttyACM0, socket://host:port, rfc2217://host:port."
 	@echo "  ARGS=<arguments>  Are passed on by test, bench, demo and repl: make test ARGS='-k tcp'"
 
@@ -82,7 +85,8 @@ repl: $(if $(PORT),.venv/lwpy.stamp,setup) ## Type Python on the emulated microc
 
 deploy: build/mpy-cross .venv/lwpy.stamp ## Copy lwpy to the BOARD at PORT, which runs MicroPython; DRY=1 only shows how.
 	@$(PYTHON) -m tools.deploy $(BOARD) $(if $(PORT),--port $(PORT)) $(if $(IP),--ip $(IP)) \
-		$(if $(GW),--gw $(GW)) $(if $(FORCE),--force) $(if $(DRY),--dry-run)
+		$(if $(GW),--gw $(GW)) $(if $(ALSO),--also "$(ALSO)") $(if $(WITHOUT),--without "$(WITHOUT)") \
+		$(if $(FORCE),--force) $(if $(DRY),--dry-run)
 
 emulate: $$(or $$(filter build/$(BOARD).elf,$$(EMULATED)),setup) .venv/lwpy.stamp ## Boot the emulated BOARD; its console is at the PORT it prints.
 	@$(PYTHON) -m emulator serve --board $(BOARD) $(ARGS)
@@ -98,7 +102,7 @@ test-board: .venv/lwpy.stamp ## Test the board at PORT, which has lwpy (deploy o
 	@[ -n "$(PORT)" ] || { echo "lwpy: say where the board is: make test-board PORT=/dev/ttyACM0" >&2; exit 1; }
 	@LWPY_PORT=$(PORT) $(PYTHON) -m pytest tests/board $(ARGS)
 
-bench: setup ## Count instructions per packet, beside lwIP's and MicroPython's socket.
+bench: setup build/SABRELITE_QEMU.elf ## Count instructions per packet, beside lwIP's and MicroPython's socket.
 	@$(PYTHON) -m tests.bench $(ARGS)
 
 lint: setup ## Check the style.
@@ -143,7 +147,7 @@ build/mpy_dir: FORCE
 
 build/frozen.list: FORCE
 	@mkdir -p build
-	@echo "$(FROZEN)" | cmp -s - $@ || echo "$(FROZEN)" >$@
+	@echo "$(FROZEN) $(WITHOUT)" | cmp -s - $@ || echo "$(FROZEN) $(WITHOUT)" >$@
 
 # MicroPython.
 

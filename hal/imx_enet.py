@@ -4,8 +4,9 @@ only. How it receives and sends: ring.py; this is what the chip is like.
 The MAC checks the checksums of IP, TCP, UDP and ICMP, and fills in those of the first three where
 there are zeros: tx() puts them there, so the header of what is sent must not be in a REF pbuf.
 The steps are those of the i.MX RT1060 RM chapter 41 (K64F: chapter 45; i.MX 6: chapter 23). The
-clocks and the pins are the board's to turn on. Sending needs an ENET that reads from any address,
-as the i.MX RT's and those since the i.MX 6SX do.
+clocks and the pins are the board's to turn on; a Cortex-M7's data cache may be on. What the DMA
+sends is to begin at a multiple of 16 or 64, as what it receives does: each frame is copied once.
+ENETs with several queues (i.MX 6SX, 7, 8), and QEMU's, can gather from any address instead.
 
 A descriptor (section 41.7.13, enhanced ones); a ring's follow each other, and the last has W:
 
@@ -99,9 +100,10 @@ LAYOUT = (
 
 class ENET:
     """The ENET whose registers are at `base`, with a PHY at address `phy` of its RMII pins, or of
-    MII or RGMII ones. `mac` is 6 bytes, `rx` and `tx` the descriptors of each ring: a receive
-    buffer each besides the pool's, and at least as many to send as a chain has pbufs. `align` is
-    what the address of a receive buffer is a multiple of: 64, or 16 on the Kinetis.
+    MII or RGMII ones. `mac` is 6 bytes, `rx` the descriptors to receive with, a buffer each
+    besides the pool's; `align` is what their addresses are multiples of: 64, or 16 on the Kinetis.
+    `copies` are the buffers that frames are copied into, to be sent; with 0, they are gathered
+    from where they lie with `tx` descriptors, at least as many as a chain has pbufs.
 
     Making it allocates, as start() does, and touches nothing.
     """
@@ -111,17 +113,20 @@ class ENET:
     rx = rx
     tx = tx
 
-    def __init__(self, mac, base=0x402D8000, phy=0, pins="RMII", rx=6, tx=36, align=64):
-        ring.new(self, LAYOUT, mac, rx, tx)
+    def __init__(self, mac, base=0x402D8000, phy=0, pins="RMII", rx=6, tx=36, align=64, copies=4):
+        ring.new(self, LAYOUT, mac, rx, copies or tx)
         self.dev[_BASE] = base
         self.phy = phy
         self.pins = {"MII": 0, "RGMII": 0x40, "RMII": 0x100}[pins]
         self.align = align
+        self.copies = copies
 
     def start(self, pool):
         """Start the MAC and the PHY, and receive into `pool`. Does not wait for the link. Raises
         OSError if one of them does not answer."""
         ring.take(self, pool, self.align)
+        if self.copies:
+            ring.copy_out(self, self.copies, self.align)
         ring.begin(self, _get, _put)
 
     def stop(self):

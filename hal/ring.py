@@ -55,15 +55,16 @@ from array import array
 
 import uctypes
 
+from stack.err import ERR_MEM, ERR_VAL
 from stack.kernel import reg_add
 from stack.mpy import const
-from stack.pbuf import alloc
+from stack.pbuf import RAM, Pool, alloc, copy_partial, free
 
 from . import CKSUM_RX, CKSUM_TX, GATHER, MULTICAST_FILTER
 from .groups import half
 from .mmio_viper import read, write
 from .phy import FAST, FULL, linked, mode, negotiate
-from .ring_viper import empty
+from .ring_viper import empty, reclaim, refuse
 
 try:
     from .stm32_eth_thumb import uncache
@@ -93,6 +94,7 @@ _N = const(21)
 _RBAR = const(22)
 _RASR = const(23)
 
+_MAX_FRAME = const(1514)
 _CORTEX_M = 0x40000000  # peripherals of an ARMv7-M are from here on
 _CCR = 0xE000ED14
 
@@ -169,6 +171,32 @@ def _check(driver, bufs, memory):
     dev[_RASR] = 0x030C0001 | (keep ^ 0xFF) << 8 | size - 1 << 1
     uncache(dev)
     dev[_CACHE] = 1
+
+
+def copy_out(driver, n, align):
+    """Let driver.tx() copy every frame into one of `n` buffers at multiples of `align`: for a DMA
+    that reads from there only. Allocates."""
+    pool = Pool(n, 1536, RAM)
+    for p in pool.items:
+        p.buf = aligned(p.buf, align)
+
+    def tx(p):
+        """Send chain `p`, which stays the caller's. Returns as ring_viper.tx()."""
+        n = p.tot_len
+        reclaim(driver.dev, driver.sent)
+        if n > _MAX_FRAME:
+            return refuse(driver.dev, 0, ERR_VAL)
+        q = alloc(pool, 0, n)
+        if q is None:
+            return refuse(driver.dev, 0, ERR_MEM)
+        copy_partial(p, q.buf, 0, n)
+        err = send(q)
+        free(q)
+        return err
+
+    send = driver.tx
+    driver.tx = tx
+    driver.caps = CAPS & ~GATHER
 
 
 def begin(driver, get, put):

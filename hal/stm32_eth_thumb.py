@@ -30,8 +30,10 @@ def sync(r0):
 
 @micropython.asm_thumb
 def uncache(r0):
-    """Keep the memory dev[_AT], dev[_N] out of the cache from now on, by region 0 of the MPU:
-    dev[_RBAR], dev[_RASR]. Nobody writes to it between the last line's way back and that."""
+    """Keep the memory dev[_AT], dev[_N] out of the cache from now on, by a region of the MPU:
+    dev[_RBAR], dev[_RASR]. Of 16 it is the last one, which wins over all others; of 8 the first,
+    which MicroPython's port to the STM32F7 keeps for Ethernet. Nobody writes there between the
+    last line's way back and then."""
     data(2, 0xB672)  # cpsid i
     movwt(r2, 0xE000EF70)
     ldr(r1, [r0, 80])
@@ -39,8 +41,11 @@ def uncache(r0):
     add(r3, r1, r3)
     ldr(r4, [r0, 88])
     ldr(r5, [r0, 92])
-    movwt(r6, 0xE000ED94)  # MPU_CTRL, then RNR, RBAR, RASR
-    mov(r7, 0)
+    movwt(r6, 0xE000ED90)  # MPU_TYPE, then CTRL, RNR, RBAR, RASR
+    ldr(r7, [r6, 0])
+    lsr(r7, r7, 12)  # 1 if there are 16, or 0
+    lsl(r0, r7, 4)
+    sub(r7, r0, r7)
     data(2, 0xF3BF, 0x8F4F)
     label(LINE)
     str(r1, [r2, 0])
@@ -48,11 +53,11 @@ def uncache(r0):
     cmp(r1, r3)
     bcc(LINE)
     data(2, 0xF3BF, 0x8F4F)
-    str(r7, [r6, 4])
-    str(r4, [r6, 8])
-    str(r5, [r6, 12])
+    str(r7, [r6, 8])
+    str(r4, [r6, 12])
+    str(r5, [r6, 16])
     mov(r7, 5)  # on, and what no region covers is as it was
-    str(r7, [r6, 0])
+    str(r7, [r6, 4])
     data(2, 0xF3BF, 0x8F4F)
     data(2, 0xF3BF, 0x8F6F)  # isb
     data(2, 0xB662)  # cpsie i

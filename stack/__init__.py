@@ -39,6 +39,7 @@ class Stack:
     resolve = resolve_local = None  # what finds addresses: of dns.py, of mdns.py
     localhost = None  # the netif of loop.py
     soft = None  # destinations of frag.py
+    pmtu = None  # the table of pmtu.py
     vlans = None  # those of vlan.py
 
     def __init__(self, config=None, seed=None):

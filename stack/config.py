@@ -148,6 +148,8 @@ TCP_IW = 10  # the initial window, in segments (RFC 6928)
 TCP_ABC = True  # the window grows by bytes acknowledged (RFC 3465), or else by ACKs
 TCP_ECN = 1  # RFC 3168: 0 off, 1 when the peer asks, 2 ask as well
 
+from .without import *  # a build that leaves out a protocol has its limits so
+
 
 class Config:
     """The limits of one stack, as attributes."""

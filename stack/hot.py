@@ -164,9 +164,11 @@ def _take_mac(hot, i, buf, off):
 
 
 def learn(netif, buf, off):
-    """The frame at buf[off], an IPv4 packet to a neighbour, was sent as it should be."""
+    """The frame at buf[off], an IPv4 packet to a neighbour or through one, was sent as it should
+    be. Nothing is learned that cannot be a source (RFC 1812 section 5.3.7), so the fast path need
+    not look: of these, only addresses of 0.0.0.0/8 have a way at all."""
     hot = netif.net.hot
-    if hot[_ON] and netif is netif.net.netifs[0]:
+    if hot[_ON] and buf[off + 30] and netif is netif.net.netifs[0]:
         i = _ROUTES + (buf[off + 33] & 7) * 3
         reg_raw(hot, i, buf, off + 30)
         _take_mac(hot, i + 1, buf, off)

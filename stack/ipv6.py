@@ -85,6 +85,8 @@ def init(net):
     net.ip6_errors = {}
     net.ip6_error = None
     net.ip6_count = counters(net, "ip6", NAMES)
+    if net.pmtu is None:  # without TCP
+        pmtu.init(net)
     net.ip6_whole = None  # reass6.receive(), if fragments are put together
     net.ip6_cut = None  # frag6.send(), if packets are cut
     net.ip6_fragment = 0  # has the packet being received a fragment header,
@@ -398,7 +400,7 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
 def path_mtu(net, ip6, buf, off):
     """Return how long packets to the address at buf[off] may be, as far as is known."""
     mtu = 0
-    if not net.cfg.TCP_TINY and net.pmtu.used:
+    if net.pmtu.used:
         mtu = pmtu.get(net, buf, off, _ALEN)
     return min(mtu, ip6.mtu) if mtu else ip6.mtu
 

@@ -100,7 +100,7 @@ class Table:
         """Choose how long a neighbour is REACHABLE: half to one and a half of what routers say
         (RFC 4861 section 6.3.2)."""
         base = self.base_ms
-        self.reachable_ms = (base >> 1) + (base >> 8) * (self.netif.net.random16() & 0xFF)
+        self.reachable_ms = max(1, (base >> 1) + (base >> 8) * (self.netif.net.random16() & 0xFF))
 
     def find(self, ip, off):
         """Return the index of the neighbour whose address is at ip[off], or -1."""

@@ -18,7 +18,7 @@ def place(nodeid):
     folder = parts[1]
     words = nodeid.replace("[", "-").replace("]", "-")
     if folder == "interpreters":
-        folder = next(f for f in (*FOLDERS, *TIERS) if f"tests.{f}." in nodeid)
+        folder = next((f for f in (*FOLDERS, *TIERS) if f"tests.{f}." in nodeid), "unit")
     named = [ALIASES.get(i, i) for i in (*INTERPRETERS, *ALIASES) if f"-{i}-" in words]
     default = "cortex-m3" if any(w in parts[-1] or w == folder for w in ON_DEVICE) else "cpython"
     return FOLDERS.get(folder, folder), named[0] if named else default

@@ -32,7 +32,10 @@ def must_know(kernel):
 def run(name, pattern=""):
     """Run the tests of module `name`. Return how many failed."""
     for first in ("stack.tcp", "hal.wire"):  # imports that nest deeper need a deep C stack
-        __import__(first)
+        try:
+            __import__(first)
+        except ImportError as e:  # of a build without it
+            print(e)
     __import__(name)
     module = sys.modules[name]
     count = {"PASS": 0, "FAIL": 0, "SKIP": 0}

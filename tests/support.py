@@ -18,6 +18,7 @@ from hal.clock import Fake
 from hal.wire import Wire
 
 from .packets import ARP, GATEWAY, GATEWAY_MAC, MAC, OTHER, OTHER_MAC, PEER, PEER_MAC, Frame, arp
+from .portable import Skip
 
 ISS = 0xFFFFFF00  # the stack's initial sequence number: a segment later the numbers wrap
 PROFILE = {}  # limits of every Lab; see profile.py
@@ -161,6 +162,8 @@ class Lab:
     def listen(self, port=7, fn=None, arg=None, backlog=None, ip=None):
         """Return a new listener whose accept callback is `fn`."""
         tcp = self.net.tcp_api
+        if not self.net.cfg.NUM_TCP_PCB:
+            raise Skip("this stack has no TCP")
         pcb = tcp.new(self.net)
         assert tcp.bind(pcb, ip, port) == OK
         lpcb = tcp.listen(pcb, backlog)

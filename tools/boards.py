@@ -5,6 +5,7 @@ machine        a part of what MicroPython calls the board
 march          its processor, as mpy-cross -march knows it
 drivers        modules of hal/ that its board.py imports
 shared         folders of modules, besides its own
+parts          of the stack, which its board.py turns on (tools/parts.py)
 heap_needed    bytes, for the stack, the examples and all from .mpy files
 firmware       which MicroPython it takes, and how that gets onto it
 micropython    where it is in MicroPython's ports/, if one can buy it
@@ -13,16 +14,18 @@ wiring         what is connected to what, a line each
 """
 
 import ast
-import pathlib
 import tomllib
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from . import parts
+from .parts import ROOT, PartError
+
 BOARDS = ROOT / "firmware" / "boards"
 AT_START = ("boot.py", "main.py")  # these two are no modules, and not compiled
+EXAMPLES = ("web", "page", "tcp_echo", "udp_echo")  # of main.py, and of make test-board
 HAL = ("__init__", "clock", "wire", "faults", "sim")  # the last three: for tests there
 
 
-class BoardError(Exception):
+class BoardError(PartError):
     """The board cannot take lwpy as it is. The message says what to do."""
 
 
@@ -54,16 +57,51 @@ def with_parts(names):
     return found
 
 
-def files(table):
-    """Return {place on the board: source file} of all that goes there; .mpy if it is compiled."""
+def examples(names):
+    """Return the files of examples/ that run on a stack of parts `names`."""
+    found = sorted((ROOT / "firmware" / "examples").glob("*.py"))
+    return [path for path in found if parts.used_by(path) <= names]
+
+
+def folders(table):
+    """Return the folders whose modules the board has."""
+    return (*(ROOT / f for f in table.get("shared", ())), table["folder"])
+
+
+def needed(table, also=(), without=()):
+    """Return (the parts that main.py, test-board and the default limits need on this board, and
+    `also`, or all; the examples that it takes with them). Raises BoardError if they need one of
+    `without`."""
+    left = parts.without(without)
+    if "all" in also:
+        return left, examples(left)
+    parts.check(also, "ALSO")
+    kept = [p for p in examples(left) if p.stem in EXAMPLES]
+    used = [
+        ROOT / "firmware" / "main.py",
+        *kept,
+        *(p for f in folders(table) for p in f.glob("*.py")),
+    ]
+    wanted = set().union(*map(parts.used_by, used)) | set(also)
+    if "web" not in {p.stem for p in kept} or not wanted <= left:
+        missing = " ".join(sorted(wanted - left)) or "http"
+        raise BoardError(f"what is to run there needs {missing}: that cannot be left out")
+    wanted |= (parts.by_default() | set(table.get("parts", ()))) & left
+    return parts.with_needs(wanted, left), kept
+
+
+def files(table, names, taken):
+    """Return {place on the board: source file} of what goes there; .mpy if it is compiled. names:
+    parts of the stack, whose without.py is not among them. taken: the examples."""
     found = {"main.py": ROOT / "firmware" / "main.py"}
-    for path in sorted((ROOT / "stack").rglob("*.py")):
-        found[f"lib/{path.relative_to(ROOT).with_suffix('.mpy')}"] = path
+    for name, path in parts.files(names).items():
+        if name != parts.WITHOUT:
+            found[f"lib/{path.relative_to(ROOT).with_suffix('.mpy')}"] = path
     for name in sorted(with_parts((*HAL, *table["drivers"]))):
         found[f"lib/hal/{name}.mpy"] = ROOT / "hal" / f"{name}.py"
-    for path in sorted((ROOT / "firmware" / "examples").glob("*.py")):
+    for path in taken:
         found[f"lib/examples/{path.stem}.mpy"] = path
-    for folder in (*(ROOT / f for f in table.get("shared", ())), table["folder"]):
+    for folder in folders(table):
         for path in sorted(folder.glob("*.py")):
             if path.name in AT_START:
                 found[path.name] = path

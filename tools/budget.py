@@ -77,7 +77,7 @@ def measure():
         found = {"frozen": heap(machine)}
     with Machine(BARE, net="none") as machine:
         machine.console.close()
-        deploy.deploy(boards.board(BOARD), {}, machine.console.port, False)
+        deploy.deploy(boards.board(BOARD), machine.console.port, (None, None, ("all",), ()))
         with deploy.Console(machine.console.port) as machine.console:
             found[".mpy files"] = heap(machine)
     for how, profiles in found.items():
@@ -89,7 +89,7 @@ def measure():
 def files(name):
     """Return the bytes of a board's files, compiled for it: of stack/, of its drivers, of all."""
     board = boards.board(name)
-    sizes = {k: len(v) for k, v in deploy.compile_for(board["march"], boards.files(board)).items()}
+    sizes = {k: len(v) for k, v in deploy.contents(board, board["march"])[0].items()}
     of = [sum(n for k, n in sizes.items() if k.startswith(f"lib/{x}/")) for x in ("stack", "hal")]
     return *of, sum(sizes.values())
 

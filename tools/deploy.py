@@ -1,7 +1,9 @@
 """python -m tools.deploy BOARD --port PORT: put lwpy onto a board that runs MicroPython.
 
 Compiles the stack, the board's drivers and the examples for the board's processor, copies what has
-changed to /lib, and main.py beside it, and starts that. --dry-run shows every step and takes none.
+changed to /lib, and main.py beside it, and starts that. Of the stack and the examples that is what
+main.py and `make test-board` need, and what the default limits turn on; other files in /lib/stack,
+/lib/hal and /lib/examples are removed. --dry-run shows every step and takes none.
 The boards are the folders of firmware/boards/ that have a board.toml.
 """
 
@@ -17,7 +19,8 @@ import sys
 from emulator.console import Console, ConsoleError, DeviceError
 
 from .armv6m import TOO_BIG, shorten
-from .boards import AT_START, ROOT, BoardError, board, files
+from .boards import AT_START, ROOT, BoardError, board, files, needed
+from .parts import ROWS, PartError, without_py
 
 BUILD = pathlib.Path(os.environ.get("LWPY_BUILD", ROOT / "build"))
 MPY_CROSS = BUILD / "mpy-cross"
@@ -26,6 +29,7 @@ MARCHES = (
     *("xtensa", "xtensawin", "rv32imc"),
 )
 OLDEST = (1, 25)
+OURS = ("lib/stack/", "lib/hal/", "lib/examples/")
 _ARM_ONLY = "thumb.py"  # those that do not compile have a stand-in (see stack/kernel/__init__.py)
 _SERVING_S = 30
 
@@ -42,7 +46,12 @@ gc.collect()
 s = os.statvfs("/")
 m = getattr(sys.implementation, "_mpy", 0)
 v = sys.implementation.version
-print(v[0], v[1], m, viper(), gc.mem_free(), s[1] * s[3], sys.implementation._machine)
+try:
+    from address import IP
+except ImportError:
+    IP = ""
+print(v[0], v[1], m, viper(), gc.mem_free(), s[1] * s[3], IP == "dhcp")
+print(sys.implementation._machine)
 """
 _FILES = """
 import hashlib, os
@@ -90,7 +99,7 @@ def compile_for(march, found):
 def ask(console):
     """Return what the board tells of itself. Ends the program that runs there."""
     console.soft_reset()
-    words = console.exec(_FACTS).split(None, 6)
+    words = console.exec(_FACTS).split(None, 7)
     major, minor, mpy, viper, heap, disk = map(int, words[:6])
     return {
         "version": (major, minor),
@@ -100,7 +109,8 @@ def ask(console):
         "viper": bool(viper),
         "heap": heap,
         "disk": disk,
-        "machine": words[6].strip(),
+        "dhcp": words[6] == "True",  # it has an address.py that says so
+        "machine": words[7].strip(),
     }
 
 
@@ -142,13 +152,16 @@ def check(table, facts):
 
 
 def copy(console, data, force, tell):
-    """Copy what the board does not have yet. Returns how many bytes."""
+    """Copy what the board does not have yet, and remove what it no longer needs. Returns how many
+    bytes were copied."""
     there = dict(reversed(x.split(None, 1)) for x in console.exec(_FILES, 60).splitlines())
     changed = {k: v for k, v in data.items() if there.get(k) != hashlib.sha256(v).hexdigest()}
     for name in AT_START:
         if name in there and name in changed and not force:
             if not replaceable(console.exec(f"print(open({name!r}).read())")):
                 raise BoardError(f"the board has a {name} of its own: FORCE=1 replaces it.")
+    other = [k for k in there if k.startswith(OURS) and k not in data]
+    console.exec(f"for f in {other}:\n os.remove(f)")
     total = sum(map(len, changed.values()))
     free = int(console.exec("s = os.statvfs('/'); print(s[0] * s[3])"))
     if total > free:
@@ -193,26 +206,40 @@ def main(argv=None):
     parser.add_argument("--port")
     parser.add_argument("--ip", help="the board's address and prefix, 192.168.1.50/24, or dhcp")
     parser.add_argument("--gw", help="its gateway")
+    parser.add_argument("--also", default="", help="more parts of the stack: docs/protocols.md")
+    parser.add_argument("--without", default="", help="parts to leave out")
     parser.add_argument("--force", action="store_true", help="replace a main.py of yours")
     parser.add_argument("--dry-run", action="store_true", help="show every step, take none")
     args = parser.parse_args(argv)
     try:
         table = board(args.board)
-        more = {"lib/address.py": address(args.ip, args.gw)} if args.ip else {}
+        wanted = (args.ip, args.gw, args.also.split(), args.without.split())
         if args.dry_run:
-            show_steps(table, more, args.port)
+            show_steps(table, args.port, wanted)
         elif not args.port:
             raise BoardError("say where the board is: PORT=/dev/ttyACM0 (mpremote devs lists)")
         else:
-            deploy(table, more, args.port, args.force)
-    except (BoardError, ConsoleError, DeviceError) as e:
+            deploy(table, args.port, wanted, args.force)
+    except (PartError, ConsoleError, DeviceError) as e:
         print(f"lwpy: {e}", file=sys.stderr)
         return 1
     return 0
 
 
-def deploy(table, more, port, force):
-    """Take all the steps, and tell of each."""
+def contents(table, march, ip=None, gw=None, also=(), without=()):
+    """Return ({place: bytes} of what the board is to have, the parts of the stack in it)."""
+    if ip == "dhcp":
+        also = (*also, "dhcp")
+    names, taken = needed(table, also, without)
+    data = compile_for(march, files(table, names, taken))
+    data["lib/stack/without.py"] = without_py(names).encode()
+    if ip:
+        data["lib/address.py"] = address(ip, gw)
+    return data, names
+
+
+def deploy(table, port, wanted=(None, None, (), ()), force=False):
+    """Take all the steps, and tell of each. `wanted`: the last arguments of contents()."""
     with Console(port) as console:
         facts = ask(console)
         print(
@@ -220,27 +247,39 @@ def deploy(table, more, port, force):
             % (facts["machine"], *facts["version"], facts["heap"], facts["disk"])
         )
         check(table, facts)
-        data = compile_for(facts["march"], files(table)) | more
+        if not wanted[0] and facts["dhcp"]:  # as it was deployed before
+            wanted = (None, None, (*wanted[2], "dhcp"), wanted[3])
+        data, names = contents(table, facts["march"], *wanted)
+        print(f"lwpy: {told(names)}")
         n = copy(console, data, force, lambda place, k: print(f"  {place}, {k} bytes"))
         print(f"lwpy: copied {n} of {sum(map(len, data.values()))} bytes. Starting main.py.")
         console.reboot()
         print(console.expect("Serving http://", _SERVING_S) + console.readline())
 
 
-def show_steps(table, more, port):
+def told(names):
+    """Return what to say of the parts of the stack that are chosen."""
+    missing = " ".join(p for p in ROWS if p not in names)
+    chosen = " ".join(p for p in ROWS if p in names)
+    return f"main.py takes {chosen}. ALSO= brings more, or all of: {missing}"
+
+
+def show_steps(table, port, wanted):
     """Print what deploy() would do, with the files as they would be on the board."""
-    data = compile_for(table["march"], files(table)) | more
+    data, names = contents(table, table["march"], *wanted)
     steps = [
         f"{table['title']}: {table['firmware']}.",
         *(f"wire {line}" for line in table["wiring"]),
         f"open {port or 'PORT'}, stop the program that runs there, reset the interpreter",
         f"see that it is {table['machine']!r}, MicroPython %d.%d or later, runs native code, has "
         f"{table['heap_needed']} bytes of heap, and room for the files" % OLDEST,
+        "remove other files of lib/stack, lib/hal and lib/examples",
         *(f"write {place}, {len(content)} bytes" for place, content in data.items()),
         "restart it: main.py serves, and says at which address",
     ]
     for i, step in enumerate(steps, 1):
         print(f"{i:3}. {step}")
+    print(f"lwpy: {told(names)}")
     print(f"lwpy: {len(data)} files, {sum(map(len, data.values()))} bytes. Nothing was done.")
 
 

@@ -4,7 +4,7 @@ set -eu
 packages="
 avahi-daemon avahi-utils build-essential ca-certificates chrony curl dbus dnsmasq-base
 gcc-arm-none-eabi gcc-multilib iperf3 iproute2 iputils-ping libnewlib-arm-none-eabi
-netcat-openbsd pkg-config python3-venv qemu-system-arm udhcpc"
+netcat-openbsd pkg-config python3-venv qemu-system-arm radvd udhcpc"
 
 if ! command -v dpkg-query >/dev/null; then
     echo "lwpy: this is not Debian. Debian 12 and 13 are supported; elsewhere install what these"

@@ -7,8 +7,11 @@ imported inside a function is of the part, but it can do without.
 import ast
 import collections
 import functools
+import pathlib
 
-from .boards import ROOT
+from stack import config
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # does: in a few words. rfcs: which say so. modules: of stack/, what it begins with. on: what turns
 # it on, limits of stack/config.py or a call. needs: parts without which it does nothing, though it
@@ -21,6 +24,13 @@ def _row(does, rfcs, modules, on, needs="", **off):
 
 
 CORE = "core"
+WITHOUT = "stack.without"
+
+
+class PartError(Exception):
+    """There is no such part, or it cannot be left out. The message says what there is."""
+
+
 ROWS = {
     CORE: _row("Ethernet, ARP, IPv4, ping", "826 791 792 1122", "arp", "Stack(seed=seed)"),
     "options": _row(
@@ -149,15 +159,61 @@ def needs(part):
     return (named | set(ROWS[part].needs)) - {part, CORE}
 
 
-def with_needs(names):
-    """Return parts `names` and what they need, the core as well; of several the first."""
+def with_needs(names, among=None):
+    """Return parts `names` and what they need, the core as well; of several the first that is one
+    of `among`."""
     found, left = {CORE}, list(names)
     while left:
-        name = left.pop().partition("|")[0]
+        name = left.pop()
         if name not in found:
             found.add(name)
-            left += needs(name)
+            for need in needs(name):
+                left += [p for p in need.split("|") if among is None or p in among][:1]
     return found
+
+
+def check(names, option):
+    """Raise PartError if one of `names`, which came with `option`, is no part besides the core."""
+    for name in names:
+        if name not in ROWS or name == CORE:
+            raise PartError(f"{option}={name}: it is one of {' '.join(ROWS).partition(' ')[2]}")
+
+
+def without(names):
+    """Return the parts that are left without `names`, and without what needs them. Raises
+    PartError for what is no part."""
+    check(names, "WITHOUT")
+    left = set(ROWS)
+    gone = set(names)
+    while gone:
+        left -= gone
+        gone = {p for p in left if any(not left & set(n.split("|")) for n in needs(p))}
+    return left
+
+
+def files(names, tests=False):
+    """Return {name: path} of the modules of parts `names`, but for those that import others'; with
+    `tests`, also of those that only tests import."""
+    found = {m for p in names for m in own(p) if tests or not for_tests(m)}
+    gone = {""}
+    while gone:
+        gone = {m for m in found if {i for i in imports(m) if not for_tests(i)} - found}
+        found -= gone
+    return {m: path for m, path in modules().items() if m in found}
+
+
+def used_by(path):
+    """Return the parts whose modules the Python file `path` imports when it is imported."""
+    wanted = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            wanted |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+    return {p for p in ROWS if wanted & set(ROWS[p].modules)}
+
+
+def by_default():
+    """Return the parts that the limits of stack/config.py turn on."""
+    return {p for p, r in ROWS.items() if any(getattr(config, k) != v for k, v in r.off.items())}
 
 
 def limits(names):
@@ -165,7 +221,24 @@ def limits(names):
     off = {}
     for name, row in ROWS.items():
         off |= {} if name in names else row.off
+    if "tcp_tiny" in names and "tcp" not in names:  # it takes its place
+        off |= {"NUM_TCP_PCB": config.NUM_TCP_PCB, "TCP_TINY": True}
     return off
+
+
+def without_py(names):
+    """Return the source of stack/without.py for a build of parts `names`."""
+    lines = [f"{k} = {v}\n" for k, v in limits(names).items()]
+    gone = " ".join(p for p in ROWS if p not in names)
+    return f'"""What this build leaves out: {gone or "nothing"}."""\n\n' + "".join(lines)
+
+
+def write_without(names, build):
+    """Write it below folder `build`, for a manifest. Returns the folder that has stack/."""
+    base = build / "without"
+    (base / "stack").mkdir(parents=True, exist_ok=True)
+    (base / "stack" / "without.py").write_text(without_py(names))
+    return base
 
 
 def for_tests(name):

@@ -5,11 +5,13 @@ import pathlib
 import sys
 
 sys.path.insert(0, os.path.abspath("../.."))
-from tools import armv6m, boards
+from tools import armv6m, boards, parts
 
 include("$(PORT_DIR)/boards/manifest.py")
 table = boards.board(os.environ["LWPY_BOARD"])
-for place, source in boards.files(table).items():
+names = parts.without(os.environ.get("LWPY_WITHOUT", "").split())
+module("stack/without.py", str(parts.write_without(names, pathlib.Path(os.environ["LWPY_BUILD"]))))
+for place, source in boards.files(table, names, boards.examples(names)).items():
     if place not in boards.AT_START:
         name = place.removeprefix("lib/").replace(".mpy", ".py")
         if table["march"] == "armv6m":

@@ -87,18 +87,18 @@ def frame_check(hot: ptr32, buf: ptr32, n: int) -> int:
         s += h[0] + 0x6FFF9 - (h[1] + h[2] + h[3] + h[4] + h[5] + h[6] + h[7])
     else:
         i = m
-        w = ptr32(int(buf) + 36)
-        while i >= 4:
-            a = w[0]
-            s += (a & 0xFFFF) + (a >> 16 & 0xFFFF)
-            w = ptr32(int(w) + 4)
-            i -= 4
-        if i >= 2:
-            s += ptr16(w)[0]
-            w = ptr32(int(w) + 2)
-        if i & 1:
-            s += ptr8(w)[0]
-        w = buf
+        v = ptr16(int(buf) + 36)
+        while i >= 32:
+            s = s + v[0] + v[1] + v[2] + v[3] + v[4] + v[5] + v[6] + v[7]
+            s = s + v[8] + v[9] + v[10] + v[11] + v[12] + v[13] + v[14] + v[15]
+            v = ptr16(int(v) + 32)
+            i -= 32
+        while i >= 2:
+            s += v[0]
+            v = ptr16(int(v) + 2)
+            i -= 2
+        if i:
+            s += ptr8(v)[0]
     s = (s & 0xFFFF) + (s >> 16)
     if (s & 0xFFFF) + (s >> 16) != 0xFFFF:
         return 0

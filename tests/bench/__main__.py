@@ -20,7 +20,7 @@ import time
 
 from emulator.qemu import FIRMWARE, QEMU
 
-from . import figures, machine, memory, pc, profile, report
+from . import drivers, figures, machine, memory, pc, profile, report
 from .build import BuildError, build
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -119,6 +119,7 @@ def main():
         measure_peers(found, rows, args.boots)
     if not only:
         found.spread = measure_spread(args.elf)
+        found.drivers = drivers.text()
     if not only and not args.no_pc:
         found.pc = measure_pc(args.boots)
     with machine.bench(elf=args.elf) as b:

@@ -54,7 +54,8 @@ class Found:
     "socket" if they were there; `unlocked`: the same of lwpy, with the heap unlocked;
     `socket_heap`: {row: bytes per unit}; `gc_pause`: see machine.py; `spread`: {connections:
     Results}, see __main__.py; `pc`: what pc.measure() returns, and of what; `ram`, `flash`: see
-    memory.py; `lwip_size`: bytes of flash and of RAM; `profiles`: {row: Profile}."""
+    memory.py; `lwip_size`: bytes of flash and of RAM; `profiles`: {row: Profile}; `drivers`: what
+    drivers.text() returns."""
 
     def __init__(self):
         self.figures = {}
@@ -65,6 +66,7 @@ class Found:
         self.ram = self.flash = self.lwip_size = None
         self.pc = None
         self.profiles = {}
+        self.drivers = None
 
     def mean(self, who, row):
         """Return the mean instructions of `row`, or None if `who` has not done it."""
@@ -103,6 +105,8 @@ def text(found):
         parts.append(_spread(found.spread))
     if found.pc:
         parts.append(_pc(*found.pc))
+    if found.drivers:
+        parts.append(found.drivers)
     if found.profiles:
         parts.append(_layers(found.profiles))
         parts += [_hot(row, profile) for row, profile in found.profiles.items()]

@@ -7,7 +7,7 @@ import pytest
 
 from emulator.qemu import FIRMWARE
 
-from . import figures, memory, pc, peer, profile, report
+from . import drivers, figures, memory, pc, peer, profile, report
 from .__main__ import heap
 from .elf import ROOT
 from .machine import bench, gc_pause, lwip, modlwip
@@ -35,6 +35,16 @@ def test_some_of_the_connections(machine, active):
     result = machine.run(peer.tcp_receive_spread(8, active), 16)
     assert result.units == 16 and result.heap == 0
     assert result.longest >= result.instructions
+
+
+def test_drivers_are_counted():
+    rows = [line for line in drivers.text().splitlines() if line.startswith("| `")]
+    assert len(rows) == len(drivers.boards()) and "`lan9118`" in rows[0]
+    for row in rows:
+        counts = [float(cell.replace(",", "")) for cell in row.split("|")[3:-1]]
+        dma = "lan9118" not in row
+        for short, _, byte, moved in (counts[:4], counts[4:]):
+            assert short > 0 and (byte > 0.1, moved) == ((False, 0) if dma else (True, 1514))
 
 
 def built(name):

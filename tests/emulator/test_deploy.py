@@ -10,7 +10,7 @@ import pytest
 
 from emulator import Machine
 from emulator.qemu import BARE, FIRMWARE
-from tools import armv6m, boards, deploy
+from tools import armv6m, boards, deploy, parts
 
 pytestmark = pytest.mark.emulator
 
@@ -75,6 +75,35 @@ def test_code_for_armv6m_serves_too(capsys, bare, monkeypatch):
     assert status == 0, err
     assert "lib/stack/kernel/fast_viper.mpy" in out
     assert len(page(bare)) == 200
+
+
+def test_copies_what_is_asked_for_and_removes_the_rest(capsys, bare):
+    status, out, err = run(capsys, bare, "--force", "--also", "dns", "--without", "tcp")
+    assert status == 0, err
+    assert "lib/stack/dns.mpy" in out and "lib/stack/tcp/" not in out
+    assert len(page(bare)) == 200
+    status, out, err = run(capsys, bare, "--force")
+    assert status == 0, err
+    assert "lib/stack/tcp/ack.mpy" in out and len(page(bare)) == 200
+    with deploy.Console(bare.console.port) as console:
+        console.soft_reset()
+        console.exec("import os")
+        assert "dns.mpy" not in console.eval("os.listdir('lib/stack')")
+
+
+@pytest.mark.parametrize(
+    "args, error",
+    [
+        (["--without", "core"], "WITHOUT=core: it is one of options "),
+        (["--without", "x"], "WITHOUT=x: it is one of options "),
+        (["--without", "tcp tcp_tiny"], "needs http: that cannot be left out"),
+        (["--without", "udp", "--ip", "dhcp"], "needs dhcp: that cannot be left out"),
+        (["--also", "x"], "ALSO=x: it is one of options "),
+    ],
+)
+def test_parts_that_cannot_be_are_told(capsys, args, error):
+    assert deploy.main([BOARD, "--dry-run", *args]) == 1
+    assert error in capsys.readouterr().err
 
 
 def test_what_may_be_replaced():
@@ -144,11 +173,13 @@ def test_mistakes_are_told_with_the_remedy(capsys, args, error):
 
 
 @pytest.mark.parametrize("name", [n for n in ALL if boards.board(n).get("micropython")])
-def test_a_users_firmware_freezes_what_deploy_copies(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("without", ["", "ipv6 tcp"])
+def test_a_users_firmware_freezes_what_deploy_copies(name, without, tmp_path, monkeypatch):
     source = pathlib.Path(FIRMWARE).with_name("micropython-src")
     monkeypatch.syspath_prepend(source / "tools")
     monkeypatch.setenv("LWPY_BOARD", name)
     monkeypatch.setenv("LWPY_BUILD", str(tmp_path))
+    monkeypatch.setenv("LWPY_WITHOUT", without)
     manifestfile = importlib.import_module("manifestfile")
     (tmp_path / "boards").mkdir()
     (tmp_path / "boards" / "manifest.py").write_text("")  # the user's port
@@ -157,8 +188,11 @@ def test_a_users_firmware_freezes_what_deploy_copies(name, tmp_path, monkeypatch
     )
     manifest.execute(str(boards.BOARDS / "manifest.py"))
     table = boards.board(name)
-    wanted = {k: v for k, v in boards.files(table).items() if k not in boards.AT_START}
+    names = parts.without(without.split())
+    wanted = boards.files(table, names, boards.examples(names))
+    wanted = {k: v for k, v in wanted.items() if k not in boards.AT_START}
     found = {f.target_path: pathlib.Path(f.full_path) for f in manifest.files()}
+    assert found.pop("stack/without.py").read_text() == parts.without_py(names)
     found = {f"lib/{k.removesuffix('.py')}.mpy": v for k, v in found.items()}
     for place, source in wanted.items():
         line = [deploy.MPY_CROSS, f"-march={table['march']}", "-o", "/dev/null"]

@@ -52,7 +52,8 @@ def run(consoles, where, more=("",)):
     """Start tests/board/program.py on each board, with the heap locked."""
     for console, arguments, source in zip(consoles, where, more, strict=True):
         device.load(console, "tests.board.program")
-        console.exec(f"from tests.board import program\nprogram.start({arguments})\n{source}")
+        source = f"from tests.board import program\nprogram.start({arguments})\n{source}"
+        console.exec(source, PATIENCE_S)
     for console in consoles:
         console.send("program.run()\r")
         console.expect("READY")

@@ -229,6 +229,11 @@ for _src in (US, ALL, b"\x0a\x00\x00\xff", b"\xe0\x00\x00\x01", b"\x7f\x00\x00\x
         lambda peer, s=_src: packet(ICMP, echo(), src=s),
         "ip4.bad_source",
     )
+    row(
+        "datagram from %d.%d.%d.%d" % tuple(_src),
+        lambda peer, s=_src: packet(UDP, udp_body(16), src=s),
+        "ip4.bad_source",
+    )
 for _dst in (OTHER, FAR, bytes(4), b"\x7f\x00\x00\x01"):
     row(
         "to %d.%d.%d.%d" % tuple(_dst),

@@ -44,13 +44,14 @@ class Chip:
     forgets    True: TDAR is cleared at once (erratum 7885)
     """
 
-    def __init__(self, memory, phy=None, clock=True, align=64, cache=False):
+    def __init__(self, memory, phy=None, clock=True, align=64, cache=False, tx_align=1):
         self.memory = memory
         memory.chip = self
         self.phys = {0: phy or Phy()}
         self.clock = clock
         self.cache = memory.cached = cache
         self.align = align
+        self.tx_align = tx_align
         self.eager = True
         self.racing = self.forgets = False
         self.frames = []
@@ -179,6 +180,7 @@ class Chip:
             assert n and d[2] in (0, PINS | IINS), "PINS and IINS, or none of them"
             assert d[2] == self.fill or not self.gathered, "not the same in all descriptors"
             self.fill = d[2]
+            assert d[1] % self.tx_align == 0, "the piece is not aligned"
             self.gathered += self.memory.dma_read(d[1], n)
             if d[0] & L:
                 assert d[0] & TC, "sent without FCS"

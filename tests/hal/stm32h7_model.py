@@ -304,7 +304,7 @@ class Chip:
                 if found is not None:
                     status |= 1 << 26
             self._put(at, 0, 0xEEEEEEEE)  # tags
-            self._put(at, 1, 0xEEEE0000 | (0 if found is None else rdes1(found)))
+            self._put(at, 1, 0xEEEE0000 | (1 if found is None else rdes1(found)))
             self._put(at, 2, 0xEEEEEEEE)  # what the filters found
             self._put(at, 3, status)
             self.rx_at = self._after(at, "R")

@@ -3,8 +3,9 @@
 import pytest
 from scapy.layers.inet import IP, UDP
 
+from hal import GATHER
 from stack import pbuf
-from stack.err import OK
+from stack.err import ERR_MEM, ERR_VAL, OK
 from tests.hal.imx_enet_model import Chip, Watched
 from tests.hal.mac_contract import *  # noqa: F403
 from tests.hal.mac_contract import MAC, PACKETS, PEER, RX, TX, Board, frame, layers
@@ -14,11 +15,11 @@ from tests.hal.stm32_model import Phy, load_driver
 class Enet(Board):
     """An ENET, not started."""
 
-    def __init__(self, monkeypatch, bufsize=1536, align=64, **chip):
+    def __init__(self, monkeypatch, bufsize=1536, align=64, copies=0, **chip):
         memory = Watched(gap=16)
         self.module = load_driver(memory, monkeypatch, "imx_enet")
-        chip = Chip(memory, align=align, **chip)
-        driver = self.module.ENET(MAC, rx=RX, tx=TX, align=align)
+        chip = Chip(memory, align=align, tx_align=align if copies else 1, **chip)
+        driver = self.module.ENET(MAC, rx=RX, tx=TX, align=align, copies=copies)
         super().__init__(chip, driver, 1518, bufsize=bufsize)
 
 
@@ -203,6 +204,58 @@ def test_fragment_is_left_alone(board, flags):
     assert board.chip.frames == [piece]
 
 
+# Sending from copies.
+
+
+@pytest.fixture(params=["cache", "no cache"])
+def copier(request, monkeypatch):
+    b = Enet(monkeypatch, copies=2, cache=request.param == "cache").start()
+    yield b
+    b.check()
+
+
+@pytest.mark.parametrize("lens", [[14], [14, 46], [54, 1460], [42, 4, 1000], [61, 0, 7], [1] * 16])
+def test_chain_of_any_pieces_is_copied(copier, lens):
+    assert not copier.driver.caps & GATHER
+    for i in range(5):
+        text = frame(sum(lens), PEER, i)
+        pieces, at = [], 0
+        for n in lens:
+            pieces.append(text[at : at + n])
+            at += n
+        assert copier.send(*pieces) == OK
+        assert copier.refs.avail == copier.refs.size
+    assert copier.chip.frames == [frame(sum(lens), PEER, i).ljust(60, b"\0") for i in range(5)]
+
+
+def test_checksums_of_a_copy_are_right_wherever_they_were(copier):
+    for name in ("tcp", "udp", "options"):
+        right = layers(PACKETS[name], PEER).ljust(60, b"\0")
+        wrong = bytearray(right)
+        wrong[24] ^= 0xFF
+        copier.send(wrong[:33], wrong[33:41], wrong[41:])
+        assert copier.chip.frames.pop() == right
+
+
+def test_no_copy_is_free_until_one_has_gone_out(copier):
+    copier.chip.eager = False
+    for i in range(2):
+        assert copier.send(frame(60 + i)) == OK
+    assert copier.send(frame(62)) == ERR_MEM
+    copier.chip.transmit(1)
+    assert copier.send(frame(63)) == OK
+    assert copier.send(frame(64)) == ERR_MEM
+    copier.chip.transmit()
+    assert copier.chip.frames == [frame(60), frame(61), frame(63)]
+    assert copier.count("tx_full") == 2
+
+
+@pytest.mark.parametrize("n", [0, 13, 1515, 1600])
+def test_bad_lengths_are_not_copied(copier, n):
+    assert copier.send(bytes(n)) == ERR_VAL
+    assert copier.count("tx_error") == 1
+
+
 # When things go wrong.
 
 
@@ -211,7 +264,7 @@ def test_second_start_begins_anew(board):
     board.chip.receive(frame(60))
     old = [board.memory.address(b) for b in board.driver.bufs]
     restarts = board.chip.restarts
-    board.driver = board.module.ENET(MAC, rx=RX, tx=TX)
+    board.driver = board.module.ENET(MAC, rx=RX, tx=TX, copies=0)
     board.driver.start(board.pool)
     assert board.chip.restarts == restarts + 1
     assert not set(old) & {board.memory.address(b) for b in board.driver.bufs}

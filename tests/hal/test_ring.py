@@ -38,7 +38,7 @@ CHIPS = (F4, H7, ENET)
 class Bench:
     """A driver whose registers are an array."""
 
-    def __init__(self, chip):
+    def __init__(self, chip, copies=0):
         if sys.implementation.name != "micropython" or sys.maxsize > 1 << 31:
             raise Skip("it is 32-bit machine code")
         import uctypes
@@ -50,7 +50,8 @@ class Bench:
         self.address = uctypes.addressof
         self.memory = uctypes.bytearray_at
         modules = {"STM32Eth": stm32_eth, "STM32H7Eth": stm32h7_eth, "ENET": imx_enet}
-        self.driver = d = getattr(modules[self.driver], self.driver)(MAC, rx=RX, tx=TX)
+        more = {"copies": copies} if chip is ENET else {}
+        self.driver = d = getattr(modules[self.driver], self.driver)(MAC, rx=RX, tx=TX, **more)
         self.pool = pbuf.Pool(3, 1536, pbuf.POOL)
         self.refs = pbuf.Pool(6, 0, pbuf.REF)
         self.regs = array("I", [0] * self.regs)
@@ -204,6 +205,29 @@ def overflow(b):
 
     assert allocated(work) == 0
     assert b.driver.dev[7] == 1 and b.refs.avail == b.refs.size
+
+
+def test_copies_allocate_nothing():
+    b = Bench(ENET, 2)
+    from hal.ring import copy_out
+
+    copy_out(b.driver, 2, 16)
+    text = frame(9)
+
+    def work():
+        for k in range(3):
+            p = pbuf.reference(b.refs, text, 0, 13)
+            pbuf.cat(p, pbuf.reference(b.refs, text, 13, len(text) - 13))
+            assert b.driver.tx(p) == (0 if k < 2 else ERR_MEM)
+            pbuf.free(p)
+
+    for _ in range(3):
+        assert allocated(work) == 0
+        assert b.refs.avail == 6
+        for i in range(2):
+            assert b.driver.tx_words[b.tx_at + 8 * i + b.buf] % 16 == 0
+            assert b.sent(i)[1] == text
+    assert b.driver.dev[1] == 6 and b.driver.dev[7] == 3
 
 
 def test_checksums_are_left_to_the_enet():

@@ -67,14 +67,24 @@ def armv6m():
         yield machine.console
 
 
-def unix(binary, module):
-    """Run `module` with a MicroPython of this PC; return what it printed."""
+def unix(binary, module, root=ROOT):
+    """Run `module` with a MicroPython of this PC, on what is in `root`; return what it printed."""
     if not (ROOT / "build" / binary).is_file():
         pytest.fail(f"there is no build/{binary}: make setup")
-    command = [f"build/{binary}", "-X", "heapsize=16M", "-m", "tests.portable", module]
-    env = {**os.environ, "MICROPYPATH": f".frozen:{ROOT}"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
+    command = [ROOT / "build" / binary, "-X", "heapsize=16M", "-m", "tests.portable", module]
+    env = {**os.environ, "MICROPYPATH": f".frozen:{root}"}
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, timeout=600)
     return done.stdout + done.stderr
+
+
+def verdict(said, module, where, record_property):
+    """Pass, fail or skip as the tests of `module` did `where`, which printed `said`."""
+    end = re.search(r"^DONE (\d+) (\d+) (\d+)$", said, re.MULTILINE)
+    if not end or end[2] != "0" or end[1] == end[3] == "0":
+        pytest.fail(f"{module} on {where}:\n{said}", pytrace=False)
+    if end[1] == "0":
+        pytest.skip(said)
+    record_property("tests", int(end[1]))
 
 
 @pytest.mark.parametrize("interpreter, module", list(portable_tests()))
@@ -83,9 +93,4 @@ def test_portable(interpreter, module, request, record_property):
         said = device.run(request.getfixturevalue(interpreter.replace("-", "_")), module)
     else:
         said = unix(UNIX[interpreter], module)
-    end = re.search(r"^DONE (\d+) (\d+) (\d+)$", said, re.MULTILINE)
-    if not end or end[2] != "0" or end[1] == end[3] == "0":
-        pytest.fail(f"{module} on {interpreter}:\n{said}", pytrace=False)
-    if end[1] == "0":
-        pytest.skip(said)
-    record_property("tests", int(end[1]))
+    verdict(said, module, interpreter, record_property)

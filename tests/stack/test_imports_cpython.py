@@ -12,7 +12,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROWS = (
     "mpy",
-    "config config_tiny err stats",
+    "without config config_tiny err stats",
     "kernel hot",
     "pbuf timer addr6",
     "netif",

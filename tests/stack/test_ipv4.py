@@ -1,6 +1,7 @@
 """stack/ipv4.py, by RFC 791 and RFC 1122 section 3. Runs on every interpreter."""
 
-from stack import ipv4, netif, pbuf
+from stack import ipv4, netif, pbuf, udp
+from stack.err import OK
 from tests.packets import (
     ALL,
     BROADCAST,
@@ -13,8 +14,10 @@ from tests.packets import (
     b16,
     checksum,
     ether,
+    icmp,
     ip4,
 )
+from tests.packets import udp as datagram
 from tests.support import Lab, content
 
 PROTO = 253  # for experiments (RFC 3692)
@@ -188,4 +191,35 @@ def test_a_header_whose_checksum_is_zero_or_all_ones():
             lab.put(ether(head + b"\xff\xff" + PEER + US + b"data"))
             break
     assert len(taker.got) == 2
+    lab.end()
+
+
+def test_a_source_that_cannot_be_is_dropped_even_if_we_have_sent_there():
+    """RFC 1812 section 5.3.7. What we have sent to lately goes the fast way."""
+    lab = Lab()
+    u = udp.new(lab.net)
+    assert udp.bind(u, None, 7) == OK
+    heard = []
+    udp.recv(u, lambda arg, u, p, *where: (heard.append(p.len), pbuf.free(p)))
+    dropped = 0
+    for src in (
+        ALL,
+        US,
+        b"\x0a\x00\x00\xff",
+        b"\xe0\x00\x00\xfb",
+        b"\x7f\x00\x00\x01",
+        b"\0\5\0\1",
+    ):
+        for _ in range(2):  # the second time its way is known
+            p = pbuf.alloc(lab.net.ram, pbuf.TRANSPORT, 4)
+            udp.sendto(u, p, src, 0, 7)
+            pbuf.free(p)
+            lab.wait(10)
+        lab.put(ether(datagram(7, 7, b"text", src)))
+        lab.put(ether(icmp(8, 0, bytes(4), b"text", src)))
+        dropped += 2
+        assert lab.count("ip4", "bad_source") == dropped and not heard, src
+    lab.put(ether(datagram(7, 7, b"text", PEER)))
+    assert heard == [4]
+    udp.remove(u)
     lab.end()

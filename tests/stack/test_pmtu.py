@@ -9,6 +9,8 @@ HOUR = 3_600_000
 def lab(**limits):
     """Return a lab, and the list of what on_raise is told."""
     made = Lab(**limits)
+    if made.net.pmtu is None:  # nobody there needs it
+        pmtu.init(made.net)
     told = []
     made.net.pmtu.on_raise.append(
         lambda net, keys, off, alen: told.append(bytes(keys[off : off + alen]))

@@ -248,6 +248,8 @@ def test_times_and_mtu():
     assert lab.nif.ip6.mtu == 1400 and t.base_ms == 100_000 and t.retrans_ms == 100
     lab.say(times=bytes(4) + b32(0xFFFFFF))  # a packet would be kept for hours
     assert t.retrans_ms == 10_000
+    lab.say(times=b32(1) + bytes(4))
+    assert t.reachable_ms == 1, "0 would be for ever"
     lab.end()
 
 

@@ -16,6 +16,7 @@ from array import array
 
 from hal.clock import ticks_ms
 from stack import Stack, config_tiny, dhcp, dhcpd, netif, route, stats, tcp, vlan
+from stack.apps import netstat
 from tests.tap import names, services
 from tests.tap.faulty import Faulty
 
@@ -153,6 +154,7 @@ COMMANDS = {
     "abort": abort,
     "addresses6": services.addresses6,
     "dns6": services.dns6,
+    "netstat": lambda net, part: getattr(netstat, part)(net),
     "connect6": lambda net, ip, *args: services.connect(net, services.addr6.addr(ip), *args),
     "knock6": lambda net, ip, port: services.udp_knock(net, services.addr6.addr(ip), port),
     "state": state,

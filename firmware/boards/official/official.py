@@ -17,6 +17,7 @@ import machine
 from loop import background, run, stop  # noqa: F401
 
 from hal.clock import ticks_ms
+from stack import config
 from stack.kernel import ticks_diff
 from stack.mpy import const
 
@@ -43,13 +44,14 @@ class Small:
     PBUF_REF_SIZE = 8
     NUM_TCP_PCB = 4
     NUM_TCP_LISTEN = 2
-    NUM_UDP_PCB = 2
+    NUM_UDP_PCB = min(2, config.NUM_UDP_PCB)
     TCP_WND = 2920
 
 
 def limits(free):
-    """Return the limits for `free` bytes of heap: the defaults, or Small."""
-    return None if free >= _FULL else Small
+    """Return the limits for `free` bytes of heap: the defaults, or Small, with which a board does
+    that has no other TCP."""
+    return None if free >= _FULL and not config.TCP_TINY else Small
 
 
 def net(driver, ip, mask, gw, config=None):

@@ -1,0 +1,1 @@
+"""What this build leaves out: nothing. `make firmware WITHOUT=...` has another one of these."""
