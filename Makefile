@@ -17,6 +17,8 @@ SOURCE := $(if $(filter build/micropython-src,$(MPY_DIR)),build/micropython-src/
 MPY := $(abspath $(MPY_DIR))
 PYTHON := .venv/bin/python
 STEP := tools/step.sh
+# All but those against Linux's TCP, whose timers run in real time.
+ABREAST := -n auto --maxprocesses 8 --dist worksteal
 CLEAN_LOG := Read the log; a fresh start is "make clean", or "make distclean" to download again.
 
 # MicroPython's makefiles get their own flags only, not those that this make was called with. They
@@ -86,7 +88,11 @@ emulate: $$(or $$(filter build/$(BOARD).elf,$$(EMULATED)),setup) .venv/lwpy.stam
 	@$(PYTHON) -m emulator serve --board $(BOARD) $(ARGS)
 
 test: setup build/SABRELITE_QEMU.elf build/armv6m.elf $$(IN_RENODE) lint ## Run every test that can run here.
+ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
+else
+	@$(PYTHON) -m pytest $(ABREAST) --ignore tests/tap; failed=$$?; $(PYTHON) -m pytest tests/tap && exit $$failed
+endif
 
 test-board: .venv/lwpy.stamp ## Test the board at PORT, which has lwpy (deploy or firmware).
 	@[ -n "$(PORT)" ] || { echo "lwpy: say where the board is: make test-board PORT=/dev/ttyACM0" >&2; exit 1; }

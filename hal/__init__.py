@@ -62,7 +62,7 @@ A driver on a descriptor also has `stream`: what select.poll() takes, to sleep u
 
     lan9118.py  the LAN9118 controller          w5500.py, enc28j60.py  chips on an SPI bus
     stm32_eth.py  an STM32F4's or F7's own MAC  stm32h7_eth.py  an STM32H7's
-    imx_enet.py   an i.MX's: ENET
+    imx_enet.py   an i.MX's: ENET               ring.py    what those of chips with a DMA share
     tap.py      a TAP interface (CPython)       stream.py  frames over a socket: QEMU, the bridge
     wire.py     a virtual wire, for tests       spi.py     what the chips on an SPI bus share
     pcap.py     records any of them             clock.py, counter.py, sim.py: time

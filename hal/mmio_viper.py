@@ -61,3 +61,10 @@ def point(dev: ptr32, reg: int, place: int):
     """Write dev[place] into a register."""
     regs = ptr32(dev[_BASE])
     regs[reg] = dev[place]
+
+
+@micropython.viper
+def keep(dev: ptr32, reg: int, place: int):
+    """Read a register into dev[place]."""
+    regs = ptr32(dev[_BASE])
+    dev[place] = regs[reg]

@@ -1,5 +1,5 @@
 """Where a Cortex-M7 has its data cache on, the DMA sees memory and not the cache. In ARMv7-M
-assembly; the places of `dev` are stm32_eth.py's. Unknown to the assembler: data(2, ...) spells it.
+assembly; the places of `dev` are ring.py's. Unknown to the assembler: data(2, ...) spells it.
 """
 # ruff: noqa: F821, B018
 

@@ -55,38 +55,10 @@ class Stack:
                 prf(self._secret, k, self._secret, _bytes, 0, 4, _work)
         self.now = 0
         self.stats = {}
-        more = []  # what is not used need not be imported: that, too, takes memory
-        if cfg.NUM_UDP_PCB:
-            from . import udp
-
-            more.append(udp)
-        if cfg.IP_OPTIONS:
-            from . import ipopt
-
-            more.append(ipopt)
-        if cfg.IP_FRAGMENT:
-            from . import frag
-
-            more.append(frag)
-        if cfg.IP_ROUTES:
-            from . import route
-
-            more.append(route)
-        if cfg.IP_FORWARD:
-            from . import forward
-
-            more.append(forward)
-        if cfg.IP_REASS_MAX:
-            from . import reass
-
-            more.append(reass)
-        if cfg.TCP_TINY:
-            from . import tcp_tiny as tcp
-
+        tcp, more = _parts(cfg)
+        if cfg.TCP_TINY or not cfg.NUM_TCP_PCB:
             regs = hot.share(self)
         else:
-            from . import tcp
-
             names = [eth, arp, ipv4, icmp, tcp.count] + more
             regs = hot.init(
                 self,
@@ -143,3 +115,43 @@ class Stack:
         while port < 1024:
             port = self.random16()
         return port
+
+
+def _parts(cfg):
+    """Return TCP, and what else the limits want: what is not used need not be imported, which
+    takes memory, nor be there. Raises ValueError if it is not."""
+    more = []
+    try:
+        if cfg.NUM_UDP_PCB:
+            from . import udp
+
+            more.append(udp)
+        if cfg.IP_OPTIONS:
+            from . import ipopt
+
+            more.append(ipopt)
+        if cfg.IP_FRAGMENT:
+            from . import frag
+
+            more.append(frag)
+        if cfg.IP_ROUTES:
+            from . import route
+
+            more.append(route)
+        if cfg.IP_FORWARD:
+            from . import forward
+
+            more.append(forward)
+        if cfg.IP_REASS_MAX:
+            from . import reass
+
+            more.append(reass)
+        if not cfg.NUM_TCP_PCB:
+            from . import tcp_none as tcp
+        elif cfg.TCP_TINY:
+            from . import tcp_tiny as tcp
+        else:
+            from . import tcp
+    except ImportError as e:
+        raise ValueError("Stack: %s. Install it, or do without: docs/protocols.md" % e)
+    return tcp, more

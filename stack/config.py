@@ -26,7 +26,7 @@ ARP_MAX_TRIES = 4
 # IPv4
 IP_TTL = 64
 IP_ROUTES = 4  # static ones, and redirects (route.py); 0: none but those of the interfaces
-IP_FORWARD = False  # packets for others are forwarded between interfaces (forward.py)
+IP_FORWARD = False  # packets for others are forwarded between interfaces (forward.py, forward6.py)
 IP_OPTIONS = True  # packets with options are taken (ipopt.py); False: dropped
 IP_FRAGMENT = True  # packets beyond the MTU are cut (frag.py), but not TCP's; False: refused
 IP_REASS_MAX = 2  # datagrams put together from fragments at once (reass.py); 0: none is
@@ -100,7 +100,7 @@ DHCPD_LEASES = 4  # addresses that it gives out
 
 # TCP (RFC 9293)
 TCP_TINY = False  # the tiny TCP (tcp_tiny/): one segment under way, no queues; see config_tiny.py
-NUM_TCP_PCB = 8
+NUM_TCP_PCB = 8  # 0: there is no TCP
 NUM_TCP_LISTEN = 4
 NUM_TCP_SEG = 24  # segments sent and not acknowledged, of all connections together
 TCP_HASH_SIZE = 16  # buckets of the connection table, a power of two

@@ -36,12 +36,13 @@ def send(p, netif, hop, hop_off):
     may have been sent), or what nd.output() has. The caller keeps its ownership of `p`. Allocates
     nothing.
     """
-    if nd.waits(netif, hop, hop_off):  # there is room for one packet: the whole
-        return nd.output(p, netif, hop, hop_off)
     net = netif.net
+    ip6 = netif.ip6
+    if netif is not net.localhost and nd.waits(netif, hop, hop_off):
+        return nd.output(p, netif, hop, hop_off)  # there is room for one packet: the whole
     buf = p.buf
     off = p.off
-    step = (ipv6.path_mtu(net, netif.ip6, buf, off + _DST) - _HLEN - _LEN) & ~7
+    step = (ipv6.path_mtu(net, ip6, buf, off + _DST) - _HLEN - _LEN) & ~7
     first, second = net.random16(), net.random16()  # RFC 7739
     at = 0
     left = p.tot_len - _HLEN
@@ -55,7 +56,7 @@ def send(p, netif, hop, hop_off):
         copy(h.buf, h.off, buf, off, _HLEN)
         _header(h.buf, h.off, n + _LEN, at | (_MORE if left else 0), first, second)
         at += n
-        err = nd.output(h, netif, hop, hop_off)
+        err = ip6.output(h, netif, hop, hop_off)
         free(h)
         if err:
             return err

@@ -55,6 +55,8 @@ def start(netif, secret=None):
         ip6.then_up = netif.on_up
         netif.on_up = _up
         mld.join(netif, mld.ALL_NODES, 0)
+        if net.cfg.IP_FORWARD:
+            mld.join(netif, mld.ALL_ROUTERS, 0)
     if secret:
         ip6.secret = _key(secret)
     copy(_new, 0, addr6.ANY, 0, _LEN)
@@ -81,6 +83,10 @@ def _start_stack(net):
         from . import frag6
 
         frag6.init(net)
+    if net.cfg.IP_FORWARD:
+        from . import forward6
+
+        forward6.init(net)
     net.families = dict(net.families)
     net.families[ipv6.ALEN] = ipv6
     eth.register(net, _ETHERTYPE, ipv6.receive)
@@ -106,6 +112,18 @@ def add(netif, ip, plen=64):
     if not addr6.add_prefix(netif.ip6, ip, 0, plen, addr6.FOREVER):
         return ERR_MEM
     return min(assign(netif, ip, 0, addr6.FOREVER, addr6.FOREVER), OK)
+
+
+def gateway(netif, ip):
+    """Let the neighbour `ip` be a default router of `netif` for ever. Returns OK, or ERR_MEM
+    without room (IP6_ROUTERS). Allocates; for set-up."""
+    ip6 = netif.ip6
+    for i in range(len(ip6.r_left)):
+        if not ip6.r_left[i]:
+            copy(ip6.routers, _LEN * i, addr6.addr(ip), 0, _LEN)
+            ip6.r_left[i] = addr6.FOREVER
+            return OK
+    return ERR_MEM
 
 
 def assign(netif, ip, off, valid, preferred):

@@ -87,7 +87,7 @@ def receive(p, netif, addrs, alen):
             _error(p, net)
         elif kind != _ECHO_REPLY:
             fn = net.icmp6_types.get(kind)
-            if fn is None:
+            if fn is None or netif is net.localhost:  # which has no neighbours
                 reg_add(count, _UNKNOWN, 1)
             else:
                 fn(p, netif, addrs)
@@ -187,11 +187,13 @@ def error(p, netif, kind, code, word):
         if what < _ECHO_REQUEST or what == _REDIRECT:
             reg_add(count, _QUOTED, 1)
             return
-    if not _may(net):
+    if not may(net):
         reg_add(count, _LIMITED, 1)
         return
     copy(_pair, 0, buf, src, 2 * _ALEN)
-    if buf[src + _ALEN] == 0xFF and not ipv6.source(netif, _pair, _ALEN):
+    if addr6.scope(_pair, 0) > addr6.LINK_LOCAL:
+        netif = ipv6.route(net, _pair, 0) or netif
+    if not ipv6.ours(net, _pair, _ALEN) and not ipv6.source(netif, _pair, _ALEN):
         return
     e = alloc(net.ram, TRANSPORT, _HLEN) if net.ram.avail > 1 else None  # the last is for nd.py
     if e is None:
@@ -211,7 +213,7 @@ def error(p, netif, kind, code, word):
     free(e)
 
 
-def _may(net):
+def may(net):
     """May another error be sent in this second?"""
     if not 0 < ticks_diff(net.icmp6_refill, net.now) <= 1000:
         net.icmp6_tokens = net.cfg.ICMP_ERRORS_PER_S

@@ -89,6 +89,8 @@ def init(net):
     net.ip6_cut = None  # frag6.send(), if packets are cut
     net.ip6_fragment = 0  # has the packet being received a fragment header,
     net.ip6_alert = 0  # and a Router Alert?
+    net.ip6_elsewhere = _elsewhere  # fn(p, netif): what is not for this netif
+    net.ip6_unresolved = None  # forward6.unresolved(), of a router
 
 
 def counters(net, name, names):
@@ -114,7 +116,8 @@ def receive(p, netif):
     off = p.off
     why = _check(p, netif)
     if why:
-        reg_add(count, why, 1)
+        if why > 0:
+            reg_add(count, why, 1)
         free(p)
         return
     end = off + p.len
@@ -155,8 +158,8 @@ def receive(p, netif):
 
 
 def _check(p, netif):
-    """Check the header of packet `p`, and cut off what is behind its end. Returns 0, or which
-    counter counts it."""
+    """Check the header of packet `p`, and cut off what is behind its end. Returns 0, which counter
+    counts it, or -1: it is seen to."""
     net = netif.net
     buf = p.buf
     off = p.off
@@ -167,11 +170,14 @@ def _check(p, netif):
     n = (buf[off + 4] << 8 | buf[off + 5]) + _HLEN
     if n > p.len:
         return _BAD_LENGTH
-    if buf[off + _SRC] == 0xFF or same(buf, off + _SRC, addr6.LOOPBACK, 0, _ALEN):
+    outside = netif is not net.localhost  # what comes from within is ours
+    if buf[off + _SRC] == 0xFF or (outside and same(buf, off + _SRC, addr6.LOOPBACK, 0, _ALEN)):
         return _BAD_SOURCE
     ip6 = netif.ip6
     if ip6 is None:
         return _NOT_MINE
+    if p.tot_len != n:
+        trim(p, n)
     dst = off + _DST
     if buf[dst] == 0xFF:
         groups = ip6.groups
@@ -179,14 +185,19 @@ def _check(p, netif):
         if i < 0 or not groups.joined[i]:
             return _NOT_MINE
         net.rx_group = 1
-    else:
+    elif outside:
         i = addr6.own(ip6, buf, dst)
         if i < 0 or ip6.state[i] == addr6.TENTATIVE:  # RFC 4862 section 5.4
-            return _NOT_MINE
+            why = net.ip6_elsewhere(p, netif)
+            if why:
+                return why
     net.rx_tos = (buf[off] & 15) << 4 | buf[off + 1] >> 4
-    if p.tot_len != n:
-        trim(p, n)
     return 0
+
+
+def _elsewhere(p, netif):
+    """What a host does with a packet for others. Returns which counter counts it."""
+    return _NOT_MINE
 
 
 def _extension(p, netif, says, at, end, left):
@@ -277,9 +288,20 @@ def refuse(p, netif, addrs):
     netif.net.ip6_error(p, netif, _UNREACHABLE, _PORT, 0)
 
 
+def ours(net, buf, off):
+    """Is the address at buf[off] one of ours, on any netif?"""
+    for netif in net.netifs:
+        if netif.ip6 is not None and addr6.own(netif.ip6, buf, off) >= 0:
+            return True
+    return False
+
+
 def route(net, addrs, off):
     """Return the netif through which the address at addrs[off] is reached, or None. One that has
     no address yet reaches nobody."""
+    lo = net.localhost
+    if same(addrs, off, addr6.LOOPBACK, 0, _ALEN) or (lo is not None and ours(net, addrs, off)):
+        return lo
     best = None
     local = addr6.scope(addrs, off) <= addr6.LINK_LOCAL
     for netif in net.netifs:
@@ -315,6 +337,9 @@ def unicast(netif, addrs, off):
 def source(netif, addrs, off):
     """Write the address that `netif` sends from to addrs[off], behind the destination. Return
     False if it has none."""
+    if netif is netif.net.localhost:  # to one of ours: from it
+        copy(addrs, off, addrs, off - _ALEN, _ALEN)
+        return True
     return addr6.source(netif.ip6, addrs, off)
 
 
@@ -353,7 +378,7 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
     copy(buf, hdr + _DST, _pair, 0, _ALEN)
     hop = buf
     at = hdr + _DST
-    if buf[at] != 0xFF:
+    if buf[at] != 0xFF and netif is not net.localhost:
         if addr6.own(ip6, buf, at) >= 0:
             return _fail(net, _NO_ROUTE, ERR_RTE)
         i = addr6.redirected(ip6, buf, at)

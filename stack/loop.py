@@ -1,13 +1,14 @@
-"""The loopback interface (RFC 1122 section 3.2.1.3): 127.0.0.0/8, and our own addresses.
+"""The loopback interface (RFC 1122 section 3.2.1.3): 127.0.0.0/8, and our own addresses; and for
+a stack that speaks IPv6 (host6.start()) the same of that, and ::1.
 
-    loop.start(net)         once the first netif is there
+    loop.start(net)         once the first netif is there, and IPv6
 
 What is sent to ourselves is copied into a pbuf of the receive pool, and comes in at the next poll,
 as any packet does, but without a frame around it.
 """
 
-from . import ipv4, stats
 from . import netif as _netif
+from . import stats
 from .err import ERR_MEM, OK
 from .kernel import reg_add
 from .mpy import const
@@ -20,6 +21,8 @@ _TX = const(1)
 _RX_NOBUF = const(2)
 
 _MTU = const(1500)
+_IP4 = const(0x0800)
+_IP6 = const(0x86DD)
 _HLEN = const(14)  # so much is left empty in front of a packet, as if for Ethernet's header
 _SPARE = const(2)  # of the receive pool's pbufs are not for this
 
@@ -71,8 +74,21 @@ def start(net, size=4):
     driver = Driver(net, size)
     nif = _netif.add(net, driver, "127.0.0.1", "255.0.0.0", name="lo0", attach=_attach)
     net.localhost = nif
+    if _IP6 in net.eth_types:
+        _start6(nif)
     _netif.set_up(nif)
     return nif
+
+
+def _start6(netif):
+    """Let the interface speak IPv6. Allocates; for set-up."""
+    from . import addr6  # what is not used need not be imported
+
+    ip6 = netif.ip6 = addr6.Interface(netif, _nothing)
+    ip6.output = output
+    addr6.place(ip6, addr6.LOOPBACK, 0)
+    ip6.state[0] = addr6.PREFERRED
+    ip6.valid[0] = ip6.preferred[0] = addr6.FOREVER
 
 
 def _attach(netif):
@@ -89,12 +105,12 @@ def receive(p, netif):
     netif.net.rx_group = 0
     if netif.up:
         header(p, -_HLEN)
-        ipv4.receive(p, netif)
+        netif.net.eth_types[_IP6 if p.buf[p.off] >> 4 == 6 else _IP4](p, netif)
     else:
         free(p)
 
 
-def output(p, netif, hop, off, kind):
+def output(p, netif, hop, off, kind=0):
     """Send `p` to ourselves. Returns OK, or ERR_MEM if the queue is full or the receive pool is
     low. The caller keeps its ownership. Allocates nothing."""
     net = netif.net

@@ -129,6 +129,9 @@ class Table:
             self.ask(i)
         else:
             reg_add(count, _UNRESOLVED if state == INCOMPLETE else _UNREACHABLE, 1)
+            tell = self.netif.net.ip6_unresolved
+            if tell is not None and self.pending[i] is not None:
+                tell(self.pending[i], self.netif)
             addr6.forget(self.netif.ip6, self.records, i * _RECORD)
             self.release(i)
 
@@ -347,6 +350,8 @@ def _solicited(p, netif, addrs):
 
 def _advertise(netif, i, flags):
     """Tell the one whose address is first in _pair that our address `i` is here."""
+    if netif.net.cfg.IP_FORWARD:
+        flags |= _FROM_ROUTER
     p = message(netif, _NA, flags, netif.ip6.addrs, _LEN * i, _TARGET_MAC)
     if p is not None:
         if icmp6.send(p, netif, _pair, 0, _MAX_HOPS) == OK:

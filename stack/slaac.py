@@ -59,6 +59,7 @@ _INTERVAL_S = const(4)
 _TWO_HOURS = const(7200)
 _MIN_MTU = const(1280)
 _MIN_RETRANS_MS = const(100)
+_MAX_RETRANS_MS = const(10_000)  # a packet waits so long, three times: no router may say hours
 _TEMP_VALID_S = const(172_800)  # RFC 8981 section 3.8
 _TEMP_PREFERRED_S = const(86_400)
 _REGEN_ADVANCE_S = const(5)
@@ -224,14 +225,15 @@ def _router(netif, ip6, buf, off, seconds):
 
 
 def _times(table, buf, at):
-    """Take what the router says of reachable time, an hour at most, and retransmissions."""
+    """Take what the router says of reachable time, an hour at most, and of the time between
+    retransmissions, 0.1 to 10 s."""
     ms = buf[at + _REACHABLE + 1] << 16 | buf[at + _REACHABLE + 2] << 8 | buf[at + _REACHABLE + 3]
     if ms and not buf[at + _REACHABLE] and ms <= 3_600_000 and ms != table.base_ms:
         table.base_ms = ms
         table.draw()
     ms = buf[at + _RETRANS + 1] << 16 | buf[at + _RETRANS + 2] << 8 | buf[at + _RETRANS + 3]
     if ms and not buf[at + _RETRANS]:
-        table.retrans_ms = max(ms, _MIN_RETRANS_MS)
+        table.retrans_ms = min(max(ms, _MIN_RETRANS_MS), _MAX_RETRANS_MS)
 
 
 def _prefix(netif, ip6, buf, at):
@@ -354,7 +356,7 @@ def _domains(s, buf, at, n):
 
 def _redirected(p, netif, addrs):
     """Take a Redirect (RFC 4861 sections 8.1 and 8.3): from now on, what goes to its destination
-    goes to its target."""
+    goes to its target. A router does not listen to it."""
     ip6 = netif.ip6
     net = netif.net
     buf = p.buf
@@ -371,7 +373,8 @@ def _redirected(p, netif, addrs):
     else:
         ours = k >= 0 and same(ip6.routers, _LEN * k, buf, addrs, _LEN)
     local = addr6.scope(buf, target) == addr6.LINK_LOCAL
-    if not ours or buf[dst] == 0xFF or not (on_link or local) or buf[target] == 0xFF:
+    bad = not ours or buf[dst] == 0xFF or not (on_link or local) or buf[target] == 0xFF
+    if bad or net.cfg.IP_FORWARD:
         reg_add(net.slaac_count, _BAD, 1)
         return
     reg_add(net.slaac_count, _REDIRECTED, 1)

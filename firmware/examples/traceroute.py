@@ -1,12 +1,13 @@
 """Traceroute: the routers on the way to ADDRESS. Echo requests with a TTL of 1, 2, 3... expire at
-one after the other (RFC 792, time exceeded).
+one after the other (RFC 792, time exceeded). The address may be one of IPv6, once the interface
+speaks that (slaac.start()).
 
 On a PC: see firmware/boards/PC/board.py.
 """
 
-from stack import err, netif
+from stack import err
 from stack.apps.netstat import address
-from stack.apps.ping import Ping
+from stack.apps.ping import Ping, addr
 
 ADDRESS = "10.0.2.2"
 MAX_HOPS = 30
@@ -17,7 +18,7 @@ class Trace:
     """The way to `ip`. `say` takes each line."""
 
     def __init__(self, net, ip, say):
-        self.ip = netif.addr(ip)
+        self.ip = addr(ip)
         self.say = say
         self.ping = Ping(net)
         self.ttl = 1
@@ -34,7 +35,8 @@ class Trace:
         """A router, or the host itself, has answered, or nobody."""
         if ms < 0 and self.tries < TRIES:
             return self.next()
-        self.say("%d  %s" % (self.ttl, "*" if ms < 0 else "%s  %d ms" % (address(buf, off), ms)))
+        who = "*" if ms < 0 else "%s  %d ms" % (address(buf, off, len(self.ip)), ms)
+        self.say("%d  %s" % (self.ttl, who))
         self.ttl += 1
         self.tries = 0
         if (ms < 0 or kind == 11) and self.ttl <= MAX_HOPS:

@@ -6,7 +6,12 @@ and the counters that are not zero.
 """
 
 from .. import arp, stats
+from ..mpy import const
 
+_FOREVER = const(0x1FFFFFFF)  # of addr6.py
+
+_IP6_STATES = ("none", "tentative", "deprecated", "preferred")
+_ND_STATES = ("free", "incomplete", "stale", "reachable", "delay", "probe")
 _ARP_STATES = ("free", "pending", "stable", "stale", "probing")
 
 
@@ -35,7 +40,14 @@ def address(buf, off=0, n=4):
     """Return an address as text. Allocates."""
     if n == 4:
         return ".".join([str(buf[off + i]) for i in range(4)])
-    return ":".join(["%x" % (buf[off + i] << 8 | buf[off + i + 1]) for i in range(0, 16, 2)])
+    from ..addr6 import text as text6  # what is not used need not be imported
+
+    return text6(buf, off)
+
+
+def _end(buf, off, n, port):
+    """Return an address and a port as text. Allocates."""
+    return ("%s:%d" if n == 4 else "[%s]:%d") % (address(buf, off, n), port)
 
 
 def mac(buf, off=0):
@@ -62,7 +74,17 @@ def interfaces(net):
         link = "link" if nif.driver.link() else "no link"
         ip = "%s/%d" % (address(nif.ip), _prefix(nif.mask))
         rows.append((nif.name, mac(nif.mac), ip, "mtu %d" % nif.mtu, state, link))
+        ip6 = nif.ip6
+        for i in range(ip6.n if ip6 is not None else 0):
+            if ip6.state[i]:
+                ip = address(ip6.addrs, 16 * i, 16)
+                rows.append((nif.name, "", ip, _left(ip6.valid[i]), _IP6_STATES[ip6.state[i]]))
     return rows
+
+
+def _left(seconds):
+    """Return a lifetime as text. Allocates."""
+    return "for ever" if seconds >= _FOREVER else "%d s" % seconds
 
 
 def routes(net):
@@ -79,15 +101,47 @@ def routes(net):
     nif = net.default_netif
     if nif is not None and any(nif.gw):
         rows.append(("default", "via " + address(nif.gw), nif.name))
+    for nif in net.netifs:
+        if nif.ip6 is not None:
+            rows += _routes6(nif.ip6, nif.name)
+    return rows
+
+
+def _routes6(ip6, name):
+    """Return rows of an interface's prefixes, redirects and default routers. Allocates."""
+    rows = []
+    for i in range(len(ip6.plens)):
+        if ip6.plens[i]:
+            n = ip6.plens[i]
+            mask = [0xFF00 >> min(max(n - 8 * k, 0), 8) & 0xFF for k in range(16)]
+            to = bytes([ip6.prefixes[16 * i + k] & mask[k] for k in range(16)])
+            to = "%s/%d" % (address(to, 0, 16), n)
+            rows.append((to, "direct", name, _left(ip6.p_valid[i])))
+    table = ip6.redirects
+    for at in range(0, len(table), 32):
+        if any(table[at : at + 16]):
+            rows.append((address(table, at, 16), "via " + address(table, at + 16, 16), name))
+    for i in range(len(ip6.r_left)):
+        if ip6.r_left[i]:
+            via = "via " + address(ip6.routers, 16 * i, 16)
+            rows.append(("default", via, name, _left(ip6.r_left[i])))
     return rows
 
 
 def neighbours(net):
-    """Return a row for each entry of the ARP tables. Allocates."""
+    """Return a row for each entry of the ARP tables, and of IPv6's neighbours. Allocates."""
     rows = []
     for nif in net.netifs:
-        table = nif.arp
-        for i in range(table.size):
+        table = nif.ip6.neighbours if nif.ip6 is not None else None
+        for i in range(table.size if table is not None else 0):
+            if table.state[i]:
+                at = i * (len(table.records) // table.size)
+                known = table.state[i] > 1
+                where = mac(table.records, at + 16) if known else "?"
+                state = _ND_STATES[table.state[i]]
+                rows.append((address(table.records, at, 16), where, state, nif.name))
+        table = getattr(nif, "arp", None)  # the loopback netif has none
+        for i in range(table.size if table is not None else 0):
             if table.state[i] != arp.FREE:
                 at = i * (len(table.records) // table.size)
                 known = table.state[i] != arp.PENDING
@@ -106,16 +160,16 @@ def connections(net):
             rows.append(("tcp", ":%d" % lpcb.port, "*", "LISTEN"))
     for pcb in tcp.pcbs(net):
         n = pcb.alen
-        own = "%s:%d" % (address(pcb.key, n, n), tcp.local_port(pcb))
-        peer = "%s:%d" % (address(pcb.key, 0, n), tcp.remote_port(pcb))
+        own = _end(pcb.key, n, n, tcp.local_port(pcb))
+        peer = _end(pcb.key, 0, n, tcp.remote_port(pcb))
         rows.append(("tcp", own, peer, tcp.state_name(pcb)))
     for u in net.udp_pcbs:
         if u.in_use:
-            own = address(u.key, 16, u.alen) if any(u.key[16:32]) else ""
-            peer = "*"
-            if u.remote_port:
-                peer = "%s:%d" % (address(u.key, 0, u.alen), u.remote_port)
-            rows.append(("udp", "%s:%d" % (own, u.local_port), peer, ""))
+            own = ":%d" % u.local_port
+            if any(u.key[16:32]):
+                own = _end(u.key, 16, u.alen, u.local_port)
+            peer = _end(u.key, 0, u.alen, u.remote_port) if u.remote_port else "*"
+            rows.append(("udp", own, peer, ""))
     return rows
 
 

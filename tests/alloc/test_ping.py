@@ -3,6 +3,7 @@
 from stack.apps.ping import Ping
 from stack.err import ERR_INPROGRESS, ERR_MEM, ERR_RTE, OK
 
+from ..netsim.routed import EAST6, Routed6
 from ..packets import FAR, ether, icmp
 from .proof import nothing
 from .script import Script
@@ -43,6 +44,29 @@ def test_requests():
 
         def check():
             assert (p.told, p.late) == (28, 1)
+            w.check_pools()
+
+        return run, check
+
+    nothing(setup)
+
+
+def test_ipv6():
+    """A host that answers, and the router on the way to it."""
+
+    def setup():
+        w = Routed6()
+        p = Pinger(w.west)
+
+        def run():
+            for n in range(0, 1400, 200):
+                assert p.ping.send(EAST6, _told, p, 64, n) == OK
+                w.run(None, 20)
+                assert p.ping.send(EAST6, _told, p, 1, n) == OK
+                w.run(None, 200)
+
+        def check():
+            assert (p.told, p.late) == (14, 0)
             w.check_pools()
 
         return run, check

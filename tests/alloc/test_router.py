@@ -1,10 +1,11 @@
 """A router, redirects, the loopback netif and routes allocate nothing."""
 
-from stack import loop, netif, pbuf, route, udp
+from stack import addr6, host6, loop, netif, pbuf, route, udp
 from stack.err import ERR_MEM, OK
 
-from ..netsim.routed import EAST, Routed
+from ..netsim.routed import EAST, EAST6, WEST6, Routed, Routed6
 from ..packets import GATEWAY, OTHER, PEER, US, ether, icmp, ip4
+from ..packets6 import ip
 from .end import PATTERN
 from .proof import nothing
 from .script import Script
@@ -12,6 +13,7 @@ from .test_fragments import BIG, _answer, _Client, _echo
 from .world import A_IP, PORT, World, count
 
 LOCAL = bytes((127, 0, 0, 1))
+ONE = ip("::1")
 FAR = bytes((192, 0, 2, 9))
 
 
@@ -68,35 +70,82 @@ def test_a_router():
     nothing(setup)
 
 
-def test_loopback():
+def test_a_router_of_ipv6():
+    """As above; the hosts cut, the router does not."""
+
     def setup():
-        w = World()
-        net = w.a
-        nif = loop.start(net)
-        ours = (LOCAL, A_IP)
-        server, u = udp.new(net), udp.new(net)
-        assert udp.bind(server, None, PORT) == udp.bind(u, None, 9) == OK
+        w = Routed6(mtu=1280)
+        near = ip("2001:db8:d::5")
+        addr6.add_prefix(w.router.netifs[0].ip6, near, 0, 64, 10_000)
+        server, u = udp.new(w.east), udp.new(w.west)
+        assert udp.bind(server, None, PORT) == udp.bind(u, bytes(16), 9) == OK
         udp.recv(server, _echo)
         client = _Client()
         udp.arg(u, client)
         udp.recv(u, _answer)
+        through = WEST6[:15] + b"\xfe"  # the router's own
+        beyond = EAST6[:15] + b"\xfe"
+        goals = [(EAST6, n) for n in (100, 1200, 1400, 1400, 2000)]
+        goals += [(near, 10), (near, 10), (ip("2001:db8:c::1"), 10), (ip("2001:db8:b::77"), 10)]
+        goals += [(through, 10), (beyond, 10)]
 
         def run():
-            for dst in ours:
+            for dst, n in goals:
+                p = pbuf.reference(w.west.refs, BIG, 0, n)
+                assert udp.sendto(u, p, dst, 0, PORT) == OK
+                pbuf.free(p)
+                w.run(None, 100)
+            w.run(None, 20_000)
+            u.ttl = 1
+            p = pbuf.reference(w.west.refs, BIG, 0, 10)
+            udp.sendto(u, p, EAST6, 0, PORT)
+            pbuf.free(p)
+            w.run(None, 1000)
+
+        def check():
+            assert client.good == 4, client.good
+            for name in "hops too_big no_route unresolved redirect".split():
+                assert count(w.router.stats["forward6"], name), name
+            w.check_pools()
+
+        return run, check
+
+    nothing(setup)
+
+
+def test_loopback():
+    def setup():
+        w = World()
+        net = w.a
+        host6.start(w.na)
+        w.run(None, 3000)
+        nif = loop.start(net)
+        server, u, u6 = udp.new(net), udp.new(net), udp.new(net)
+        assert udp.bind(u6, bytes(16), 10) == OK
+        ours = ((LOCAL, u), (A_IP, u), (ONE, u6), (bytes(w.na.ip6.addrs[:16]), u6))
+        assert udp.bind(server, None, PORT) == udp.bind(u, None, 9) == OK
+        udp.recv(server, _echo)
+        client = _Client()
+        for each in (u, u6):
+            udp.arg(each, client)
+            udp.recv(each, _answer)
+
+        def run():
+            for dst, pcb in ours:
                 for n in (0, 10, 1472, 4000):
                     p = pbuf.reference(net.refs, BIG, 0, n)
-                    assert udp.sendto(u, p, dst, 0, PORT) == OK
+                    assert udp.sendto(pcb, p, dst, 0, PORT) == OK
                     pbuf.free(p)
                     w.run(None, 50)
             for k in range(6):
                 p = pbuf.reference(net.refs, PATTERN, 0, 10)
-                assert udp.sendto(u, p, LOCAL, 0, 99) == (OK if k < 4 else ERR_MEM)
+                assert udp.sendto(pcb, p, ONE, 0, 99) == (OK if k < 4 else ERR_MEM)
                 pbuf.free(p)
             netif.set_down(nif)
             w.run(None, 50)
 
         def check():
-            assert client.good == 8, client.good
+            assert client.good == 16, client.good
             w.check_pools()
 
         return run, check

@@ -107,11 +107,14 @@ def main():
     args = parser.parse_args()
     only = args.only.lower()
     rows = [r for r in figures.ROWS + figures.EXTRA if only in r.name.lower()]
+    six = [r for r in figures.SIX if r.twin in rows]
     started = time.monotonic()
 
     found = report.Found()
-    found.figures = {"lwpy": measure(lambda: machine.bench(elf=args.elf), rows, args.boots)}
-    found.unlocked = measure(lambda: machine.bench(elf=args.elf), rows, 1, lambda row: (False,))
+    found.figures = {"lwpy": measure(lambda: machine.bench(elf=args.elf), rows + six, args.boots)}
+    found.unlocked = measure(
+        lambda: machine.bench(elf=args.elf), rows + six, 1, lambda row: (False,)
+    )
     if not args.no_peers:
         measure_peers(found, rows, args.boots)
     if not only:
@@ -123,6 +126,7 @@ def main():
     found.flash = memory.flash(args.elf)
     if not args.no_profile:
         missed = [r for r in rows if r in figures.ROWS and found.verdict(r) != report.MET]
+        missed += [r for r in six if found.verdict(r) != report.MET]
         found.profiles = measure_profiles(missed, args.elf)
 
     text = report.text(found)
@@ -131,7 +135,7 @@ def main():
     if args.write:
         RESULTS.write_text(report.head("make bench ARGS=--write", version()) + text)
         print(f"Written to {RESULTS}.")
-    bad = [row.name for row in rows if found.heap(row)]
+    bad = [row.name for row in rows + six if found.heap(row)]
     if bad:
         sys.exit(f"The heap was used: {', '.join(bad)}")
 

@@ -64,6 +64,35 @@ def listen(port, accepted):
     tcp.accept(tcp.listen(pcb), accepted)
 
 
+def fill6(pcb):
+    while tcp.sndbuf(pcb) >= 1440 and tcp.write(pcb, DATA, 0, 1440) == OK:
+        pass
+
+
+def sent6(arg, pcb, n):
+    fill6(pcb)
+    return OK
+
+
+def accepted6(arg, pcb, err):
+    tcp.recv(pcb, sink_received)
+    tcp.sent(pcb, sent6)
+    fill6(pcb)
+    return OK
+
+
+def six():
+    """Speak IPv6, too."""
+    from stack import host6
+
+    host6.start(en0)
+    host6.add(en0, "fd77::2")
+    listen(5003, accepted6)
+    u = udp.new(net)
+    udp.bind(u, bytes(16), 8)
+    udp.recv(u, echo)
+
+
 class Meter:
     """Ticks of the 25 MHz timer spent in polls that count: their sum, and the longest."""
 

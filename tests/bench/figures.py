@@ -6,15 +6,16 @@ from . import peer
 class Row:
     """name, with a | where its short form ends; unit and n: what peer.Play plays, how often;
     lwip, socket: the goals, at most so many times their instructions; program: what
-    peers/server.py runs for it."""
+    peers/server.py runs for it; twin: the same over IPv4, with a goal that is in SIX_GOAL."""
 
-    def __init__(self, name, unit, n, lwip=None, socket=None, program="idle"):
+    def __init__(self, name, unit, n, lwip=None, socket=None, program="idle", twin=None):
         self.short = name.partition("|")[0]
         self.name = name.replace("|", "")
         self.unit = unit
         self.n = n
         self.goals = {"lwip": lwip, "socket": socket}
         self.program = program
+        self.twin = twin
 
 
 RECEIVE = Row("TCP receive|, 1,460-byte segment", peer.tcp_receive(4), 400, 2.0, 1.0, "receive")
@@ -32,6 +33,22 @@ ONE_BY_ONE = Row(
 )
 IDLE = Row("a poll that finds nothing", peer.idle, 200)
 EXTRA = (ONE_BY_ONE, IDLE)
+
+
+# Over IPv6, as much as fits into a packet beside its longer header.
+def _six(row, text=None, unit=None):
+    name = (text or row.name) + " over IPv6"
+    return Row(name, peer.over6(unit or row.unit), row.n, twin=row)
+
+
+SIX = (
+    _six(RECEIVE, "TCP receive, 1,440-byte segment"),
+    _six(SEND, "TCP send, 1,440-byte segment"),
+    _six(UDP_64),
+    _six(UDP_1472, "UDP echo, 1,452 bytes", peer.udp_echo(1452)),
+    _six(ICMP),
+)
+SIX_GOAL = 1.15
 RECV = Row("TCP receive with recv()", peer.tcp_receive(4), 400, None, 1.0, "recv")  # socket only
 
 

@@ -36,10 +36,14 @@ class Bench:
         self.link = Link(wire)
         self.overhead = overhead
         self._measure = measure
+        self._six = False  # does it speak IPv6?
 
     def run(self, unit, n, *how):
         """Play `unit` with the machine, `n` times what it measures, and return a Result. `how` is
         for `measure`."""
+        if hasattr(unit, "six") and not self._six:
+            self.console.exec("six()")
+            self._six = True
         play = Play(self.link, unit, n)
         play.start()
         try:

@@ -80,8 +80,14 @@ class Found:
         other = self.mean(who, row)
         return self.mean("lwpy", row) / other if other else None
 
+    def dearer(self, row):
+        """Return how often the instructions of its twin over IPv4 the row needs."""
+        return self.mean("lwpy", row) / self.mean("lwpy", row.twin)
+
     def verdict(self, row):
         """Return MET, MISSED, or OPEN if there is no peer to compare with."""
+        if row.twin:
+            return MISSED if self.heap(row) or self.dearer(row) > figures.SIX_GOAL else MET
         ratios = [(self.ratio(who, row), goal) for who, goal in row.goals.items() if goal]
         if self.heap(row) or any(ratio and ratio > goal for ratio, goal in ratios):
             return MISSED
@@ -91,6 +97,8 @@ class Found:
 def text(found):
     """Return everything that is printed."""
     parts = [_figures(found), _notes(found)]
+    if any(row.twin for row in found.figures["lwpy"]):
+        parts.append(_six(found))
     if found.spread:
         parts.append(_spread(found.spread))
     if found.pc:
@@ -110,7 +118,7 @@ def text(found):
 def _figures(found):
     rows = []
     for row in found.figures["lwpy"]:
-        if row in figures.EXTRA:
+        if row in figures.EXTRA or row.twin:
             continue
         cells = [row.name, _n(found.mean("lwpy", row)), _n(found.heap(row))]
         for who in ("lwip", "socket"):
@@ -118,6 +126,16 @@ def _figures(found):
         rows.append([*cells, _n(found.socket_heap.get(row)), found.verdict(row)])
     titles = "unit|lwpy|heap|C lwIP|ratio|goal|socket|ratio|goal|heap|goals".split("|")
     return table(titles, rows)
+
+
+def _six(found):
+    rows = []
+    for row in found.figures["lwpy"]:
+        if row.twin:
+            cells = [row.name, _n(found.mean("lwpy", row)), _n(found.heap(row))]
+            cells += [_n(found.mean("lwpy", row.twin)), _x(found.dearer(row))]
+            rows.append([*cells, _x(figures.SIX_GOAL), found.verdict(row)])
+    return table("unit|lwpy|heap|over IPv4|ratio|goal|goals".split("|"), rows)
 
 
 def _notes(found):

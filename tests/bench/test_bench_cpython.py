@@ -19,7 +19,9 @@ def machine():
         yield b
 
 
-@pytest.mark.parametrize("row", figures.ROWS + figures.EXTRA, ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", figures.ROWS + figures.EXTRA + figures.SIX, ids=lambda row: row.name
+)
 def test_a_unit_allocates_nothing(machine, row):
     for lock in (True, False):
         result = machine.run(row.unit, 8, lock)

@@ -49,7 +49,7 @@ class Chip:
         memory.chip = self
         self.phys = {0: phy or Phy()}
         self.clock = clock
-        self.cache = cache
+        self.cache = memory.cached = cache
         self.align = align
         self.eager = True
         self.racing = self.forgets = False
@@ -144,15 +144,20 @@ class Chip:
 
     def _RDAR(self, value):
         assert self.runs()
+        self._ordered()
         self.regs["RDAR"] = ACTIVE
         self._deliver()
         self._poll_rx()
 
     def _TDAR(self, value):
         assert self.runs()
+        self._ordered()
         self.regs["TDAR"] = 0 if self.forgets else ACTIVE
         if self.eager:
             self.transmit()
+
+    def _ordered(self):
+        assert not (self.cache and self.memory.unordered), "no barrier"
 
     # Sending.
 

@@ -142,11 +142,8 @@ def pointer(memory, width):
     return Pointer
 
 
-NAMES_OF_STM32 = "groups mmio_viper stm32_eth_viper stm32_phy stm32_soc stm32_eth"
-
-
-def load_driver(memory, monkeypatch, names=NAMES_OF_STM32):
-    """Return the last of those modules of hal/, run on `memory`."""
+def load_driver(memory, monkeypatch, driver, parts=""):
+    """Return a driver's module of hal/, run on `memory` with what it is made of."""
     pointers = {f"ptr{8 * n}": pointer(memory, n) for n in (1, 2, 4)}
 
     def viper(fn):
@@ -167,7 +164,7 @@ def load_driver(memory, monkeypatch, names=NAMES_OF_STM32):
     monkeypatch.setitem(sys.modules, "uctypes", uctypes)
     monkeypatch.setitem(sys.modules, "hal.stm32_eth_thumb", thumb)
     folder = pathlib.Path(__file__).parents[2] / "hal"
-    for name in names.split():
+    for name in f"groups mmio_viper phy ring_viper ring {parts} {driver}".split():
         spec = importlib.util.spec_from_file_location(f"hal.{name}", folder / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         module.__dict__.update(pointers)

@@ -27,8 +27,6 @@ NAMES = {
     "DMACRRLR": 0x1130, "DMACIER": 0x1134, "DMACSR": 0x1160,
 }  # fmt: skip
 AT = {offset: name for name, offset in NAMES.items()}
-LOADED = ("groups", "mmio_viper", "phy", "stm32_eth_viper", "stm32_soc", "stm32h7_eth_viper")
-LOADED = " ".join((*LOADED, "stm32h7_eth"))
 DTCM = 0x20
 
 

@@ -10,23 +10,22 @@ from tests.hal.mac_contract import *  # noqa: F403
 from tests.hal.mac_contract import MAC, PACKETS, PEER, RX, TX, Board, frame, layers
 from tests.hal.stm32_model import Phy, load_driver
 
-DRIVER = "groups mmio_viper imx_enet_viper imx_enet"
-
 
 class Enet(Board):
     """An ENET, not started."""
 
     def __init__(self, monkeypatch, bufsize=1536, align=64, **chip):
         memory = Watched(gap=16)
-        self.module = load_driver(memory, monkeypatch, DRIVER)
+        self.module = load_driver(memory, monkeypatch, "imx_enet")
         chip = Chip(memory, align=align, **chip)
         driver = self.module.ENET(MAC, rx=RX, tx=TX, align=align)
         super().__init__(chip, driver, 1518, bufsize=bufsize)
 
 
-@pytest.fixture(params=[64, 16])
+@pytest.fixture(params=["cache", "no cache", "Kinetis"])
 def board(request, monkeypatch):
-    b = Enet(monkeypatch, align=request.param).start()
+    align = 16 if request.param == "Kinetis" else 64
+    b = Enet(monkeypatch, align=align, cache=request.param == "cache").start()
     yield b
     b.check()
 
@@ -54,11 +53,6 @@ def test_start_without_a_phy_names_the_remedy(monkeypatch):
     with pytest.raises(OSError, match="no PHY"):
         b.start()
     assert b.chip.in_reset()
-
-
-def test_data_cache_is_refused(monkeypatch):
-    with pytest.raises(OSError, match="cache off"):
-        Enet(monkeypatch, cache=True).start()
 
 
 @pytest.mark.parametrize("mac", [b"\x01\0\0\0\0\1", b"\2\0\0\0\0"])

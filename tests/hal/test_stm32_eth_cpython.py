@@ -17,7 +17,7 @@ class Stm32(Board):
 
     def __init__(self, monkeypatch, bufsize=1536, low=0x20000400, **chip):
         memory = Memory(low)
-        self.module = load_driver(memory, monkeypatch)
+        self.module = load_driver(memory, monkeypatch, "stm32_eth", "stm32_soc")
         chip = Chip(memory, **chip)
         super().__init__(chip, self.module.STM32Eth(MAC, rx=RX, tx=TX), 1526, bufsize=bufsize)
 

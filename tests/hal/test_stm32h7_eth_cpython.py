@@ -8,7 +8,7 @@ from stack.err import ERR_VAL, OK
 from tests.hal.mac_contract import *  # noqa: F403
 from tests.hal.mac_contract import MAC, PACKETS, PEER, RX, TX, Board, frame, layers
 from tests.hal.stm32_model import OWN, Memory, Phy, load_driver
-from tests.hal.stm32h7_model import AHB1ENR, LOADED, Chip
+from tests.hal.stm32h7_model import AHB1ENR, Chip
 
 AXI = 0x24000400
 
@@ -18,7 +18,7 @@ class Stm32h7(Board):
 
     def __init__(self, monkeypatch, bufsize=1536, low=AXI, **chip):
         memory = Memory(low)
-        self.module = load_driver(memory, monkeypatch, LOADED)
+        self.module = load_driver(memory, monkeypatch, "stm32h7_eth", "stm32_soc")
         chip = Chip(memory, **chip)
         super().__init__(
             chip, self.module.STM32H7Eth(MAC, rx=RX + 1, tx=TX + 1), 1514, bufsize=bufsize

@@ -1,5 +1,7 @@
 """Three hosts: ours is the router in the middle. Runs on every interpreter.
 
+    Routed6: the same three, over IPv6.
+
     w = Routed(mtu=1000)
     w.west 10.0.0.1 ---- 10.0.0.254 w.router 172.16.0.254 ---- 172.16.0.1 w.east
                                               mtu
@@ -10,11 +12,15 @@ Both links are on one wire, a switch: their networks differ. `faults` befall all
 from hal import sim
 from hal.clock import Fake
 from hal.wire import Wire
-from stack import Stack, netif
+from stack import Stack, host6, netif, slaac
+from stack.err import OK
+from tests.packets6 import ip
 
 WEST = bytes((10, 0, 0, 1))
 EAST = bytes((172, 16, 0, 1))
 MASK = "255.255.255.0"
+WEST6 = ip("2001:db8:a::1")
+EAST6 = ip("2001:db8:b::1")
 
 
 class Routing:
@@ -25,6 +31,12 @@ class Routing:
 
 class Routed:
     """See above."""
+
+    west_ip = WEST
+    east_ip = EAST
+    any_ip = bytes(4)
+    headers = 20
+    forward = "forward"
 
     def __init__(self, mtu=1500, faults=None, seed=1, limits=None):
         self.clock = Fake()
@@ -62,3 +74,25 @@ class Routed:
                 assert pool.avail == pool.size, "a pbuf leaked"
             assert net.tcp.segs_avail == net.cfg.NUM_TCP_SEG
             assert net.reass.held == 0
+
+
+class Routed6(Routed):
+    """Each has addresses of IPv6 as well, and knows its router; redirects are listened to."""
+
+    west_ip = WEST6
+    east_ip = EAST6
+    any_ip = bytes(16)
+    headers = 40
+    forward = "forward6"
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        sides = (self.west, WEST6, self.router.netifs[0]), (self.east, EAST6, self.narrow)
+        for net, own, through in sides:
+            nif = net.netifs[0]
+            slaac.start(nif)
+            host6.start(through)
+            assert host6.add(nif, own) == host6.add(through, own[:15] + b"\xfe") == OK
+            assert host6.gateway(nif, through.ip6.addrs[:16]) == OK
+        self.run(None, 15_000)
+        assert all(nif.ip6.usable == 2 for net in self.nets for nif in net.netifs)

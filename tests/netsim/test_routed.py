@@ -1,4 +1,5 @@
-"""Ours is the router between two hosts of ours: TCP, path MTU, fragments through it."""
+"""Ours is the router between two hosts of ours: TCP, path MTU, fragments through it; what IPv6
+does otherwise is in test_routed6.py."""
 
 from hal.faults import Faults
 from stack import netif, pbuf, route, tcp, udp
@@ -23,7 +24,7 @@ class Stream:
         tcp.accept(self.listener, self.accepted)
         self.pcb = tcp.new(w.west)
         tcp.sent(self.pcb, self.push)
-        assert tcp.connect(self.pcb, EAST, 80, self.push) == OK
+        assert tcp.connect(self.pcb, w.east_ip, 80, self.push) == OK
 
     def push(self, arg, pcb, _):
         n = min(self.n - self.sent, tcp.sndbuf(pcb))
@@ -96,7 +97,7 @@ class Echo:
     def __init__(self, w):
         self.w = w
         self.server, self.client = udp.new(w.east), udp.new(w.west)
-        assert udp.bind(self.server, None, 7) == udp.bind(self.client, None, 9) == OK
+        assert udp.bind(self.server, None, 7) == udp.bind(self.client, w.any_ip, 9) == OK
         udp.recv(self.server, self.serve)
         udp.recv(self.client, self.take)
         udp.error(self.client, self.failed)
@@ -104,7 +105,8 @@ class Echo:
         self.errors = 0
 
     def serve(self, arg, u, p, addr, off, port):
-        assert bytes(addr[off : off + 4]) == WEST
+        west = self.w.west_ip
+        assert bytes(addr[off : off + len(west)]) == west
         udp.sendto(u, p, addr, off, port)
         pbuf.free(p)
 
@@ -117,10 +119,10 @@ class Echo:
     def failed(self, arg, u, err):
         self.errors += 1
 
-    def ask(self, n, dst=EAST, port=7):
+    def ask(self, n, dst=None, port=7):
         self.got.clear()
         p = pbuf.reference(self.w.west.refs, DATA, 0, n)
-        err = udp.sendto(self.client, p, dst, 0, port)
+        err = udp.sendto(self.client, p, dst or self.w.east_ip, 0, port)
         pbuf.free(p)
         self.w.run(None, 1000)
         return err

@@ -1,12 +1,16 @@
 """stack/loop.py: packets to ourselves. Runs on every interpreter."""
 
-from stack import Stack, ipv4, loop, netif, pbuf, tcp, udp
-from stack.err import ERR_MEM, OK
+from stack import Stack, icmp6, ipv4, ipv6, loop, netif, pbuf, tcp, udp
+from stack.err import ERR_MEM, ERR_RTE, OK
 from tests.packets import US, ether, ip4
+from tests.packets6 import ANY6, GLOBAL, US6, ip
+from tests.packets6 import icmp6 as message
 from tests.stack.test_ipv4 import PROTO, Taker
 from tests.support import Lab, content
+from tests.support6 import Lab6
 
 LOCAL = bytes((127, 0, 0, 1))
+LOCAL6 = ip("::1")
 DATA = bytes(i * 3 & 0xFF for i in range(5000))
 
 
@@ -17,13 +21,20 @@ def looped(**limits):
     return lab
 
 
+def looped6():
+    """Return one that speaks IPv6, too."""
+    lab = Lab6(more=True)
+    loop.start(lab.net)
+    return lab
+
+
 class Echo:
     """A UDP server, and a client: what each has received, and from whom."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, any_ip=None):
         self.lab = lab
         self.server, self.client = udp.new(lab.net), udp.new(lab.net)
-        assert udp.bind(self.server, None, 7) == udp.bind(self.client, None, 5000) == OK
+        assert udp.bind(self.server, None, 7) == udp.bind(self.client, any_ip, 5000) == OK
         udp.recv(self.server, self.serve)
         udp.recv(self.client, self.take)
         self.got = []
@@ -33,7 +44,7 @@ class Echo:
         pbuf.free(p)
 
     def take(self, arg, u, p, addr, off, port):
-        self.got.append((content(p), bytes(addr[off : off + 4]), port))
+        self.got.append((content(p), bytes(addr[off : off + u.alen]), port))
         pbuf.free(p)
 
     def ask(self, dst, n):
@@ -57,12 +68,24 @@ def test_datagrams_to_every_address_of_ours():
     lab.end()
 
 
-def test_datagrams_of_several_fragments():
-    lab = looped()
-    echo = Echo(lab)
-    assert echo.ask(LOCAL, 4000) == OK
-    assert echo.got == [(DATA[:4000], LOCAL, 7)]
+def test_datagrams_to_every_address_of_ours_in_ipv6():
+    lab = looped6()
+    echo = Echo(lab, ANY6)
+    for dst in (LOCAL6, US6, GLOBAL):
+        for n in (0, 1, 100, 1452):
+            assert echo.ask(dst, n) == OK
+            assert echo.got == [(DATA[:n], dst, 7)], (dst, n)
+            echo.got.clear()
+    assert lab.frames == [] and lab.count("nd", "ns_tx") == 0
     lab.end()
+
+
+def test_datagrams_of_several_fragments():
+    for lab, dst, any_ip in ((looped(), LOCAL, None), (looped6(), LOCAL6, ANY6)):
+        echo = Echo(lab, any_ip)
+        assert echo.ask(dst, 4000) == OK
+        assert echo.got == [(DATA[:4000], dst, 7)]
+        lab.end()
 
 
 def test_nothing_of_127_comes_from_outside_or_goes_there():
@@ -75,23 +98,61 @@ def test_nothing_of_127_comes_from_outside_or_goes_there():
     lab.end()
 
 
-def test_a_port_that_nobody_has():
-    lab = looped()
-    heard = []
-    u = udp.new(lab.net)
-    assert udp.connect(u, LOCAL, 99) == OK
-    udp.error(u, lambda arg, u, err: heard.append(err))
-    p = pbuf.alloc(lab.net.ram, pbuf.TRANSPORT + 8, 4)
-    assert udp.send(u, p) == OK
-    pbuf.free(p)
-    lab.wait(10)
-    assert len(heard) == 1 and lab.frames == [] and lab.count("icmp", "unreachable_tx") == 1
+def test_nothing_of_the_loopback_address_comes_from_outside_or_goes_there():
+    lab = looped6()
+    for src, dst in ((LOCAL6, GLOBAL), (GLOBAL, LOCAL6)):
+        lab.put6(message(128, 0, b"abcd", b"ping", src, dst))
+    assert lab.frames == []
+    assert lab.count("ip6", "bad_source") == lab.count("ip6", "not_mine") == 1
+    lab.end()
+    lab = Lab6(more=True)  # without a loopback netif
+    for dst, err in ((LOCAL6, ERR_RTE), (US6, ERR_RTE), (GLOBAL, ERR_RTE)):
+        assert Echo(lab, ANY6).ask(dst, 4) == err
+        for u in lab.net.udp_pcbs:
+            udp.remove(u)
+    assert lab.frames == []
     lab.end()
 
 
+def test_messages_to_ourselves():
+    """An echo is answered; what is for neighbours is not looked at."""
+    lab = looped6()
+    got = []
+    real = lab.net.ip6_protos[58]
+
+    def receive(p, netif, addrs, alen):
+        got.append((netif.name, p.buf[p.off]))
+        real(p, netif, addrs, alen)
+
+    ipv6.register(lab.net, 58, receive)
+    for kind in (128, 135, 134):
+        p = pbuf.alloc(lab.net.ram, pbuf.TRANSPORT, 24)
+        p.buf[p.off : p.off + 24] = bytes((kind, 0)) + bytes(6) + GLOBAL
+        assert icmp6.send(p, lab.net.localhost, LOCAL6 + LOCAL6, 0, 255) == OK
+        pbuf.free(p)
+        lab.wait(5)
+    assert got == [("lo0", 128), ("lo0", 129), ("lo0", 135), ("lo0", 134)]
+    assert lab.count("icmp6", "unknown") == 2 and lab.frames == []
+    lab.end()
+
+
+def test_a_port_that_nobody_has():
+    for lab, dst, proto in ((looped(), LOCAL, "icmp"), (looped6(), LOCAL6, "icmp6")):
+        heard = []
+        u = udp.new(lab.net)
+        assert udp.connect(u, dst, 99) == OK
+        udp.error(u, lambda arg, u, err, heard=heard: heard.append(err))
+        p = pbuf.alloc(lab.net.ram, pbuf.TRANSPORT + 8, 4)
+        assert udp.send(u, p) == OK
+        pbuf.free(p)
+        lab.wait(10)
+        assert len(heard) == 1 and lab.frames == [] and lab.count(proto, "error_rx") == 1
+        lab.end()
+
+
 def test_a_connection_to_ourselves():
-    for dst in (LOCAL, US):
-        lab = looped()
+    for dst in (LOCAL, US, LOCAL6, GLOBAL, US6):
+        lab = looped() if len(dst) == 4 else looped6()
         got = []
 
         def take(arg, pcb, p, err, got=got):

@@ -1,11 +1,13 @@
 """stack/apps/netstat.py: what a stack is doing, as text. Runs on every interpreter."""
 
-from stack import config_tiny, tcp, tcp_tiny, udp
+from stack import config_tiny, loop, slaac, tcp, tcp_tiny, udp
 from stack.apps import netstat
 from stack.err import OK
 from tests.packets import PEER, ether
 from tests.packets import udp as datagram
+from tests.packets6 import FAR6, GLOBAL, GLOBAL_PEER, PEER6, icmp6, prefix, ra, redirect
 from tests.support import Lab
+from tests.support6 import Lab6
 
 
 def busy():
@@ -84,4 +86,32 @@ def test_the_tiny_stack():
 
 def test_ipv6_addresses():
     address = b"\x20\x01\x0d\xb8" + bytes(11) + b"\x01"
-    assert netstat.address(address, 0, 16) == "2001:db8:0:0:0:0:0:1"
+    assert netstat.address(address, 0, 16) == "2001:db8::1"
+
+
+def test_ipv6():
+    """Addresses and prefixes with what is left of them, routers, redirects, neighbours."""
+    lab = Lab6(more=True)
+    slaac.start(lab.nif)
+    lab.put6(ra(1800, prefix("2001:db8:5::", 900)), redirect(PEER6, FAR6))
+    lab.put6(icmp6(128, 0, b"abcd", b"ping", GLOBAL_PEER, GLOBAL))
+    net = lab.net
+    loop.start(net)
+    rows = netstat.interfaces(net)
+    assert ("test", "", "fe80::ff:fe00:1", "for ever", "preferred") in rows
+    assert ("test", "", "2001:db8:5::ff:fe00:1", "900 s", "tentative") in rows
+    assert ("lo0", "", "::1", "for ever", "preferred") in rows
+    rows = netstat.routes(net)
+    assert ("2001:db8::/64", "direct", "test", "for ever") in rows
+    assert ("2001:db8:5::/64", "direct", "test", "900 s") in rows
+    assert ("2001:db8:ff::9", "via fe80::2", "test") in rows
+    assert ("default", "via fe80::fe", "test", "1800 s") in rows
+    assert ("2001:db8::2", "02:00:00:00:00:02", "reachable", "test") in netstat.neighbours(net)
+    u = udp.new(net)
+    assert udp.bind(u, GLOBAL, 53) == udp.connect(u, GLOBAL_PEER, 5353) == OK
+    assert netstat.connections(net) == [
+        ("udp", "[2001:db8::1]:53", "[2001:db8::2]:5353", ""),
+    ]
+    assert "2001:db8:5::/64" in netstat.text(net)
+    udp.remove(u)
+    lab.end()

@@ -246,6 +246,8 @@ def test_times_and_mtu():
     lab.say(times=b32(3_600_001) + b32(1 << 24))
     lab.say(times=b32(1 << 24) + b32(1))
     assert lab.nif.ip6.mtu == 1400 and t.base_ms == 100_000 and t.retrans_ms == 100
+    lab.say(times=bytes(4) + b32(0xFFFFFF))  # a packet would be kept for hours
+    assert t.retrans_ms == 10_000
     lab.end()
 
 

@@ -1,7 +1,7 @@
 """stack/__init__.py: Stack, its loop and its random numbers. Runs on every interpreter."""
 
 from stack import Stack, netif, stats, timer
-from tests.packets import ICMP, PEER, ether, icmp
+from tests.packets import ICMP, PEER, TCP, ether, icmp, ip4, is_ip
 from tests.support import Driver, Lab, Limits, pools_full
 
 PING = ether(icmp(8, 0, bytes(4), b"ping"))
@@ -139,4 +139,13 @@ def test_an_empty_receive_pool_drops_and_recovers():
     lab.put(PING)
     assert lab.count("icmp", "echo") == 1
     pools_full(lab.net)
+    lab.end()
+
+
+def test_a_stack_without_tcp_answers_as_if_there_were_none():
+    lab = Lab(NUM_TCP_PCB=0)
+    assert lab.net.tcp_api.new(lab.net) is None
+    lab.put(ether(ip4(TCP, bytes(20))))
+    assert lab.count("ip4", "no_proto") == 1
+    assert lab.take(is_ip(ICMP)) is not None
     lab.end()
