@@ -36,6 +36,7 @@ class Stack:
     fast = (None, None, None)  # the fast path's kernels
     hot_used = 0
     routes = None  # the table of route.py
+    address_lost = None  # tcp.address_lost()
     resolve = resolve_local = None  # what finds addresses: of dns.py, of mdns.py
     localhost = None  # the netif of loop.py
     soft = None  # destinations of frag.py

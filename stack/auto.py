@@ -7,7 +7,7 @@ dhcp.py, slaac.py, dhcp6.py, dns.py, mdns.py and sntp.py do the work and can be 
 they tell each other what they have learned. Only start() allocates.
 """
 
-from . import dhcp, dhcp6, dns, mdns, slaac, sntp
+from . import dhcp, dhcp6, dns, link, mdns, slaac, sntp
 
 POOL = b"pool.ntp.org"  # whose servers are asked for the time if DHCP names none
 
@@ -40,6 +40,7 @@ def start(nif, host, clock=None, status=None, arg=None, secret=None):
     nif.ip6.dhcp6.on_change = _servers
     dhcp.start(nif, _leased, name=host.decode())
     nif.auto = Auto(nif, clock, status, arg)
+    link.watch(nif)
     if clock is not None:
         sntp.start(net, (POOL,), clock, arg)
 

@@ -32,7 +32,7 @@ With config's DHCP_AUTOIP, an address of AutoIP serves meanwhile; status() is ca
 after the first start(), by one pcb for all interfaces. Only start() allocates.
 """
 
-from . import acd, dhcpsend, netif, stats, udp
+from . import acd, dhcpsend, link, netif, stats, udp
 from . import dhcpmsg as msg
 from . import dhcpterms as terms
 from .dhcpsend import ASK, IP, ONE, OURS, SERVER
@@ -151,6 +151,7 @@ def start(nif, status=None, arg=None, name=None, last=None, client_id=None):
     if not hasattr(nif, "dhcp"):
         nif.dhcp = Client(nif)
         net.dhcp_clients.append(nif.dhcp)
+        link.on_link(nif, network_changed)
     c = nif.dhcp
     if net.cfg.DHCP_AUTOIP:
         from . import autoip  # who does not use it needs no memory for it
@@ -225,7 +226,7 @@ def renew(nif):
 
 def network_changed(nif):
     """The cable was plugged in again, maybe into another network: ask whether the address is good
-    there (RFC 2131 section 3.7); begin anew if there is none."""
+    there (RFC 2131 section 3.7); begin anew if there is none. See link.py."""
     c = getattr(nif, "dhcp", None)
     if c is not None and c.state != OFF:
         if c.state >= BOUND or c.state == REBOOTING:

@@ -16,7 +16,7 @@ IDLE --> SOLICIT --Advertise--> REQUEST --Reply--> BOUND --T1--> RENEW --T2--> R
 IDLE --> INFORM --Reply--> INFORMED, for a day
 """
 
-from . import addr6, host6, ipv6, slaac, udp
+from . import addr6, host6, ipv6, link, slaac, udp
 from .kernel import copy, reg_add, same
 from .mpy import const
 from .pbuf import TRANSPORT, alloc, free
@@ -127,6 +127,7 @@ def _client(netif):
         net.dhcp6_count = ipv6.counters(net, "dhcp6", NAMES)
     if netif.ip6.dhcp6 is None:
         netif.ip6.dhcp6 = Client(netif)
+        link.on_link(netif, network_changed)
     return netif.ip6.dhcp6
 
 
@@ -137,6 +138,17 @@ def follow(netif):
     if flags & slaac.MANAGED and (c.state == IDLE or c.state == INFORMED):
         _enter(c, SOLICIT)
     elif flags & slaac.OTHER and c.state == IDLE:
+        _enter(c, INFORM)
+
+
+def network_changed(netif):
+    """The cable was plugged in again, maybe into another network: ask any server whether the
+    address is good there (RFC 8415 section 18.2.12), or for other things. See link.py. Allocates
+    nothing."""
+    c = netif.ip6.dhcp6
+    if BOUND <= c.state <= REBIND:
+        _enter(c, REBIND)
+    elif c.state == INFORMED:
         _enter(c, INFORM)
 
 

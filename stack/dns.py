@@ -186,7 +186,7 @@ def getnamebyaddr(net, addr, name, found, arg=None):
     alen = len(addr)
     if (alen != 4 and alen != 16) or not len(name):
         return ERR_ARG
-    return _begin(net.dns, encode_reverse(addr, _want), PTR, name, found, arg)
+    return _begin(net.dns, encode_reverse(addr, 0, len(addr), _want), PTR, name, found, arg)
 
 
 def _literal(name, addr):

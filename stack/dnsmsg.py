@@ -73,13 +73,13 @@ def encode(text, out):
     return n + 2
 
 
-def encode_reverse(addr, out):
-    """Write the name that stands for the address `addr`, of 4 or 16 bytes (RFC 1035 section 3.5,
-    RFC 3596 section 2.5), to `out`. Returns its length there."""
+def encode_reverse(addr, off, alen, out):
+    """Write the name that stands for the address at addr[off], of 4 or 16 bytes (RFC 1035 section
+    3.5, RFC 3596 section 2.5), to `out`. Returns its length there."""
     at = 0
-    for i in range(len(addr) - 1, -1, -1):
+    for i in range(off + alen - 1, off - 1, -1):
         byte = addr[i]
-        if len(addr) == 4:
+        if alen == 4:
             digits = 1 if byte < 10 else 2 if byte < 100 else 3
             out[at] = digits
             for k in range(at + digits, at, -1):
@@ -92,7 +92,7 @@ def encode_reverse(addr, out):
                 out[at + 1] = b"0123456789abcdef"[byte & 15]
                 byte >>= 4
                 at += 2
-    tail = b"\x07in-addr\x04arpa\x00" if len(addr) == 4 else b"\x03ip6\x04arpa\x00"
+    tail = b"\x07in-addr\x04arpa\x00" if alen == 4 else b"\x03ip6\x04arpa\x00"
     return put(out, at, tail, 0, len(tail))
 
 

@@ -149,10 +149,13 @@ def assign(netif, ip, off, valid, preferred):
 
 
 def remove(netif, i):
-    """Take address `i` of ip6.addrs away. Allocates nothing."""
+    """Take address `i` of ip6.addrs away, and abort its connections. Allocates nothing."""
     ip6 = netif.ip6
     addr6.changed(netif)
     if ip6.state[i] > addr6.TENTATIVE:
+        lost = netif.net.address_lost
+        if lost is not None:
+            lost(netif.net, ip6.addrs, _LEN * i, _LEN)
         ip6.usable -= 1
     ip6.state[i] = addr6.NONE
     mld.leave(netif, mld.solicited(ip6.addrs, _LEN * i), 0)

@@ -77,7 +77,6 @@ class Mdns:
         self.left = self.conflicts = self.pending = self.ever = self.bits6 = 0
         self.sent = [0] * len(self.kinds)
         self.addrs6 = bytearray(64)
-        self.views6 = [memoryview(self.addrs6)[i : i + 16] for i in range(0, 64, 16)]
         self.groups = (GROUP, GROUP6)
         self.near6 = None  # addr6.on_link(), if there is IPv6
         self.asker = bytearray(4)  # whose question goes on in another packet

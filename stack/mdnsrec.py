@@ -130,7 +130,7 @@ def addresses(m):
     """Look at our addresses, and return whether those of IPv6 are others than before."""
     netif = m.netif
     if netif.has_ip:
-        _complete(m.owners[REVERSE], encode_reverse(netif.ip, m.owners[REVERSE].wire))
+        _complete(m.owners[REVERSE], encode_reverse(netif.ip, 0, 4, m.owners[REVERSE].wire))
     ip6 = netif.ip6
     bits = 0
     changed = False
@@ -143,7 +143,7 @@ def addresses(m):
             if m.addrs6[16 * i] == 0xFE and not bits >> REVERSE6 & 1:
                 bits |= 1 << REVERSE6
                 name = m.owners[REVERSE6]
-                _complete(name, encode_reverse(m.views6[i], name.wire))
+                _complete(name, encode_reverse(ip6.addrs, 16 * i, 16, name.wire))
     changed |= bits != m.bits6
     m.bits6 = bits
     return changed

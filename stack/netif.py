@@ -71,7 +71,11 @@ def set_addr(netif, ip=None, mask=None, gw=None):
 
 
 def put_addr(netif, ip, mask, gw):
-    """Set the addresses, of 4 bytes each; NONE is all zeros. Allocates nothing."""
+    """Set the addresses, of 4 bytes each; NONE is all zeros. Connections of an address that is
+    lost are aborted. Allocates nothing."""
+    lost = netif.net.address_lost
+    if lost is not None and netif.has_ip and not same(netif.ip, 0, ip, 0, 4):
+        lost(netif.net, netif.ip, 0, 4)
     copy(netif.ip, 0, ip, 0, 4)
     copy(netif.mask, 0, mask, 0, 4)
     copy(netif.gw, 0, gw, 0, 4)

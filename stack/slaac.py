@@ -16,7 +16,7 @@ is on the link (RFC 4861 sections 6.3 and 8.3), name servers (RFC 8106).
              31 search list
 """
 
-from . import addr6, host6, icmp6, ipv6, mld, nd
+from . import addr6, host6, icmp6, ipv6, link, mld, nd
 from .err import OK
 from .kernel import copy, find, reg_add, same
 from .mpy import const
@@ -105,11 +105,19 @@ def start(netif, secret=None, temporary=False):
     if ip6.slaac is None:
         ip6.slaac = Slaac(netif, temporary)
         ip6.each_second.append(_second)
+        link.on_link(netif, network_changed)
 
 
 def on_change(netif, fn):
     """Call fn(netif) when a router has told of name servers or DHCPv6 (netif.ip6.slaac)."""
     netif.ip6.slaac.on_change = fn
+
+
+def network_changed(netif):
+    """The cable was plugged in again, maybe into another network: ask for routers (RFC 4861
+    section 6.3.7). See link.py. Allocates nothing."""
+    netif.ip6.slaac.rs_left = _SOLICITATIONS
+    netif.ip6.slaac.rs_wait = 0
 
 
 def _second(netif):

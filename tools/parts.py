@@ -82,6 +82,8 @@ ROWS = {
     "dhcpd": _row("a server of addresses", "2131", "dhcpd", 'dhcpd.start(nif, "10.0.0.100")'),
     "dns": _row("addresses of names", "1035 6891 2308", "dns", 'dns.start(net, ("10.0.0.1",))'),
     "mdns": _row("names in .local, services", "6762 6763", "mdns", 'mdns.start(net, b"board")'),
+    "llmnr": _row("our name for its neighbours", "4795", "llmnr", 'llmnr.start(net, b"board")'),
+    "nbns": _row("our name, as NetBIOS's", "1002", "nbns", 'nbns.start(net, b"board")'),
     "sntp": _row("the time", "4330", "sntp", 'sntp.start(net, ("10.0.0.1",), print)'),
     "ipv6": _row(
         "IPv6, neighbours, groups, addresses by themselves",

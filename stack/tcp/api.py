@@ -88,6 +88,7 @@ def init(net):
     net.tcp.grow = fastpath.grow
     net.tcp.schedule = rack.schedule
     net.tcp.failed = eth.failed
+    net.address_lost = address_lost
     net.fast = (frame_check, tcp_flush, tcp_acked)
     pmtu.init(net)
     net.pmtu.on_raise.append(mtu.on_raise)
@@ -377,6 +378,15 @@ def abort(pcb):
     if state.SYN_RCVD <= pcb.state < state.TIME_WAIT:
         send_control(pcb, RST | ACK)
     state.end(pcb, ERR_ABRT)
+
+
+def address_lost(net, ip, off, alen):
+    """We lose the address of `alen` bytes at ip[off]: abort what uses it (as lwIP's
+    netif_ip_addr_changed). Allocates nothing."""
+    for pcb in net.tcp.pcbs:
+        if pcb.in_use and pcb.state < _TIME_WAIT and pcb.alen == alen:
+            if same(pcb.key, alen, ip, off, alen):
+                abort(pcb)
 
 
 def pcbs(net):

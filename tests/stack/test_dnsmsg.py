@@ -46,10 +46,10 @@ def test_decode_stops_where_the_buffer_ends():
 
 def test_reverse_names():
     out = bytearray(255)
-    n = dnsmsg.encode_reverse(bytes((192, 0, 20, 9)), out)
+    n = dnsmsg.encode_reverse(bytes((192, 0, 20, 9)), 0, 4, out)
     assert bytes(out[:n]) == dnswire.name(b"9.20.0.192.in-addr.arpa")
     address = bytes((0x20, 0x01, 0x0D, 0xB8)) + bytes(11) + b"\xfe"
-    n = dnsmsg.encode_reverse(address, out)
+    n = dnsmsg.encode_reverse(address, 0, 16, out)
     digits = b".".join(b"%x" % (x >> 4 * k & 15) for x in reversed(address) for k in (0, 1))
     assert bytes(out[:n]) == dnswire.name(digits + b".ip6.arpa")
 

@@ -19,8 +19,8 @@ ROWS = (
     "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward "
     "forward6 loop vlan",
     "udp raw tcp tcp_tiny tcp_none frag6 reass6 hot6",
-    "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec "
-    "mdnsquery mdnsin mdns sntp host6 slaac dhcp6",
+    "acd autoip link dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec "
+    "mdnsquery mdnsin mdns llmnr nbns sntp host6 slaac dhcp6",
     "auto",
     "api",
     "apps",

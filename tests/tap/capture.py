@@ -139,7 +139,8 @@ def _judge_ours(raw, packet):
         packet[IP].payload = Raw(raw[34:whole]) / Padding(raw[whole:])
     elif IP in packet:
         assert TCP in packet or UDP in packet or ICMP in packet, "unknown protocol"
-        assert packet[IP].ttl == 64
+        local = UDP in packet and packet[UDP].sport in (5353, 5355)  # mDNS, LLMNR
+        assert packet[IP].ttl == (255 if local else 64)
     if TCP in packet:
         assert packet[TCP].reserved == 0
     _judge_built(raw, packet)

@@ -2,7 +2,7 @@
 
 import binascii
 
-from stack import auto, dns, igmp, mdns, mdnsquery, netif, sntp
+from stack import auto, dns, igmp, llmnr, mdns, mdnsquery, nbns, netif, sntp
 
 found = []  # [name, what was found, as hexadecimal, or the error]
 times = []  # [days, seconds, ms] of each answer
@@ -74,6 +74,17 @@ def announce(net, host, instance):
     """Be host.local, with a web server called `instance`."""
     mdns.start(net, host.encode())
     mdns.add_service(net, instance.encode(), b"_http._tcp", 80, (b"path=/",))
+
+
+def neighbours(net, host):
+    """Be `host` for those who ask by LLMNR, or by NetBIOS."""
+    llmnr.start(net, host.encode())
+    nbns.start(net, host.encode())
+
+
+def llmnr_state(net):
+    """Return llmnr.OURS if the name is ours."""
+    return net.llmnr.state
 
 
 def local(net, what, name, size):

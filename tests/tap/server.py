@@ -171,6 +171,8 @@ COMMANDS = {
     "found": names.take,
     "clock": names.clock,
     "announce": names.announce,
+    "neighbours": names.neighbours,
+    "llmnr": names.llmnr_state,
     "local": names.local,
     "mdns": names.mdns_state,
     "join": names.join,

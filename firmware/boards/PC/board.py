@@ -58,10 +58,11 @@ def net(ip=IP, mask=None, gw=GW, config=None):
         if fixed:
             netif.set_addr(nif, ip, mask or _mask(int(_PREFIX or 24)), gw)
         else:
-            from stack import dhcp
+            from stack import dhcp, link
 
             made.poll(ticks_ms())
             dhcp.start(nif, name="lwpy")
+            link.watch(nif)
         _net = made
     return _net
 

@@ -38,11 +38,12 @@ def net(driver, entropy, ip, mask, gw, config=None):
         if ip != "dhcp":
             netif.set_up(netif.add(new, driver(), ip, mask, gw))
         else:
-            from stack import dhcp  # who has an address need not spend memory on it
+            from stack import dhcp, link  # who has an address need not spend memory on it
 
             nif = netif.add(new, driver())
             netif.set_up(nif)
             dhcp.start(nif, name="lwpy")
+            link.watch(nif)
         made = new
     return made
 
