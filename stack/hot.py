@@ -95,7 +95,7 @@ def gather(net):
     net.loop = (
         (regs, where(regs), handle, fetch, send, None, tcp, tcp.pcbs, net.udp_pcbs)
         + (where(net.pool.regs), net.pool.items, bufs)
-        + (net.six.look if net.six is not None else look, None, flush, acked)
+        + (look, net.six.look if net.six is not None else None, flush, acked)
     )
     fills = _FILLS_IN if net.netifs else 0
     for nif in net.netifs:

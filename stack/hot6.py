@@ -18,7 +18,7 @@ from array import array
 
 from . import addr6, icmp6, ipv6
 from .kernel import cksum, copy, keep_where, reg_diff, reg_raw, reg_zero, same
-from .kernel.six import frame_check6, frame_look, tcp_ack6
+from .kernel.six import frame_check6, tcp_ack6
 from .mpy import const
 from .pbuf import RAM, TRANSPORT, Pool
 
@@ -52,8 +52,7 @@ class Six:
 
     def __init__(self, net):
         self.net = net
-        self.check = net.fast[0]
-        self.look = frame_look or self._look
+        self.look = frame_check6
         self.used = _FIXED + net.cfg.NUM_UDP_PCB
         self.regs = array("I", [0] * (self.used + len(ipv6.NAMES) + len(icmp6.NAMES)))
         self.regs[_TAKES] = _FIXED
@@ -63,10 +62,6 @@ class Six:
         self.acknowledge = net.tcp.acknowledge
         net.tcp.acknowledge = tcp_ack6
         keep_where(net.hot, _SIX, self.regs)
-
-    def _look(self, here, buf, n):
-        """As frame_look(), where kernels take objects."""
-        return frame_check6(here, self.regs, buf, n) or self.check(here, buf, n)
 
     def counters(self, name, names):
         """As hot.counters(). Allocates; for set-up."""

@@ -175,7 +175,11 @@ def net_poll(net, now):
             p = nif.driver.rx()
             if p is None:
                 break
-            k = look(hot, p.buf, p.len) if fast and net.pool.avail else 0
+            k = 0
+            if fast and net.pool.avail:
+                k = look(hot, p.buf, p.len)
+                if k == 0 and net.six is not None:
+                    k = net.six.look(hot, net.six.regs, p.buf, p.len)
             if k == 0:
                 nif.input(p, nif)
             elif k & 7 == 1:

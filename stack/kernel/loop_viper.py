@@ -22,6 +22,7 @@ _BUDGET = const(23)
 _PORT = const(52)
 _ROUTES = const(28)
 _OFF = const(59)
+_SIX = const(57)
 _BUSY = const(47)
 _NEXT_OUT = const(50)
 _OWES = const(51)
@@ -153,15 +154,32 @@ def timer_start(timers, t, ms: int):
 
 
 @micropython.viper
-def _reply(net, p, k: int):
-    if int(net.driver.tx(p)):
+def _rest(net, p, k: int, j: int):
+    if k == 0:
+        nif = net.netifs[j]
+        nif.input(p, nif)
+        return
+    _, at, _, _, _, _, _, pcbs, _, _, _, _, _, _, _, ack = net.loop
+    if k & 7 == 4 and int(net.driver.tx(p)):
         net.echo_failed(net, k)
     pbuf_free(p)
+    if k & 7 == 6:
+        ack(pcbs[ptr32(int(at) << 2)[_CUR] - 1])
+
+
+@micropython.viper
+def _look(at: int, buf, n: int, look, look6) -> int:
+    hot = ptr32(at << 2)
+    w = ptr16(buf)
+    place = int(w) >> 2
+    if hot[_SIX] and w[7] == 0xDD86:
+        return int(look6(at, 0, place, n))
+    return int(look(at, place, n))
 
 
 @micropython.viper
 def net_poll(net, now: int) -> int:
-    _, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, bufs, look, _, flush, ack = (
+    _, at, dev, fetch, send, nil, tcp, pcbs, udps, pool, items, bufs, look, look6, flush, ack = (
         net.loop
     )
     hot = ptr32(int(at) << 2)
@@ -200,14 +218,18 @@ def net_poll(net, now: int) -> int:
                 n &= 0xFFFF
                 i = 0
                 if k and fast:
-                    i = int(look(at, place, n))
-                    if i & 7 == 4:
-                        if int(send(dev, items[c].buf, 2, hot[_LEN])):
-                            net.echo_failed(net, i)
-                        continue
-                    if i & 7 == 6:
-                        ack(pcbs[hot[_CUR] - 1])
-                        continue
+                    if hot[_SIX] and ptr16(place << 2)[7] == 0xDD86:
+                        i = int(look6(at, 0, place, n))
+                    else:
+                        i = int(look(at, place, n))
+                    if i & 4:
+                        if i & 7 == 4:
+                            if int(send(dev, items[c].buf, 2, hot[_LEN])):
+                                net.echo_failed(net, i)
+                            continue
+                        if i != 5:
+                            ack(pcbs[hot[_CUR] - 1])
+                            continue
                 store[_AVAIL] = k
                 if k < store[_LOW]:
                     store[_LOW] = k
@@ -220,7 +242,7 @@ def net_poll(net, now: int) -> int:
                 n = int(p.len)
                 k = 0
                 if fast and store[_AVAIL]:
-                    k = int(look(at, int(ptr8(p.buf)) >> 2, n))
+                    k = int(_look(at, p.buf, n, look, look6))
             i = 2
             if k:
                 n = hot[_LEN]
@@ -228,7 +250,13 @@ def net_poll(net, now: int) -> int:
             p.off = i
             p.len = n
             p.tot_len = n
-            if k & 7 == 1:
+            if k & 7 == 3:
+                u = udps[hot[_CUR] - 1]
+                if k == 3:
+                    u.on_recv(u.arg, u, p, p.buf, 28, hot[_PORT])
+                else:
+                    u.on_recv(u.arg, u, p, p.buf, 24, hot[_PORT])
+            elif k & 7 == 1:
                 c = hot[_CUR]
                 regs = ptr32(int(hot) + ((hot[_PCBS] + (c - 1) * _NREGS) << 2))
                 pcb = pcbs[c - 1]
@@ -246,20 +274,10 @@ def net_poll(net, now: int) -> int:
                         hot[_OUT] = c
             elif k == 5:
                 tcp.acknowledged(net, p)
-            elif k & 7 == 3:
-                u = udps[hot[_CUR] - 1]
-                u.on_recv(u.arg, u, p, p.buf, 28 - (k >> 1 & 4), hot[_PORT])
-            elif k & 5 == 0:
-                nif = net.netifs[j]
-                if k:
-                    tcp.found(net, p, nif)
-                else:
-                    nif.input(p, nif)
-            elif k & 7 == 6:
-                pbuf_free(p)
-                ack(pcbs[hot[_CUR] - 1])
+            elif k == 2:
+                tcp.found(net, p, net.netifs[j])
             else:
-                _reply(net, p, k)
+                _rest(net, p, k, j)
         direct = 0
         fast = 0
         j += 1

@@ -53,9 +53,6 @@ _SUM = const(10)
 _MTU = const(11)
 
 
-frame_look = None  # frame_check6() or frame_check(), by the type, where `hot` tells of `six`
-
-
 def _addrs(six, r):
     """Return the addresses of route `r`, as they lie in memory: the neighbour's, and ours."""
     return b"".join(six[r + i].to_bytes(4, "little") for i in range(8))

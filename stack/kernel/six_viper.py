@@ -1,12 +1,11 @@
 """The kernels of IPv6's fast path, as MicroPython runs them. The contract, and what each function
 means: six_plain.py; how they are written: viper.py and fast_viper.py. In a frame, the IPv6 header
-is at w[4], and what it carries at w[14].
+is at w[4], and what it carries at w[14]. frame_check6() finds `six` itself if that is 0.
 """
 
 import micropython
 
 from ..mpy import const
-from .fast_viper import frame_check
 from .tcp_viper import tcp_plain_ack
 
 _DIRECT = const(3)
@@ -62,6 +61,8 @@ _MTU = const(11)
 @micropython.viper
 def frame_check6(hot: ptr32, six: ptr32, buf: ptr32, n: int) -> int:
     hot = ptr32(int(hot) << 2)
+    if int(six) == 0:
+        six = ptr32(hot[_SIX] | hot[_SIX + 1] << 31 << 1)
     six = ptr32(int(six) << 2)
     w = ptr32(int(buf) << 2)
     h = ptr16(w)
@@ -224,14 +225,6 @@ def frame_check6(hot: ptr32, six: ptr32, buf: ptr32, n: int) -> int:
     if i >= regs[_TWICE]:
         regs[_ACK_NOW] = 1
     return 9
-
-
-@micropython.viper
-def frame_look(hot: int, buf: int, n: int) -> int:
-    regs = ptr32(hot << 2)
-    if ptr16(buf << 2)[7] == 0xDD86:
-        return int(frame_check6(hot, regs[_SIX] | regs[_SIX + 1] << 31 << 1, buf, n))
-    return int(frame_check(hot, buf, n))
 
 
 @micropython.viper

@@ -33,8 +33,8 @@ class _Fast(World):
 
 
 def _counting(look):
-    def counted(here, buf, n):
-        kind = look(here, buf, n)
+    def counted(here, six, buf, n):
+        kind = look(here, six, buf, n)
         _found[kind] += 1
         return kind
 

@@ -32,8 +32,8 @@ class Run:
         self.w.wire.recorder = self._record
 
     def _counting(self, look):
-        def counted(here, buf, n):
-            kind = look(here, buf, n)
+        def counted(here, six, buf, n):
+            kind = look(here, six, buf, n)
             self.kinds[kind] = self.kinds.get(kind, 0) + 1
             return kind
 
