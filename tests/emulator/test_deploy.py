@@ -10,6 +10,8 @@ import pytest
 
 from emulator import Machine
 from emulator.qemu import BARE, FIRMWARE
+from tests.board import test_board
+from tests.interpreters import device
 from tools import armv6m, boards, deploy, parts
 
 pytestmark = pytest.mark.emulator
@@ -44,6 +46,12 @@ def test_deploys_and_serves_with_the_heap_locked(capsys, bare):
     assert "The heap is locked" in out
     assert "lib/stack/tcp/input.mpy" in out
     assert len(page(bare)) == 200
+
+
+@pytest.mark.parametrize("module", test_board.UNITS)
+def test_what_is_copied_can_be_tested_on_the_board(bare, module):
+    with deploy.Console(bare.console.port) as console:
+        assert re.search(r"^DONE \d+ \d+ \d+$", device.run(console, "tests." + module), re.M)
 
 
 def test_copies_only_what_has_changed(capsys, bare):
