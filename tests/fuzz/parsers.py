@@ -7,21 +7,31 @@ hear then. CPython only.
     t.end()                     all has come back, what it believes is sound, a ping is answered
 """
 
-from stack import dhcp, dhcp6, dhcpd, host6, mdns, mdnsquery, slaac, sntp, udp
+from stack import dhcp, dhcp6, dhcpd, host6, llmnr, mdns, mdnsquery, slaac, sntp, udp
 from stack.addr6 import FOREVER, TENTATIVE
 from stack.err import OK
 from stack.ipv6 import upper
 from tests import dhcp as dhcpwire
 from tests import dnswire
 from tests.alloc import test_ip6 as samples6
-from tests.dnswire import ANY, CNAME, PTR, SRV, A, record, soa
+from tests.dnswire import AAAA, ANY, CNAME, PTR, SRV, A, record, soa
 from tests.fuzz import check
 from tests.fuzz.frames import put, repair
 from tests.packets import ALL, BROADCAST, PEER, PEER_MAC, US, b16, b32, checksum, ether, num
 from tests.packets import arp as arp_frame
 from tests.packets import udp as datagram
-from tests.packets6 import ICMP6, ROUTER6, ether6, icmp6, ip, ip6, sealed
-from tests.stack import test_dhcp6, test_dhcpd_cpython, test_dns, test_igmp, test_mdns, test_sntp
+from tests.packets6 import ICMP6, PEER6, ROUTER6, ether6, icmp6, ip, ip6, sealed, udp6
+from tests.stack import (
+    test_dhcp6,
+    test_dhcpd_cpython,
+    test_dns,
+    test_igmp,
+    test_llmnr,
+    test_mdns,
+    test_mdns6,
+    test_nbns,
+    test_sntp,
+)
 from tests.stack import test_internet_cpython as internet
 from tests.support import Lab, pools_full
 from tests.support6 import OTHER6, Lab6
@@ -30,6 +40,7 @@ _IP4 = b"\x08\x00"
 _IP6 = b"\x86\xdd"
 _UDP = 17
 _SOLICITING = 1
+_REVERSE = b"1.0.0.10.in-addr.arpa"
 _ETH = 14
 _FIELD = {ICMP6: 2, 6: 16, _UDP: 6}  # where each protocol has its checksum, over IPv6
 
@@ -370,6 +381,52 @@ class Mdns(Parser):
         mdns.stop(self.lab.net)
 
 
+class Llmnr(Parser):
+    """Questions, over both families; answers, while the name is asked for; conflicts."""
+
+    def make(self):
+        self.responder = test_llmnr.Responder(six=True)
+        return self.responder.lab
+
+    def frames(self):
+        net = self.lab.net
+        nif = self.lab.nif
+        nif.on_up(nif)  # the name may have been somebody else's
+        self.lab.wait(100)
+        host = dnswire.name(b"board")
+        asked = [host + b16(k) + b16(1) for k in (A, AAAA, ANY)]
+        asked += [dnswire.name(n) + b16(PTR) + b16(1) for n in (_REVERSE, test_mdns6.REVERSE6)]
+        texts = [dnswire.message(7, 0, q) for q in asked]
+        texts += [dnswire.message(7, test_llmnr.C, asked[0])]
+        answers = [record(host, A, PEER)]
+        texts += [
+            dnswire.message(net.llmnr.ident, flags, asked[2], answers)
+            for flags in (test_llmnr.RESPONSE, test_llmnr.RESPONSE | test_llmnr.T)
+        ]
+        mac, group, group6 = test_llmnr.GROUP_MAC, test_llmnr.GROUP, test_llmnr.GROUP6
+        frames = [ether(datagram(4000, 5355, t, PEER, group), dst=mac) for t in texts]
+        for t in texts:
+            packet = ip6(_UDP, udp6(4000, 5355, t, PEER6, group6), PEER6, group6, 255)
+            frames.append(ether6(packet))
+        return frames
+
+    def quiet(self):
+        llmnr.stop(self.lab.net)
+
+
+class Nbns(Parser):
+    """Questions for our name, and for others'."""
+
+    def make(self):
+        self.responder = test_nbns.Responder()
+        return self.responder.lab
+
+    def sample(self):
+        texts = [test_nbns.question(), test_nbns.question(b"OTHER"), test_nbns.question(of=0x21)]
+        everybody = test_nbns.EVERYBODY
+        return [ether(datagram(137, 137, t, PEER, everybody), dst=BROADCAST) for t in texts]
+
+
 class Sntp(Parser):
     """Answers, and the kiss of death."""
 
@@ -400,5 +457,7 @@ PARSERS = {
     "dhcpd": Dhcpd,
     "dns": Dns,
     "mdns": Mdns,
+    "llmnr": Llmnr,
+    "nbns": Nbns,
     "sntp": Sntp,
 }
