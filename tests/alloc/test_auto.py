@@ -10,7 +10,7 @@ from ..packets6 import ether6, ip, ra, rdnss
 from ..stack.test_dhcp6 import REPLY, option
 from .proof import nothing
 from .test_dhcp import Player, changed
-from .test_ip6 import _Dhcp
+from .test_dhcp6 import Dhcp
 
 ROUTER = ip("2001:db8::53")
 SERVER = ip("2001:db8::54")
@@ -31,7 +31,7 @@ def _with(clock, status):
     s = p.script
     auto.start(p.nif, b"board", clock, status, p)
     heard = s.frame(ether6(ra(opts=rdnss(1000, ROUTER), flags=0x40), PEER_MAC))
-    v6 = _Dhcp(s, p.nif.ip6.dhcp6)
+    v6 = Dhcp(s, p.nif.ip6.dhcp6)
     v6.add(REPLY, option(2, b"\x00\x02abcdefgh"), option(23, SERVER))
     return p, heard, v6
 
