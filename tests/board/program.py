@@ -8,6 +8,7 @@ UDP 77  echo (one byte to port 7 makes some emulators look for Wake-on-LAN)
 import gc
 
 import board
+import micropython
 from examples import tcp_echo, udp_echo
 
 from hal.clock import ticks_ms
@@ -17,6 +18,7 @@ from stack.kernel import same, ticks_add, ticks_diff
 from tests.board.data import DATA, SIZE
 
 _SETTLE_MS = 3000  # for the last acknowledgments
+_CTRL_C = 3
 _ANSWERS = (b"other bytes\n", b"the same\n")
 
 net = None
@@ -53,11 +55,13 @@ def run():
     before = gc.mem_alloc()
     print("READY")
     board.run(net, lock=True)
+    micropython.kbd_intr(-1)  # who waits for the prompt presses Ctrl-C again
     grown = gc.mem_alloc() - before
     gc.enable()
     end = ticks_add(ticks_ms(), _SETTLE_MS)
     while not all(pools()) and ticks_diff(end, ticks_ms()) > 0:
         net.poll(ticks_ms())
+    micropython.kbd_intr(_CTRL_C)
     print("END", grown, pools())
 
 
