@@ -53,7 +53,8 @@ def with_parts(names):
             tree = ast.parse((ROOT / "hal" / f"{name}.py").read_text())
             for node in ast.walk(tree):
                 if isinstance(node, ast.ImportFrom) and node.level == 1:
-                    left += [node.module] if node.module else []
+                    these = [node.module] if node.module else [a.name for a in node.names]
+                    left += [m for m in these if (ROOT / "hal" / f"{m}.py").is_file()]
     return found
 
 
