@@ -18,6 +18,7 @@ pytestmark = pytest.mark.emulator
 
 BOARD = "MPS2_AN385"
 ALL = boards.names()
+MICROPYTHON = FIRMWARE.with_name("micropython32")
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +179,26 @@ def test_the_network_gives_the_address():
 def test_mistakes_are_told_with_the_remedy(capsys, args, error):
     assert deploy.main(args) == 1
     assert re.search(error, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_copied_imports_nothing_else(name, tmp_path):
+    """The driver and the stack of each board, on a MicroPython that has no other files."""
+    table = boards.board(name)
+    for place, path in boards.files(table, *boards.needed(table)).items():
+        copy = (tmp_path / place).with_suffix(".py")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    (tmp_path / "lib" / "stack" / "without.py").write_text("")
+    names = ["stack.tcp", "stack.apps.http", *(f"hal.{d}" for d in table["drivers"])]
+    done = subprocess.run(
+        [MICROPYTHON, "-c", f"import {', '.join(names)}"],
+        env={"MICROPYPATH": str(tmp_path / "lib")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", [n for n in ALL if boards.board(n).get("micropython")])
