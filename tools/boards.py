@@ -13,7 +13,6 @@ flash          the target of make there that writes a firmware into it, if there
 wiring         what is connected to what, a line each
 """
 
-import ast
 import tomllib
 
 from . import parts
@@ -44,17 +43,14 @@ def board(name):
 
 def with_parts(names):
     """Return modules `names` of hal/, and those that they are made of: what they import there."""
-    found = set()
-    left = list(names)
+    every = {path.stem for path in (ROOT / "hal").glob("*.py")}
+    found, left = set(), list(names)
     while left:
         name = left.pop()
         if name not in found:
             found.add(name)
-            tree = ast.parse((ROOT / "hal" / f"{name}.py").read_text())
-            for node in ast.walk(tree):
-                if isinstance(node, ast.ImportFrom) and node.level == 1:
-                    these = [node.module] if node.module else [a.name for a in node.names]
-                    left += [m for m in these if (ROOT / "hal" / f"{m}.py").is_file()]
+            used = parts.relative(ROOT / "hal" / f"{name}.py", "hal", later=True)
+            left += every & {m.removeprefix("hal.") for m in used}
     return found
 
 

@@ -118,6 +118,12 @@ def imports(name, later=False):
     `later`, at all."""
     path = modules()[name]
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    return relative(path, package, later) & set(modules()) - {name}
+
+
+def relative(path, package, later):
+    """Return the names that the Python file `path` imports from its `package` and those around it,
+    when it is imported, or, with `later`, at all: modules, and what may be one."""
     nodes, found = list(ast.parse(path.read_text()).body), set()
     while nodes:
         node = nodes.pop()
@@ -127,7 +133,7 @@ def imports(name, later=False):
             found |= {base, *(f"{base}.{a.name}" for a in node.names)}
         elif later or not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             nodes += ast.iter_child_nodes(node)
-    return found & set(modules()) - {name}
+    return found
 
 
 def closure(names, but, later=True):
