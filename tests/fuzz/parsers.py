@@ -385,8 +385,7 @@ class Llmnr(Parser):
     """Questions, over both families; answers, while the name is asked for; conflicts."""
 
     def make(self):
-        self.responder = test_llmnr.Responder(six=True)
-        return self.responder.lab
+        return test_llmnr.Responder(six=True).lab
 
     def frames(self):
         net = self.lab.net
@@ -418,8 +417,7 @@ class Nbns(Parser):
     """Questions for our name, and for others'."""
 
     def make(self):
-        self.responder = test_nbns.Responder()
-        return self.responder.lab
+        return test_nbns.Responder().lab
 
     def sample(self):
         texts = [test_nbns.question(), test_nbns.question(b"OTHER"), test_nbns.question(of=0x21)]
