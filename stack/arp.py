@@ -56,7 +56,7 @@ _DEFEND_INTERVAL_MS = const(10_000)  # RFC 5227 section 1.1
 
 _RECORD = const(11)  # a record of the table: IP address 4, MAC address 6, requests unanswered 1
 _TRIES = const(10)
-_MAX_MS = const(0x1FFFFFFF)
+_MAX_MS = const(0x10000000)
 _TIME = const(0x3FFFFFFF)
 
 _zeros = bytes(6)

@@ -243,7 +243,7 @@ _RULES = (
     (lambda c: 0 < c.DHCPD_LEASES < 254, "DHCPD_LEASES must be 1 to 253"),
     (lambda c: c.PMTU_TABLE_SIZE > 0, "raise PMTU_TABLE_SIZE to 1 or more"),
     (lambda c: c.PMTU_MIN >= 128, "raise PMTU_MIN to 128 or more"),
-    (lambda c: 0 < c.PMTU_MAX_AGE < 1 << 29, "PMTU_MAX_AGE must be above 0 and below 2**29"),
+    (lambda c: 0 < c.PMTU_MAX_AGE < 1 << 28, "PMTU_MAX_AGE must be above 0 and below 3 days"),
     (
         lambda c: all(mtu >= c.PMTU_MIN for mtu in c.TCP_BLACKHOLE_MTU),
         "raise TCP_BLACKHOLE_MTU to PMTU_MIN or more",

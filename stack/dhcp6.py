@@ -69,7 +69,7 @@ _DUID = const(10)  # bytes of ours
 _MOST_DUID = const(34)  # of a server's; longer ones are ignored
 _MOST = const(160)  # bytes of a message of ours
 _DAY = const(86_400)
-_MAX_S = const(500_000)  # what a timer can count, in ms, is a little more
+_MAX_S = const(268_000)  # what a timer can count, in ms, is a little more
 
 _SERVERS = b"\xff\x02\0\0\0\0\0\0\0\0\0\0\0\x01\0\x02"
 

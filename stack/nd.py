@@ -73,7 +73,7 @@ _TRIES = const(22)
 _ROUTER = const(23)
 _MAX_TRIES = const(3)
 _DELAY_MS = const(5_000)
-_MAX_MS = const(0x1FFFFFFF)
+_MAX_MS = const(0x10000000)
 
 _pair = bytearray(32)
 _mac = bytearray(b"\x33\x33\0\0\0\0")

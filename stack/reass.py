@@ -40,7 +40,7 @@ _MAX = const(65515)  # bytes of a datagram (RFC 791: 65,535 with a header)
 _LOW = const(2)
 _TIME_EXCEEDED = const(11)
 _REASSEMBLY = const(1)
-_MAX_MS = const(0x1FFFFFFF)
+_MAX_MS = const(0x10000000)
 MORE = const(1)  # flags of add(): more fragments follow
 CE = const(2)  # congestion experienced
 

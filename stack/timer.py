@@ -4,7 +4,8 @@ whether any is due is one comparison with `at`. Idle connections cost nothing.
 A timer that is moved later, or stopped, stays where it is in the heap: run() looks at its real
 due time when its place comes up. So the two commonest operations are constant-time.
 Nothing here allocates after set-up. Times are 30-bit milliseconds (kernel.ticks_*), and
-`(x - y) & _BEFORE` is not 0 if time x is before y.
+`(x - y) & _BEFORE` is not 0 if time x is before y. That tells the order of times up to six days
+apart: no delay is longer than half of it, the other half is for timers that are late.
 """
 
 from array import array
@@ -12,8 +13,8 @@ from array import array
 from .kernel import ticks_add, ticks_diff, timer_start
 from .mpy import const
 
-MAX_MS = 0x1FFFFFFF  # the longest delay: 6 days; also what poll() returns if no timer is running
-_MAX_MS = const(0x1FFFFFFF)
+MAX_MS = 0x10000000  # three days: the longest delay, and what poll() returns if no timer is running
+_MAX_MS = const(0x10000000)
 _BEFORE = const(0x20000000)
 _NOW = const(20)  # of hot
 _AT = const(21)

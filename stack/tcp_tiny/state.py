@@ -42,7 +42,7 @@ _POLL_MS = const(20)
 _FLAGS = const(21)
 _RUNNING = const(2)
 _RX_CLOSED = const(8)
-_MAX_MS = const(0x1FFFFFFF)
+_MAX_MS = const(0x10000000)
 
 
 def happen(pcb, event):

@@ -91,7 +91,7 @@ def test_load_contradictions_name_the_remedy():
         ("PMTU_TABLE_SIZE", {"PMTU_TABLE_SIZE": 0}),
         ("PMTU_MIN", {"PMTU_MIN": 127}),
         ("PMTU_MAX_AGE", {"PMTU_MAX_AGE": 0}),
-        ("PMTU_MAX_AGE", {"PMTU_MAX_AGE": 1 << 29}),
+        ("PMTU_MAX_AGE", {"PMTU_MAX_AGE": 1 << 28}),
         ("TCP_BLACKHOLE_MTU", {"TCP_BLACKHOLE_MTU": (1280, 551)}),
         ("IGMP_GROUPS", {"IGMP_GROUPS": 0}),
         ("DNS_SERVERS", {"DNS_SERVERS": 0}),

@@ -3,6 +3,8 @@
 from stack.kernel import ticks_add, ticks_diff
 from stack.timer import MAX_MS, Timer, Timers
 
+NOW = 20  # of the stack's registers
+
 
 class Log:
     """Timers that write down when they fire. The clock starts `before` ms before its wrap."""
@@ -264,6 +266,19 @@ def test_longest_delay():
     assert log.fired == [("b", 1)]
     log.run(MAX_MS)
     assert log.fired == [("b", 1), ("a", MAX_MS)]
+
+
+def test_longest_delay_behind_a_timer_that_is_late():
+    """One may be started before those that are due are served: a packet comes first."""
+    log = Log("abc")
+    log.go("a", 1)
+    log.timers.regs[NOW] = ticks_add(log.start, MAX_MS - 1)
+    log.go("b", MAX_MS)
+    assert log.queued() == ["a", "b"]
+    log.go("c", 1)
+    assert log.queued() == ["a", "c", "b"]
+    log.run(MAX_MS)
+    assert log.fired == [("a", MAX_MS), ("c", MAX_MS)]
 
 
 def test_against_a_model():
