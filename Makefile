@@ -185,13 +185,15 @@ HEAP_STM32F746_RENODE := 261632
 HEAP_STM32H7_RENODE := 523776
 HEAP_SABRELITE_QEMU := 1048576
 EMULATED := $(patsubst HEAP_%,build/%.elf,$(filter HEAP_%,$(.VARIABLES)))
-IN_RENODE = $(if $(shell command -v "$${RENODE:-renode}"),$(filter %_RENODE.elf,$(EMULATED)))
+BARE_RENODE := build/bare-STM32H7_RENODE.elf
+IN_RENODE = $(if $(shell command -v "$${RENODE:-renode}"),$(filter %_RENODE.elf,$(EMULATED)) $(BARE_RENODE))
+BOARD_PORT = $(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$* BOARD_DIR=$(CURDIR)/firmware/boards/$* \
+	USER_C_MODULES=$(CURDIR)/firmware/boards/$*
 $(EMULATED): build/%.elf: build/mpy-cross build/frozen.list $(FROZEN)
 	@$(STEP) $* "building the firmware for $*" \
 		'If the log names a Python file, correct that. $(CLEAN_LOG)' \
-		$(SUBMAKE) -C $(MPY)/ports/qemu BOARD=$* BOARD_DIR=$(CURDIR)/firmware/boards/$* \
-		USER_C_MODULES=$(CURDIR)/firmware/boards/$* BUILD=$(CURDIR)/build/obj/$* \
-		MICROPY_HEAP_SIZE=$(HEAP_$*) FROZEN_MANIFEST=$(CURDIR)/firmware/boards/$*/manifest.py
+		$(BOARD_PORT) BUILD=$(CURDIR)/build/obj/$* MICROPY_HEAP_SIZE=$(HEAP_$*) \
+		FROZEN_MANIFEST=$(CURDIR)/firmware/boards/$*/manifest.py
 	@install build/obj/$*/firmware.elf $@
 
 # All of it compiled for ARMv6-M, and unaligned accesses trapped: what an RP2040 would run.
@@ -202,11 +204,17 @@ build/armv6m.elf: build/mpy-cross build/frozen.list $(FROZEN)
 		MICROPY_HEAP_SIZE=1048576 FROZEN_MANIFEST=$(CURDIR)/$(MPS2_DIR)/armv6m/manifest.py
 	@install build/obj/armv6m/firmware.elf $@
 
-# A board without lwpy, and with a heap as small as a real one's, to deploy to.
-build/bare.elf: build/mpy-cross $(wildcard $(MPS2_DIR)/bare/* $(MPS2_DIR)/glue/*)
+# Boards without lwpy, to deploy to; the first with a heap as small as a real one's.
+BARE := MICROPY_VFS_LFS2=1 FROZEN_MANIFEST=$(CURDIR)/firmware/boards/bare/manifest.py
+BARE_FILES := $(wildcard firmware/boards/bare/*)
+build/bare.elf: build/mpy-cross $(BARE_FILES) $(wildcard $(MPS2_DIR)/glue/*)
 	@$(STEP) bare "building MicroPython without lwpy for $(MPS2)" '$(CLEAN_LOG)' \
-		$(QEMU_PORT) BUILD=$(CURDIR)/build/obj/bare MICROPY_HEAP_SIZE=327680 MICROPY_VFS_LFS2=1 \
-		FROZEN_MANIFEST=$(CURDIR)/$(MPS2_DIR)/bare/manifest.py
+		$(QEMU_PORT) BUILD=$(CURDIR)/build/obj/bare MICROPY_HEAP_SIZE=327680 $(BARE)
 	@install build/obj/bare/firmware.elf $@
+
+$(BARE_RENODE): build/bare-%.elf: build/mpy-cross $(BARE_FILES) $(wildcard firmware/boards/*_RENODE/glue/*)
+	@$(STEP) bare-$* "building MicroPython without lwpy for $*" '$(CLEAN_LOG)' \
+		$(BOARD_PORT) BUILD=$(CURDIR)/build/obj/bare-$* MICROPY_HEAP_SIZE=$(HEAP_$*) $(BARE)
+	@install build/obj/bare-$*/firmware.elf $@
 
 include tests/bench/peers/peers.mk

@@ -1,5 +1,6 @@
 """The boards in Renode, on a TAP interface of a network namespace: what Linux sees of them."""
 
+import contextlib
 import os
 import re
 import signal
@@ -131,24 +132,50 @@ def test_two_boards_exchange_a_megabyte(machine):
         consoles[1].close()
 
 
-def test_a_served_board_is_a_board_at_a_port(lab):
-    board = "STM32F746_RENODE"
+@contextlib.contextmanager
+def served(board, *options):
+    """Boot a board as `make emulate` does; yield the port of its console, and a function that runs
+    a program in its network and returns what that says."""
     need_firmware(board)
-    line = [sys.executable, "-m", "emulator", "serve", "--board", board]
+    line = [sys.executable, "-m", "emulator", "serve", "--board", board, *options]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as serve:
         name = re.search(r"exec (\S+) COMMAND", serve.stdout.readline())[1]
         port = serve.stdout.readline().strip().removeprefix("PORT=")
-        tests = [sys.executable, "-m", "pytest", "-q", "tests/board", "-k", "test_ping"]
-        said = subprocess.run(
-            ["ip", "netns", "exec", name, *tests],
-            env=os.environ | {"LWPY_PORT": port},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-        ).stdout
+
+        def there(*program, timeout=PATIENCE_S):
+            return subprocess.run(
+                ["ip", "netns", "exec", name, *program],
+                env=os.environ | {"LWPY_PORT": port},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=timeout,
+            ).stdout
+
+        yield port, there
         serve.send_signal(signal.SIGINT)
         assert "Ended." in serve.stdout.read()
+
+
+TEST_BOARD = (sys.executable, "-m", "pytest", "-q", "tests/board")
+
+
+def test_a_served_board_is_a_board_at_a_port(lab):
+    with served("STM32F746_RENODE") as (_, there):
+        said = there(*TEST_BOARD, "-k", "test_ping")
     assert "2 passed" in said, said
+
+
+def test_a_board_without_lwpy_is_deployed_to_and_tested(lab):
+    board, bare = "STM32H7_RENODE", "bare-STM32H7_RENODE"
+    need_firmware(bare)
+    with served(board, "--elf", str(firmware(bare))) as (port, there):
+        said = there(sys.executable, "-m", "tools.deploy", board, "--port", port)
+        assert "The heap is locked" in said, said
+        assert "lib/hal/stm32h7_eth.mpy" in said
+        assert "<title>lwpy</title>" in there("curl", "-sS", f"http://{netns.Lab.PEER}/")
+        said = there(*TEST_BOARD, timeout=20 * 60)
+    assert re.search(r"^\d+ passed, 1 skipped in", said, re.M), said  # nobody pulls a cable
 
 
 def test_the_benchmark_counts(lab):

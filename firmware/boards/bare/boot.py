@@ -6,14 +6,15 @@ import sys
 import uctypes
 import vfs
 
-_DISK = 0x21000000
+# Where it is, and how many blocks it has.
+_DISKS = {"mps2-an385": (0x21000000, 4096), "renode-STM32H743": (0x30000000, 560)}
 _BLOCK = 512
-_BLOCKS = 4096
+_AT, _BLOCKS = _DISKS[sys.implementation._machine.split()[0]]
 
 
 class Ram:
     def __init__(self):
-        self.data = uctypes.bytearray_at(_DISK, _BLOCK * _BLOCKS)
+        self.data = uctypes.bytearray_at(_AT, _BLOCK * _BLOCKS)
 
     def readblocks(self, n, buf, off=0):
         at = n * _BLOCK + off
