@@ -22,6 +22,7 @@ LINK_LOCAL = const(2)  # scopes (RFC 4291 section 2.7)
 _SITE_LOCAL = const(5)
 _GLOBAL = const(14)
 _LEN = const(16)
+_GONE_S = const(60)  # RFC 4191 section 3.2
 _DIGITS = "0123456789abcdefABCDEF"
 
 ANY = bytes(16)
@@ -80,7 +81,9 @@ class Interface:
     addrs     our addresses, 16 bytes each, with state, valid and preferred (seconds left), tries
               (of duplicate address detection), `dad`: how many candidates of it were duplicates
     prefixes  those of the link, with plens (0: none) and p_valid, seconds left
-    routers   default routers, 16 bytes each, with r_left, seconds left (0: none)
+    routers   16 bytes each, with r_left, seconds left (0: none), r_plens and beyond: the prefix
+              that each leads to (length 0: a default router), and preference (0 to 2, RFC 4191);
+              `gone`: seconds until one that did not answer is tried again
     redirects destinations, and the neighbours that lead to them, 16 bytes each
     """
 
@@ -104,6 +107,10 @@ class Interface:
         n = cfg.IP6_ROUTERS
         self.routers = bytearray(_LEN * n)
         self.r_left = [0] * n
+        self.r_plens = bytearray(n)
+        self.beyond = bytearray(_LEN * n)
+        self.preference = bytearray(n)
+        self.gone = bytearray(n)
         self.mtu = netif.mtu
         self.timer = Timer(every_second, self)
         self.each_second = []  # fn(netif): what else is to be done then
@@ -201,13 +208,50 @@ def add_prefix(ip6, buf, off, plen, valid):
     return True
 
 
+def leads(ip6, i, buf, off):
+    """Does router `i` lead to the address at buf[off]?"""
+    n = ip6.r_plens[i]
+    return not n or common(ip6.beyond, _LEN * i, buf, off) >= n
+
+
+def add_router(ip6, ip, off, to, toff, plen, preference, seconds):
+    """Let the neighbour at ip[off] be the router to addresses whose first `plen` bits are those at
+    to[toff], for so long; 0: no longer. Where all places are taken, that of one that is known to
+    be gone. Returns False if there is no room."""
+    left = ip6.r_left
+    found = free = -1
+    for i in range(len(left) - 1, -1, -1):
+        its = same(ip6.routers, _LEN * i, ip, off, _LEN) and ip6.r_plens[i] == plen
+        if not left[i]:
+            free = i
+        elif its and leads(ip6, i, to, toff):
+            found = i
+        elif (free < 0 or left[free]) and left[i] < FOREVER and not ip6.alive(ip6, i):
+            free = i
+    i = free if found < 0 else found
+    if i < 0 or (found < 0 and not seconds):
+        return not seconds
+    if found < 0:
+        ip6.gone[i] = 0
+    left[i] = seconds
+    ip6.r_plens[i] = plen
+    ip6.preference[i] = preference
+    copy(ip6.routers, _LEN * i, ip, off, _LEN)
+    copy(ip6.beyond, _LEN * i, to, toff, _LEN)
+    return True
+
+
 def redirected(ip6, buf, off):
     """Return which redirect there is for the destination at buf[off], or -1."""
     return find(ip6.redirects, 2 * _LEN, len(ip6.redirects) // (2 * _LEN), buf, off, _LEN)
 
 
 def forget(ip6, buf, off):
-    """The neighbour at buf[off] is gone: what was redirected to it is not any more."""
+    """The neighbour at buf[off] does not answer: what was redirected to it is not any more, and
+    another router is used, if there is one."""
+    for i in range(len(ip6.gone)):
+        if same(ip6.routers, _LEN * i, buf, off, _LEN):
+            ip6.gone[i] = _GONE_S
     table = ip6.redirects
     for at in range(0, len(table), 2 * _LEN):
         if same(table, at + _LEN, buf, off, _LEN):

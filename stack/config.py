@@ -42,7 +42,7 @@ PMTU_MAX_AGE = 600_000  # then a larger one is tried again (RFC 1191 section 6.3
 # IPv6 (RFC 8200), of an interface that speaks it (host6.py, slaac.py): others take no memory
 IP6_ADDRS = 4  # our addresses
 IP6_PREFIXES = 4  # of the link
-IP6_ROUTERS = 2  # default routers that are remembered
+IP6_ROUTERS = 4  # routers that are remembered, by default or for a prefix
 IP6_REDIRECTS = 2  # destinations that routers have redirected
 IP6_DNS = 3  # name servers that routers have told of (slaac.py)
 IP6_SEARCH = 64  # bytes of the list of domains to search

@@ -103,8 +103,8 @@ def _forward(net, p, netif):
         net.ip6_error(p, netif, _PACKET_TOO_BIG, 0, ip6.mtu)
         return _TOO_BIG
     if not addr6.on_link(ip6, buf, at):
+        at = _LEN * ipv6.router(ip6, buf, at)
         hop = ip6.routers
-        at = _LEN * ipv6.router(ip6)
     if out is netif and addr6.on_link(ip6, buf, off + _SRC):
         _redirect(net, p, netif, hop, at)
     buf[off + _HOP_LIMIT] -= 1

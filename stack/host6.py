@@ -119,16 +119,13 @@ def add(netif, ip, plen=64):
     return min(assign(netif, ip, 0, addr6.FOREVER, addr6.FOREVER), OK)
 
 
-def gateway(netif, ip):
-    """Let the neighbour `ip` be a default router of `netif` for ever. Returns OK, or ERR_MEM
-    without room (IP6_ROUTERS). Allocates; for set-up."""
-    ip6 = netif.ip6
-    for i in range(len(ip6.r_left)):
-        if not ip6.r_left[i]:
-            copy(ip6.routers, _LEN * i, addr6.addr(ip), 0, _LEN)
-            ip6.r_left[i] = addr6.FOREVER
-            return OK
-    return ERR_MEM
+def gateway(netif, ip, to="::", plen=0):
+    """Let the neighbour `ip` of `netif` for ever be the router to addresses with the same first
+    `plen` bits as `to`; to all of them, it is a default router. The longest prefix wins. Returns
+    OK, or ERR_MEM without room (IP6_ROUTERS). Allocates; for set-up."""
+    ip, to = addr6.addr(ip), addr6.addr(to)
+    addr6.changed(netif)
+    return OK if addr6.add_router(netif.ip6, ip, 0, to, 0, plen, 1, addr6.FOREVER) else ERR_MEM
 
 
 def assign(netif, ip, off, valid, preferred):
@@ -229,6 +226,8 @@ def _tick(ip6):
     for i in range(len(ip6.r_left)):
         if 0 < ip6.r_left[i] < addr6.FOREVER:
             ip6.r_left[i] -= 1
+        if ip6.gone[i]:
+            ip6.gone[i] -= 1
     for fn in ip6.each_second:
         fn(netif)
 

@@ -307,6 +307,7 @@ def route(net, addrs, off):
     if same(addrs, off, addr6.LOOPBACK, 0, _ALEN) or (lo is not None and ours(net, addrs, off)):
         return lo
     best = None
+    most = -1
     local = addr6.scope(addrs, off) <= addr6.LINK_LOCAL
     for netif in net.netifs:
         ip6 = netif.ip6
@@ -315,21 +316,28 @@ def route(net, addrs, off):
                 if not local or netif is net.default_netif:
                     return netif
                 best = best or netif
-            elif router(ip6) >= 0 or addrs[off] == 0xFF:
-                best = best or netif
+            else:
+                i = router(ip6, addrs, off)
+                n = ip6.r_plens[i] if i >= 0 else (addrs[off] == 0xFF) - 1
+                if n > most:
+                    best, most = netif, n
     return best
 
 
-def router(ip6):
-    """Return which default router to send to, or -1: one that is not known to be gone, if there is
-    one (RFC 4861 section 6.3.6)."""
-    left = ip6.r_left
+def router(ip6, buf, off):
+    """Return which router gets what is for the address at buf[off], or -1: that of the longest
+    prefix, then one that is known to be there (RFC 4861 section 6.3.6), then a preferred one
+    (RFC 4191 section 3.2). Last of all come those that did not answer, in turns."""
     best = -1
-    for i in range(len(left)):
-        if left[i]:
-            if ip6.alive(ip6, i):
-                return i
-            best = i
+    most = -256  # gone for longer than any
+    for i in range(len(ip6.r_left)):
+        if ip6.r_left[i] and addr6.leads(ip6, i, buf, off):
+            alive = ip6.alive(ip6, i)
+            worth = -ip6.gone[i]
+            if alive or not worth:
+                worth = 8 * ip6.r_plens[i] + 4 * alive + ip6.preference[i]
+            if worth > most:
+                best, most = i, worth
     return best
 
 
@@ -390,7 +398,7 @@ def output(net, p, addrs, off, proto, ttl, tos, netif):
             hop = ip6.redirects
             at = 2 * _ALEN * i + _ALEN
         elif not addr6.on_link(ip6, buf, at):
-            i = router(ip6)
+            i = router(ip6, buf, at)
             if i < 0:
                 return _fail(net, _NO_ROUTE, ERR_RTE)
             hop = ip6.routers

@@ -205,7 +205,7 @@ def init(net):
 
 
 def alive(ip6, i):
-    """Is default router `i` not known to be unreachable?"""
+    """Is router `i` not known to be unreachable?"""
     table = ip6.neighbours
     k = table.find(ip6.routers, _LEN * i)
     return k >= 0 and table.state[k] > INCOMPLETE
@@ -420,9 +420,9 @@ def _answered(table, i, buf, mac, flags):
 
 def _no_router(ip6, ip, off):
     """The one at ip[off] is a router no longer."""
-    i = find(ip6.routers, _LEN, len(ip6.r_left), ip, off, _LEN)
-    if i >= 0:
-        ip6.r_left[i] = 0
+    for i in range(len(ip6.r_left)):
+        if same(ip6.routers, _LEN * i, ip, off, _LEN):
+            ip6.r_left[i] = 0
 
 
 def solicit(netif, target, toff, dst, off):

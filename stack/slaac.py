@@ -1,5 +1,6 @@
 """Stateless address autoconfiguration (RFC 4862), and what else routers tell: who they are, what
-is on the link (RFC 4861 sections 6.3 and 8.3), name servers (RFC 8106).
+is on the link (RFC 4861 sections 6.3 and 8.3), where they lead (RFC 4191), name servers
+(RFC 8106).
 
     slaac.start(en0)
     slaac.start(en0, secret=machine.unique_id() + b"a word of yours", temporary=True)
@@ -12,8 +13,8 @@ is on the link (RFC 4861 sections 6.3 and 8.3), name servers (RFC 8106).
     +------+------+------------+------------------------+-----------+----------------+------
 
     134 Router Advertisement   137 Redirect
-    options: 1 the sender's MAC address   2 the target's   3 prefix   5 MTU   25 name servers
-             31 search list
+    options: 1 the sender's MAC address   2 the target's   3 prefix   5 MTU   24 route
+             25 name servers   31 search list
 """
 
 from . import addr6, host6, icmp6, ipv6, link, mld, nd
@@ -48,6 +49,7 @@ _SOURCE_MAC = const(1)
 _TARGET_MAC = const(2)
 _PREFIX = const(3)
 _MTU = const(5)
+_ROUTE = const(24)
 _RDNSS = const(25)
 _DNSSL = const(31)
 _ON_LINK = const(0x80)
@@ -63,6 +65,8 @@ _MAX_RETRANS_MS = const(10_000)  # a packet waits so long, three times: no route
 _TEMP_VALID_S = const(172_800)  # RFC 8981 section 3.8
 _TEMP_PREFERRED_S = const(86_400)
 _REGEN_ADVANCE_S = const(5)
+_PREFERENCES = b"\x01\x02\x01\x00"  # medium, high, reserved, low (RFC 4191 section 2.1)
+_RESERVED = const(2)
 
 MANAGED = const(0x80)  # addresses, or other things, are to be had by DHCPv6 (dhcp6.py)
 OTHER = const(0x40)
@@ -179,7 +183,9 @@ def _advertised(p, netif, addrs):
     reg_add(net.slaac_count, _RA, 1)
     at = p.off
     s.rs_left = 0
-    _router(netif, ip6, buf, addrs, buf[at + _LIFETIME] << 8 | buf[at + _LIFETIME + 1])
+    preference = _PREFERENCES[buf[at + _FLAGS] >> 3 & 3]
+    seconds = buf[at + _LIFETIME] << 8 | buf[at + _LIFETIME + 1]
+    _router(netif, buf, addrs, addr6.ANY, 0, 0, preference, seconds)
     _times(ip6.neighbours, buf, at)
     mac = nd.mac_option(p, _RA_OPTIONS, _SOURCE_MAC)
     if mac:
@@ -197,6 +203,8 @@ def _advertised(p, netif, addrs):
             mtu = buf[at + 6] << 8 | buf[at + 7]
             if _MIN_MTU <= mtu <= netif.mtu:
                 ip6.mtu = mtu
+        elif kind == _ROUTE:
+            _route(netif, buf, addrs, at, n)
         elif kind == _RDNSS and n >= 24:
             changed |= _servers(net, s, buf, at, (n - 8) // _LEN)
         elif kind == _DNSSL and n >= 16:
@@ -207,22 +215,24 @@ def _advertised(p, netif, addrs):
         s.on_change(netif)
 
 
-def _router(netif, ip6, buf, off, seconds):
-    """The router at buf[off] is a default router for so long; 0: it is none."""
-    left = ip6.r_left
-    i = find(ip6.routers, _LEN, len(left), buf, off, _LEN)
-    if i < 0:
-        if not seconds:
-            return
-        i = _free(left)
-        for k in range(len(left)):
-            if i < 0 and not nd.alive(ip6, k):
-                i = k
-        if i < 0:
-            reg_add(netif.net.slaac_count, _NO_ROUTER, 1)
-            return
-        copy(ip6.routers, _LEN * i, buf, off, _LEN)
-    left[i] = seconds
+def _router(netif, ip, off, to, toff, plen, preference, seconds):
+    """The router at ip[off] leads to a prefix (RFC 4191 section 3.2)."""
+    if not addr6.add_router(netif.ip6, ip, off, to, toff, plen, preference, seconds):
+        reg_add(netif.net.slaac_count, _NO_ROUTER, 1)
+
+
+def _route(netif, buf, addrs, at, n):
+    """Take what a router says that it leads to (RFC 4191 section 2.3)."""
+    plen = buf[at + 2]
+    preference = buf[at + 3] >> 3 & 3
+    copy(_new, 0, addr6.ANY, 0, _LEN)
+    copy(_new, 0, buf, at + 8, min(n - 8, _LEN))
+    local = addr6.scope(_new, 0) == addr6.LINK_LOCAL and plen
+    if plen > 128 or n > 24 or n - 8 < (plen + 63 >> 6) * 8 or _new[0] == 0xFF or local:
+        reg_add(netif.net.slaac_count, _BAD_PREFIX, 1)
+    elif preference != _RESERVED:
+        seconds = addr6.lifetime(buf, at + 4)
+        _router(netif, buf, addrs, _new, 0, plen, _PREFERENCES[preference], seconds)
 
 
 def _times(table, buf, at):
@@ -368,7 +378,7 @@ def _redirected(p, netif, addrs):
     on_link = same(buf, target, buf, dst, _LEN)
     table = ip6.redirects
     i = addr6.redirected(ip6, buf, dst)
-    k = ipv6.router(ip6)
+    k = ipv6.router(ip6, buf, dst)
     if i >= 0:
         ours = same(table, 2 * _LEN * i + _LEN, buf, addrs, _LEN)
     else:

@@ -13,7 +13,7 @@ from array import array
 from .kernel import ticks_add, ticks_diff, timer_start
 from .mpy import const
 
-MAX_MS = 0x10000000  # three days: the longest delay, and what poll() returns if no timer is running
+MAX_MS = 0x10000000  # three days: the longest delay; poll() returns it if no timer is running
 _MAX_MS = const(0x10000000)
 _BEFORE = const(0x20000000)
 _NOW = const(20)  # of hot

@@ -131,6 +131,12 @@ def prefix(text, valid=1000, preferred=500, flags=0xC0, plen=64):
     return bytes((3, 4, plen, flags)) + b32(valid) + b32(preferred) + bytes(4) + ip(text)
 
 
+def route(text, plen, seconds=1000, flags=0):
+    """Return a route information option (RFC 4191 section 2.3), as short as it may be."""
+    n = (plen + 63) // 64
+    return bytes((24, 1 + n, plen, flags)) + b32(seconds) + ip(text)[: 8 * n]
+
+
 def rdnss(seconds, *servers):
     """Return an option of name servers (RFC 8106 section 5.1)."""
     return bytes((25, 1 + 2 * len(servers), 0, 0)) + b32(seconds) + b"".join(servers)

@@ -108,14 +108,11 @@ def routes(net):
 
 
 def _routes6(ip6, name):
-    """Return rows of an interface's prefixes, redirects and default routers. Allocates."""
+    """Return rows of an interface's prefixes, redirects and routers. Allocates."""
     rows = []
     for i in range(len(ip6.plens)):
         if ip6.plens[i]:
-            n = ip6.plens[i]
-            mask = [0xFF00 >> min(max(n - 8 * k, 0), 8) & 0xFF for k in range(16)]
-            to = bytes([ip6.prefixes[16 * i + k] & mask[k] for k in range(16)])
-            to = "%s/%d" % (address(to, 0, 16), n)
+            to = _prefix6(ip6.prefixes, i, ip6.plens[i])
             rows.append((to, "direct", name, _left(ip6.p_valid[i])))
     table = ip6.redirects
     for at in range(0, len(table), 32):
@@ -124,8 +121,16 @@ def _routes6(ip6, name):
     for i in range(len(ip6.r_left)):
         if ip6.r_left[i]:
             via = "via " + address(ip6.routers, 16 * i, 16)
-            rows.append(("default", via, name, _left(ip6.r_left[i])))
+            n = ip6.r_plens[i]
+            to = _prefix6(ip6.beyond, i, n) if n else "default"
+            rows.append((to, via, name, _left(ip6.r_left[i])))
     return rows
+
+
+def _prefix6(table, i, n):
+    """Return as text the prefix of `n` bits at table[16 * i]. Allocates."""
+    mask = [0xFF00 >> min(max(n - 8 * k, 0), 8) & 0xFF for k in range(16)]
+    return "%s/%d" % (address(bytes([table[16 * i + k] & mask[k] for k in range(16)]), 0, 16), n)
 
 
 def neighbours(net):

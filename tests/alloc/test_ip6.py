@@ -30,6 +30,7 @@ from ..packets6 import (
     ra,
     rdnss,
     redirect,
+    route,
     sealed,
     udp6,
 )
@@ -389,6 +390,8 @@ def _told():
     packets += [ra(opts=rdnss(2, NEAR, FAR6, US6, B6)), ra(opts=rdnss(0, NEAR)), ra(flags=0xC0)]
     packets += [ra(opts=b"\x1f\x02\0\0" + b32(2) + b"\x03lan\0\0\0\0")]
     packets += [ra(opts=b"\x1f\x20\0\0" + b32(2) + bytes(248))]
+    packets += [ra(opts=route("2001:db8:ff::", 48, n, 8) + mac) for n in (9000, 2, 0)]
+    packets += [ra(opts=route("2001:dbf::1", n)) for n in (65, 129)]
     packets += [ra(times=b32(20_000) + b32(900)), ra(src=GLOBAL_PEER), ra(hops=1)]
     packets += [ra(src=ip("fe80::%d" % i)) for i in range(10, 13)]
     packets += [redirect(B6, FAR6), redirect(NEAR, FAR6, src=B6), redirect(GLOBAL, FAR6)]

@@ -219,7 +219,7 @@ def sound6(ip6, mtu):
     """Assert that what an interface believes makes sense."""
     assert 1280 <= ip6.mtu <= mtu
     assert ip6.usable == sum(state > TENTATIVE for state in ip6.state)
-    assert all(n <= 128 for n in ip6.plens)
+    assert all(n <= 128 for n in (*ip6.plens, *ip6.r_plens)) and max(ip6.gone) <= 60
     for left in (ip6.valid, ip6.preferred, ip6.p_valid, ip6.r_left):
         assert all(0 <= s <= FOREVER for s in left)
     table = ip6.neighbours

@@ -132,9 +132,10 @@ def test_no_route():
     r.end()
 
 
-def test_through_a_default_router():
-    r = Router()
-    assert host6.gateway(r.nif, "fe80::fd") == host6.gateway(r.nif, "fe80::fe") == OK
+def test_through_the_router_with_the_longest_prefix():
+    r = Router(IP6_ROUTERS=2)
+    assert host6.gateway(r.nif, "fe80::fd") == OK
+    assert host6.gateway(r.nif, "fe80::fe", "2001:db8:ff::", 48) == OK
     assert host6.gateway(r.nif, "fe80::fc") != OK, "IP6_ROUTERS"
     west, (frame,) = r.put(ip6(253, b"x", WEST, FAR6))
     assert west == [] and frame.dst == ROUTER_MAC

@@ -5,7 +5,7 @@ from stack.apps import netstat
 from stack.err import OK
 from tests.packets import PEER, ether
 from tests.packets import udp as datagram
-from tests.packets6 import FAR6, GLOBAL, GLOBAL_PEER, PEER6, icmp6, prefix, ra, redirect
+from tests.packets6 import FAR6, GLOBAL, GLOBAL_PEER, PEER6, icmp6, prefix, ra, redirect, route
 from tests.support import Lab
 from tests.support6 import Lab6
 
@@ -93,7 +93,9 @@ def test_ipv6():
     """Addresses and prefixes with what is left of them, routers, redirects, neighbours."""
     lab = Lab6(more=True)
     slaac.start(lab.nif)
-    lab.put6(ra(1800, prefix("2001:db8:5::", 900)), redirect(PEER6, FAR6))
+    lab.put6(
+        ra(1800, prefix("2001:db8:5::", 900) + route("2001:db8:7::", 48)), redirect(PEER6, FAR6)
+    )
     lab.put6(icmp6(128, 0, b"abcd", b"ping", GLOBAL_PEER, GLOBAL))
     net = lab.net
     loop.start(net)
@@ -106,6 +108,7 @@ def test_ipv6():
     assert ("2001:db8:5::/64", "direct", "test", "900 s") in rows
     assert ("2001:db8:ff::9", "via fe80::2", "test") in rows
     assert ("default", "via fe80::fe", "test", "1800 s") in rows
+    assert ("2001:db8:7::/48", "via fe80::fe", "test", "1000 s") in rows
     assert ("2001:db8::2", "02:00:00:00:00:02", "reachable", "test") in netstat.neighbours(net)
     u = udp.new(net)
     assert udp.bind(u, GLOBAL, 53) == udp.connect(u, GLOBAL_PEER, 5353) == OK

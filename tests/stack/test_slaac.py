@@ -1,6 +1,7 @@
 """Autoconfiguration: router discovery, prefixes, name servers, redirects, temporary addresses."""
 
-from stack import addr6, netif, pbuf, slaac, udp
+from stack import addr6, host6, netif, pbuf, slaac, udp
+from stack.err import OK
 
 from ..packets import MAC, OTHER_MAC, b32
 from ..packets6 import (
@@ -18,6 +19,7 @@ from ..packets6 import (
     ra,
     rdnss,
     redirect,
+    route,
 )
 from ..support6 import NEIGHBOURS6, OTHER6, ROUTER_MAC, Lab6
 from .test_host6 import states
@@ -26,6 +28,8 @@ AUTO = ip("2001:db8::ff:fe00:1")
 DNS = ip("2001:db8::53")
 DNS2 = ip("2001:db8::54")
 DNS3 = ip("2001:db8::55")
+AWAY6 = ip("2001:db8:fe::9")
+BAD_ROUTES = ((3, 129), (1, 1), (2, 65), (4, 64))  # length in 8 bytes, of the prefix
 MAC_OPTION = b"\x01\x01" + ROUTER_MAC
 
 
@@ -232,6 +236,86 @@ def test_dead_router_left():
     assert lab.sends_to(FAR6).mac == ROUTER_MAC
     lab.wait(9000)
     assert lab.sends_to(FAR6).mac == OTHER_MAC
+    lab.end()
+
+
+def test_preferred_router():
+    """RFC 4191 section 2.1: low, medium, high, and what is reserved, which is medium."""
+    lab = Router()
+    lab.say(MAC_OPTION)
+    for flags, mac in ((0x08, OTHER_MAC), (0x18, ROUTER_MAC), (0x10, ROUTER_MAC)):
+        lab.say(b"\x01\x01" + OTHER_MAC, src=OTHER6, flags=flags)
+        assert lab.sends_to(FAR6).mac == mac
+    lab.say(MAC_OPTION, flags=0x18)
+    assert lab.sends_to(FAR6).mac == OTHER_MAC
+    lab.end()
+
+
+def test_routes_behind_routers():
+    """The longest prefix wins, then the preference; of a router that is gone nothing is left."""
+    lab = Router()
+    other = b"\x01\x01" + OTHER_MAC
+    lab.say(MAC_OPTION)
+    lab.say(other, route("2001:db8:ff::", 48), src=OTHER6, lifetime=0)
+    assert routers(lab) == [(ROUTER6, 1800), (OTHER6, 1000)]
+    assert lab.sends_to(FAR6).mac == OTHER_MAC and lab.sends_to(AWAY6).mac == ROUTER_MAC
+    lab.say(route("2001:db8:ff::8000", 113), route("2001:db8:ff::", 64))  # to others; the longest
+    assert lab.sends_to(FAR6).mac == ROUTER_MAC
+    lab.say(route("2001:db8:ff::", 64, seconds=0))
+    assert lab.sends_to(FAR6).mac == OTHER_MAC
+    lab.say(route("2001:db8:ff::", 48, flags=0x08))
+    assert lab.sends_to(FAR6).mac == ROUTER_MAC
+    lab.arp = False
+    lab.wait(9_000)
+    lab.say(other, src=OTHER6, lifetime=0)
+    assert lab.sends_to(FAR6).mac == OTHER_MAC
+    lab.end()
+
+
+def test_bad_routes():
+    lab = Router()
+    short = route("2001:db8:ff::", 64)
+    lab.say(
+        *(route(text, 64) for text in ("ff02::", "fe80::")),
+        *(bytes((24, n, plen)) + (short[3:] + bytes(32))[: 8 * n - 3] for n, plen in BAD_ROUTES),
+        lifetime=0,
+    )
+    assert not routers(lab) and lab.count("slaac", "bad_prefix") == 2 + len(BAD_ROUTES)
+    lab.say(route("2001:db8:ff::", 64, flags=0x10), lifetime=0)  # reserved: ignored
+    assert not routers(lab)
+    lab.end()
+
+
+def test_a_router_that_was_gone_is_tried_again_after_a_minute():
+    lab = Router()
+    lab.say(MAC_OPTION)
+    assert host6.gateway(lab.nif, OTHER6, "2001:db8:ff::", 48) == OK
+    lab.arp = False
+    lab.sends_to(FAR6)
+    lab.wait(4_000)
+    lab.arp = True
+    lab.say(MAC_OPTION)  # it is known to be there again
+    lab.frames.clear()
+    for mac, ms in ((ROUTER_MAC, 50_000), (ROUTER_MAC, 10_000), (OTHER_MAC, 0)):
+        assert lab.sends_to(FAR6).mac == mac
+        lab.wait(ms)
+    lab.end()
+
+
+def test_unreachable_routers_take_turns():
+    lab = Router()
+    lab.say()
+    lab.say(src=OTHER6)
+    lab.arp = False
+    for router in (ROUTER6, OTHER6, ROUTER6):
+        lab.sends_to(FAR6)
+        lab.wait(4_000)
+        assert {frame.body[48:64] for frame in lab.frames} == {router}
+        lab.frames.clear()
+    assert lab.count("nd", "unresolved") == 3
+    lab.arp = True
+    lab.say(MAC_OPTION)
+    assert lab.sends_to(FAR6).mac == ROUTER_MAC
     lab.end()
 
 

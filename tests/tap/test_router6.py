@@ -20,6 +20,7 @@ FAR = "2001:db8:78::2"
 NEAR = "2001:db8:78::1"
 DEPRECATED = 2
 LOST = ["tcp.unreachable", "tcp.rexmit", "tcp.timeout", "tcp.dup_ack", "tcp.fast_rexmit"]
+ROUTE = "route 2001:db8:99::/48 { AdvRoutePreference high; AdvRouteLifetime 900; };"
 NAMES = "RDNSS %s { AdvRDNSSLifetime 600; }; DNSSL lan.test { AdvDNSSLLifetime 600; };" % LINUX
 
 
@@ -50,11 +51,12 @@ def seconds(lwpy, destination):
 
 @pytest.mark.parametrize("interpreter", ALL)
 def test_configures_itself(linux, start, interpreter):
-    """Prefix and router with their lifetimes, name server, search list, MTU."""
-    with Radvd(linux, PREFIX, "AdvLinkMTU 1400; " + NAMES):
+    """Prefix, router and route with their lifetimes, name server, search list, MTU."""
+    with Radvd(linux, PREFIX, "AdvLinkMTU 1400; " + NAMES + ROUTE):
         lwpy = configured(start, interpreter)
         assert 7100 < seconds(lwpy, PREFIX) <= 7200
         assert 1700 < seconds(lwpy, "default") <= 1800
+        assert 800 < seconds(lwpy, "2001:db8:99::/48") <= 900
         assert lwpy.call("dns6") == [[LINUX], "\x03lan\x04test"]
         for size in (56, 1352):
             assert received(ping(linux, "-c", "2", "-s", str(size), OWN)) == (2, 2)
