@@ -11,7 +11,7 @@ section 5.4), grow old, and end.
 
 from array import array
 
-from . import addr6, eth, hot, icmp6, ipv6, mld, nd
+from . import addr6, eth, hot, icmp6, ipv6, link, mld, nd
 from .err import ERR_MEM, OK
 from .kernel import copy, prf, reg_add, reg_store
 from .mpy import const
@@ -54,6 +54,7 @@ def start(netif, secret=None):
         ip6.neighbours = nd.Table(netif, net.cfg.ND_TABLE_SIZE)
         ip6.then_up = netif.on_up
         netif.on_up = _up
+        link.on_link(netif, network_changed)
         mld.join(netif, mld.ALL_NODES, 0)
         if net.cfg.IP_FORWARD:
             mld.join(netif, mld.ALL_ROUTERS, 0)
@@ -149,10 +150,10 @@ def remove(netif, i):
     """Take address `i` of ip6.addrs away, and abort its connections. Allocates nothing."""
     ip6 = netif.ip6
     addr6.changed(netif)
+    lost = netif.net.address_lost
+    if lost is not None:
+        lost(netif.net, ip6.addrs, _LEN * i, _LEN)
     if ip6.state[i] > addr6.TENTATIVE:
-        lost = netif.net.address_lost
-        if lost is not None:
-            lost(netif.net, ip6.addrs, _LEN * i, _LEN)
         ip6.usable -= 1
     ip6.state[i] = addr6.NONE
     mld.leave(netif, mld.solicited(ip6.addrs, _LEN * i), 0)
@@ -186,9 +187,17 @@ def _up(netif):
     _begin(ip6)
 
 
+def network_changed(netif):
+    """The cable was plugged in again, maybe into another network: check the addresses anew, and
+    tell the routers there what groups we hear. See link.py. Allocates nothing."""
+    netif.net.timers.stop(netif.ip6.timer)
+    _begin(netif.ip6)
+
+
 def _begin(ip6):
     """Check the addresses, if that has not begun."""
     if not ip6.timer.running:
+        mld.tell(ip6.groups)
         for i in range(ip6.n):
             if ip6.state[i]:
                 ip6.state[i] = addr6.TENTATIVE

@@ -15,7 +15,7 @@ A group's life:   FREE --join--> JOINING --reports sent--> MEMBER --leave--> LEA
 Each answers a query for itself, in a report of its own. What changes is told _ROBUSTNESS times.
 """
 
-from . import ipv4, stats
+from . import ipv4, link, stats
 from .err import ERR_ARG, ERR_MEM, OK
 from .kernel import cksum, copy, ip4_header, mul_div, reg_add, same
 from .mpy import const
@@ -104,6 +104,7 @@ def start(net):
     ipv4.register(net, _PROTO, receive)
     for netif in net.netifs:
         _filter(netif, _ALL_HOSTS, True)
+        link.on_link(netif, network_changed)
 
 
 def joingroup(netif, group):
@@ -146,6 +147,16 @@ def leavegroup(netif, group):
         g.told = 0
         _report(g)
     return OK
+
+
+def network_changed(netif):
+    """The cable was plugged in again: tell the routers and switches there what groups we hear. See
+    link.py. Allocates nothing."""
+    for g in netif.net.igmp.groups:
+        if g.netif is netif and g.users:
+            g.state = JOINING
+            g.told = 0
+            _report(g)
 
 
 def _find(igmp, netif, buf, off):

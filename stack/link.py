@@ -5,8 +5,9 @@ is asked for anew (RFC 2131 section 3.7, RFC 4861 section 6.3.7, RFC 8415 sectio
 
 Each second the driver is asked whether there is a link. When there is one again, netif.on_up is
 called, as if the interface came up: addresses are announced, names probed for; and then those of
-nif.on_link, a tuple of functions of the netif: DHCP asks whether its address is good here, routers
-are solicited, DHCPv6 asks any server. Only watch() allocates.
+nif.on_link, a tuple of functions of the netif: DHCP asks whether its address is good here, IPv6
+whether nobody else has its own (RFC 4862 section 5.4), routers are solicited and told of groups,
+DHCPv6 asks any server. Only watch() allocates.
 """
 
 from .mpy import const

@@ -109,6 +109,13 @@ def leave(netif, group, off):
             _filter(netif, i, False)
 
 
+def tell(g):
+    """Tell routers of all groups: there may be others than before. Allocates nothing."""
+    for i in range(g.n):
+        if g.joined[i] and _told(g, i):
+            g.again[i] = _ROBUSTNESS
+
+
 def joined(g, group, off):
     """Return which group that we have joined is at group[off], or -1."""
     i = find(g.addrs, _LEN, g.n, group, off, _LEN)

@@ -1,6 +1,6 @@
 """A cable that comes back, and connections whose address is lost: nothing is allocated."""
 
-from stack import addr6, dhcp, dhcp6, host6, link, netif, slaac, tcp
+from stack import addr6, dhcp, dhcp6, host6, igmp, link, netif, slaac, tcp
 from stack.err import ERR_ABRT, OK
 
 from ..packets import PEER
@@ -9,6 +9,7 @@ from .proof import nothing
 from .script import Script
 
 _MASK = b"\xff\xff\xff\x00"
+_GROUP = b"\xef\x01\x02\x03"
 _OTHER = b"\x0a\x00\x00\x4d"
 
 
@@ -37,6 +38,8 @@ def test_cable_and_addresses():
         slaac.start(nif)
         dhcp6.auto(nif)
         host6.add(nif, GLOBAL)
+        igmp.start(s.net)
+        assert igmp.joingroup(nif, _GROUP) == OK
         link.watch(nif)
         for _ in range(80):
             s.step(50)
@@ -61,6 +64,7 @@ def test_cable_and_addresses():
                 s.step(100)
 
         def check():
+            assert s.net.igmp.groups[0].state == igmp.MEMBER
             assert told.aborted == 2 and nif.dhcp.state == dhcp.SELECTING
             s.world.check_pools()
 

@@ -1,16 +1,22 @@
 """stack/link.py: the cable comes back; and connections of an address that is lost. Runs on every
 interpreter."""
 
-from stack import addr6, dhcp6, host6, link, mdns, netif, tcp
+from stack import addr6, dhcp6, host6, igmp, link, mdns, netif, tcp
+from stack.addr6 import PREFERRED, TENTATIVE
 from stack.err import ERR_ABRT, OK
-from tests.packets import ARP, PEER
-from tests.packets6 import GLOBAL, GLOBAL_PEER, ICMP6
+from tests.packets import ARP, IP4, PEER
+from tests.packets6 import GLOBAL, GLOBAL_PEER, ICMP6, IP6, NODES, US6, group_of, na
 from tests.support import Lab
 from tests.support6 import Lab6
 
 from .test_dhcp import LEASED, Bare
 from .test_dhcp6 import Server
+from .test_host6 import states
 from .test_slaac import Router
+
+REPORT = 143  # of MLDv2
+GROUP = b"\xef\x01\x02\x03"
+GROUP2 = b"\xef\x01\x02\x04"
 
 
 def plug(lab, seconds=2):
@@ -65,6 +71,39 @@ def test_routers_are_asked_for():
     while lab.take6(ICMP6, 133):
         asked += 1
     assert asked == 3
+    lab.end()
+
+
+def test_ipv6_addresses_are_checked_again_and_groups_told():
+    lab = Lab6(more=True)
+    lab.reports = True
+    link.watch(lab.nif)
+    assert states(lab) == {US6: PREFERRED, GLOBAL: PREFERRED}
+    conn = Conn(lab, GLOBAL_PEER, GLOBAL)
+    plug(lab)
+    assert states(lab) == {US6: TENTATIVE, GLOBAL: TENTATIVE} and not lab.nif.ip6.usable
+    lab.arp = False
+    lab.wait(1_000)
+    lab.put6(na(GLOBAL, flags=0x20, dst=NODES))
+    lab.wait(2_000)
+    assert states(lab) == {US6: PREFERRED} and lab.nif.ip6.usable == 1
+    assert conn.told == [ERR_ABRT]
+    told = [f.body[60:76] for f in lab.frames if f.type == IP6 and f.body[48] == REPORT]
+    assert told == 2 * [group_of(US6)] == 2 * [group_of(GLOBAL)]
+    lab.end()
+
+
+def test_ipv4_groups_are_told():
+    lab = Lab()
+    igmp.start(lab.net)
+    link.watch(lab.nif)
+    assert igmp.joingroup(lab.nif, GROUP) == igmp.joingroup(lab.nif, GROUP2) == OK
+    assert igmp.leavegroup(lab.nif, GROUP2) == OK
+    lab.wait(20_000)
+    plug(lab)
+    lab.wait(20_000)
+    reports = [f.body[24:] for f in lab.frames if f.type == IP4]
+    assert [r[-4:] for r in reports] == [GROUP, GROUP] and {r[0] for r in reports} == {0x22}
     lab.end()
 
 
