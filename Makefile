@@ -18,8 +18,10 @@ SOURCE := $(if $(filter build/micropython-src,$(MPY_DIR)),build/micropython-src/
 MPY := $(abspath $(MPY_DIR))
 PYTHON := .venv/bin/python
 STEP := tools/step.sh
-# All but those against Linux's TCP, whose timers run in real time.
-ABREAST := -n auto --maxprocesses 8 --dist worksteal
+# Tests wait for emulators more than for processors; those of tests/tap for Linux's TCP, whose timers
+# run in real time.
+ABREAST := --dist worksteal -n $(shell expr \( $(JOBS) \* 3 + 1 \) / 2) --maxprocesses 8
+ABREAST_TAP := --dist worksteal -n $(JOBS) --maxprocesses 4
 CLEAN_LOG := Read the log; a fresh start is "make clean", or "make distclean" to download again.
 
 # MicroPython's makefiles get their own flags only, not those that this make was called with. They
@@ -95,7 +97,8 @@ test: setup build/SABRELITE_QEMU.elf build/armv6m.elf $$(IN_RENODE) lint ## Run 
 ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else
-	@$(PYTHON) -m pytest $(ABREAST) --ignore tests/tap; failed=$$?; $(PYTHON) -m pytest tests/tap && exit $$failed
+	@$(PYTHON) -m pytest $(ABREAST) --ignore tests/tap; failed=$$?; \
+		$(PYTHON) -m pytest $(ABREAST_TAP) tests/tap && exit $$failed
 endif
 
 test-board: .venv/lwpy.stamp ## Test the board at PORT, which has lwpy (deploy or firmware).

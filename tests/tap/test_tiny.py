@@ -37,7 +37,7 @@ from tests.tap.test_stalls import (
 from tests.tap.test_transfer import (
     test_opened_by_lwpy,
     test_tiny_windows,
-    test_trickle_both_ways,
+    trickle,
 )
 
 interpreters = pytest.mark.parametrize("interpreter", ALL)
@@ -63,6 +63,12 @@ def test_page_by_curl(lab, start, interpreter):
     for _ in range(3):
         assert curl(lab, "/") == page
     assert "404" in curl(lab, "/nothing", "--include").splitlines()[0]
+
+
+def test_trickle_both_ways(lab, start):
+    """Text that comes before the echo is acknowledged is refused; Linux sends it again, and each
+    time that it has to, waits twice as long: a thousand bytes would take minutes."""
+    trickle(lab, start, 8)
 
 
 @interpreters

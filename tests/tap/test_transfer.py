@@ -168,15 +168,19 @@ def test_linux_congestion_control(lab, start, algorithm):
     assert lwpy.log(1)[0][1] == 2 * MB
 
 
-def test_trickle_both_ways(lab, start):
-    """Bytes one at a time, as fast as Linux can: more segments than the pool holds. None of the
-    bytes is lost in the end."""
+def trickle(lab, start, count):
+    """Send bytes one at a time, as fast as Linux can, and get them back."""
     start(nonzero=LOSS)
     with lab.connect(7) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for i in range(1000):
+        for i in range(count):
             s.send(bytes([i & 0xFF]))
         got = b""
-        while len(got) < 1000:
-            got += s.recv(1000)
-    assert got == bytes(i & 0xFF for i in range(1000))
+        while len(got) < count:
+            got += s.recv(count)
+    assert got == bytes(i & 0xFF for i in range(count))
+
+
+def test_trickle_both_ways(lab, start):
+    """More segments than the pool holds: none of the bytes is lost in the end."""
+    trickle(lab, start, 1000)
