@@ -113,8 +113,9 @@ def _key(secret):
 def add(netif, ip, plen=64):
     """Give `netif` the address `ip`, on a link whose addresses have the same first `plen` bits.
     It is used as soon as nobody else has it. Returns OK, ERR_ARG if it is there already, ERR_MEM
-    without room (IP6_ADDRS, IP6_PREFIXES). Allocates; for set-up."""
+    without room (IP6_ADDRS, IP6_PREFIXES). Raises ValueError. Allocates; for set-up."""
     ip = addr6.addr(ip)
+    _check(plen)
     if not addr6.add_prefix(netif.ip6, ip, 0, plen, addr6.FOREVER):
         return ERR_MEM
     return min(assign(netif, ip, 0, addr6.FOREVER, addr6.FOREVER), OK)
@@ -123,10 +124,16 @@ def add(netif, ip, plen=64):
 def gateway(netif, ip, to="::", plen=0):
     """Let the neighbour `ip` of `netif` for ever be the router to addresses with the same first
     `plen` bits as `to`; to all of them, it is a default router. The longest prefix wins. Returns
-    OK, or ERR_MEM without room (IP6_ROUTERS). Allocates; for set-up."""
+    OK, or ERR_MEM without room (IP6_ROUTERS). Raises ValueError. Allocates; for set-up."""
     ip, to = addr6.addr(ip), addr6.addr(to)
+    _check(plen)
     addr6.changed(netif)
     return OK if addr6.add_router(netif.ip6, ip, 0, to, 0, plen, 1, addr6.FOREVER) else ERR_MEM
+
+
+def _check(plen):
+    if not 0 <= plen <= 128:
+        raise ValueError("a prefix of IPv6 has 0 to 128 bits, not %d" % plen)
 
 
 def assign(netif, ip, off, valid, preferred):

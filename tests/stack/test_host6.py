@@ -3,7 +3,7 @@
 from stack import addr6, host6, netif
 from stack.err import ERR_ARG, ERR_MEM, OK
 
-from ..packets6 import ANY6, GLOBAL, ICMP6, NODES, US6, group_of, ip, na, ns
+from ..packets6 import ANY6, GLOBAL, ICMP6, NODES, PEER6, US6, group_of, ip, na, ns
 from ..support6 import Lab6
 
 TENTATIVE, DEPRECATED, PREFERRED = addr6.TENTATIVE, addr6.DEPRECATED, addr6.PREFERRED
@@ -102,6 +102,19 @@ def test_next_candidates_of_a_secret():
         seen.append(addr)
         lab.put6(na(addr, 0x20, dst=NODES))
     assert len(set(seen)) == 4 and states(lab) == {}
+    lab.end()
+
+
+def test_a_bad_prefix_is_refused():
+    lab = Lab6()
+    for plen in (-1, 129):
+        for fn in (host6.add, lambda nif, ip, n: host6.gateway(nif, PEER6, ip, n)):
+            try:
+                fn(lab.nif, GLOBAL, plen)
+            except ValueError:
+                continue
+            raise AssertionError("accepted: %d" % plen)
+    assert states(lab) == {US6: PREFERRED} and not any(lab.nif.ip6.r_left)
     lab.end()
 
 
