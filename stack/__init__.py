@@ -1,12 +1,14 @@
 """lwpy: a TCP/IP stack with static allocation, zero copy and lwIP's raw API.
 
     net = Stack(seed=entropy)
+    net.poll(ticks_ms())
     en0 = netif.add(net, driver, "192.0.2.2", "255.255.255.0", "192.0.2.1")
     netif.set_up(en0)
     while True:
         net.poll(ticks_ms())
 
 The stack never asks for the time and never blocks: whoever owns the loop passes the time in.
+Timers count from the last poll, so the first comes before anything that starts one.
 """
 
 from array import array

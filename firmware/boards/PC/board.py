@@ -49,6 +49,7 @@ def net(ip=IP, mask=None, gw=GW, config=None):
     global _net
     if _net is None:
         made = Stack(config, os.urandom(16))
+        made.poll(ticks_ms())
         fixed = ip != "dhcp"
         mac = b"\x02\x00" + (netif.addr(ip) if fixed else os.urandom(4))
         driver = _driver(os.getenv("LWPY_NETDEV") or "", mac)
@@ -60,7 +61,6 @@ def net(ip=IP, mask=None, gw=GW, config=None):
         else:
             from stack import dhcp, link
 
-            made.poll(ticks_ms())
             dhcp.start(nif, name="lwpy")
             link.watch(nif)
         _net = made
