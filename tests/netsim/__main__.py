@@ -1,7 +1,8 @@
 """Write RESULTS.md anew: `python -m tests.netsim`."""
 
-from . import report
+from . import report, scenarios
 
 if __name__ == "__main__":
-    report.PATH.write_text(report.table())
+    rows = [report.row(s, report.runs(s)) for s in scenarios.SCENARIOS]
+    report.PATH.write_text(report.table(rows))
     print(f"{report.PATH}: written")

@@ -37,23 +37,18 @@ _COLUMNS = (
     "fast",
 )
 
-_runs = {}
-
 
 def runs(scenario):
-    """Return the results of all seeds; computed once."""
-    if scenario.name not in _runs:
-        _runs[scenario.name] = [scenarios.run(scenario, seed) for seed in SEEDS]
-    return _runs[scenario.name]
+    """Return the results of all seeds."""
+    return [scenarios.run(scenario, seed) for seed in SEEDS]
 
 
-def row(scenario):
-    """Return the cells of a scenario's row."""
-    results = runs(scenario)
+def row(scenario, results):
+    """Return the cells of a scenario's row, as text."""
     times = sorted(r[1] for r in results if r[0] == 0)
     median = times[(len(times) - 1) // 2]
     tenths = [10 * sum(r[i] for r in results) // len(results) for i in (2, 3, 4)]
-    return (
+    cells = (
         scenario.name,
         len(results),
         len(times),
@@ -63,11 +58,12 @@ def row(scenario):
         sum(scenario.sizes) // median,
         *(f"{n // 10}.{n % 10}" for n in tenths),
     )
+    return [str(cell) for cell in cells]
 
 
-def table():
-    """Return the text of RESULTS.md."""
-    rows = [_COLUMNS] + [tuple(map(str, row(s))) for s in scenarios.SCENARIOS]
+def table(rows):
+    """Return the text of RESULTS.md, with these rows."""
+    rows = [_COLUMNS, *rows]
     widths = [max(len(r[i]) for r in rows) for i in range(len(_COLUMNS))]
     lines = [_line(rows[0], widths), _rule(widths)] + [_line(r, widths) for r in rows[1:]]
     kb = scenarios.SCENARIOS[0].sizes[0] // 1000

@@ -100,14 +100,15 @@ def text(scenario, seed, result):
     return "%s, %d: %s" % (scenario.name, seed, " ".join([str(x) for x in result]))
 
 
-def main(first, last):
-    """Print the runs of the seeds `first` to `last`."""
+def main(first, last, *names):
+    """Print the runs of the seeds `first` to `last`, of the scenarios `names` or of all."""
     for scenario in SCENARIOS:
-        for seed in range(first, last + 1):
-            print(text(scenario, seed, run(scenario, seed)))
+        if not names or scenario.name in names:
+            for seed in range(int(first), int(last) + 1):
+                print(text(scenario, seed, run(scenario, seed)))
 
 
 if __name__ == "__main__":
     from tests.netsim import scenarios  # so that it is imported once
 
-    scenarios.main(int(sys.argv[1]), int(sys.argv[2]))
+    scenarios.main(*sys.argv[1:])
