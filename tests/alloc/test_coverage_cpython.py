@@ -87,12 +87,12 @@ def test_the_data_path_is_run(monkeypatch):
 
     names = [p.stem for p in sorted(pathlib.Path(__file__).parent.glob("test_*.py"))]
     for name in names:
-        if name.endswith(("_cpython", "_proof", "_kernels")):
+        if name.endswith(("_cpython", "_proof", "_kernels", "_megabytes")):
             continue
         module = importlib.import_module(f"tests.alloc.{name}")
         monkeypatch.setattr(module, "nothing", nothing)
         for test in dir(module):
-            if test.startswith("test_") and "1_mb" not in test:  # long, and nothing special
+            if test.startswith("test_"):
                 getattr(module, test)()
 
     skip = {str(p) for p in FILES if p.name in NOT_DATA_PATH}

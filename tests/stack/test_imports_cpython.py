@@ -15,11 +15,11 @@ ROWS = (
     "without config config_tiny err stats",
     "kernel hot",
     "pbuf timer addr6",
-    "netif",
+    "netif link",
     "eth arp pmtu ipv4 ipv6 nd icmp6 mld icmp igmp reass frag ipopt route forward "
     "forward6 loop vlan",
     "udp raw tcp tcp_tiny tcp_none frag6 reass6 hot6",
-    "acd autoip link dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec "
+    "acd autoip dhcpmsg dhcpterms dhcpsend dhcp dhcpd dnsmsg dnscache dnstcp dns mdnsrec "
     "mdnsquery mdnsin mdns llmnr nbns sntp host6 slaac dhcp6",
     "auto",
     "api",
