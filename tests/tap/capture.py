@@ -12,7 +12,7 @@ from scapy.config import conf
 from scapy.layers.dns import DNS
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
-from scapy.layers.l2 import ARP, Ether
+from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Padding, Raw, split_layers
 from scapy.utils import checksum
 
@@ -135,8 +135,9 @@ def _judge_ours(raw, packet):
     assert not pad or (len(raw) == _MIN_FRAME and not any(pad)), "padding is not zeros"
     assert ARP in packet or IP in packet, "neither ARP nor IP"
     if IP in packet and (packet[IP].frag or packet[IP].flags.MF):
-        whole = packet[IP].len + 14  # and lengths and checksum behind it are those of the whole
-        packet[IP].payload = Raw(raw[34:whole]) / Padding(raw[whole:])
+        at = 18 if Dot1Q in packet else 14
+        end = at + packet[IP].len  # lengths and checksum behind the header are those of the whole
+        packet[IP].payload = Raw(raw[at + 20 : end]) / Padding(raw[end:])
     elif IP in packet:
         assert TCP in packet or UDP in packet or ICMP in packet, "unknown protocol"
         local = UDP in packet and packet[UDP].sport in (5353, 5355)  # mDNS, LLMNR
