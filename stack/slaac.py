@@ -183,9 +183,8 @@ def _advertised(p, netif, addrs):
     reg_add(net.slaac_count, _RA, 1)
     at = p.off
     s.rs_left = 0
-    preference = _PREFERENCES[buf[at + _FLAGS] >> 3 & 3]
     seconds = buf[at + _LIFETIME] << 8 | buf[at + _LIFETIME + 1]
-    _router(netif, buf, addrs, addr6.ANY, 0, 0, preference, seconds)
+    _router(netif, buf, addrs, addr6.ANY, 0, buf[at + _FLAGS], seconds)
     _times(ip6.neighbours, buf, at)
     mac = nd.mac_option(p, _RA_OPTIONS, _SOURCE_MAC)
     if mac:
@@ -215,24 +214,25 @@ def _advertised(p, netif, addrs):
         s.on_change(netif)
 
 
-def _router(netif, ip, off, to, toff, plen, preference, seconds):
-    """The router at ip[off] leads to a prefix (RFC 4191 section 3.2)."""
-    if not addr6.add_router(netif.ip6, ip, off, to, toff, plen, preference, seconds):
+def _router(netif, ip, off, to, plen, flags, seconds):
+    """The router at ip[off] leads to the first `plen` bits of `to`; its preference is in `flags`
+    (RFC 4191 section 3.2)."""
+    preference = _PREFERENCES[flags >> 3 & 3]
+    if not addr6.add_router(netif.ip6, ip, off, to, 0, plen, preference, seconds):
         reg_add(netif.net.slaac_count, _NO_ROUTER, 1)
 
 
 def _route(netif, buf, addrs, at, n):
     """Take what a router says that it leads to (RFC 4191 section 2.3)."""
     plen = buf[at + 2]
-    preference = buf[at + 3] >> 3 & 3
+    flags = buf[at + 3]
     copy(_new, 0, addr6.ANY, 0, _LEN)
     copy(_new, 0, buf, at + 8, min(n - 8, _LEN))
     local = addr6.scope(_new, 0) == addr6.LINK_LOCAL and plen
     if plen > 128 or n > 24 or n - 8 < (plen + 63 >> 6) * 8 or _new[0] == 0xFF or local:
         reg_add(netif.net.slaac_count, _BAD_PREFIX, 1)
-    elif preference != _RESERVED:
-        seconds = addr6.lifetime(buf, at + 4)
-        _router(netif, buf, addrs, _new, 0, plen, _PREFERENCES[preference], seconds)
+    elif flags >> 3 & 3 != _RESERVED:
+        _router(netif, buf, addrs, _new, plen, flags, addr6.lifetime(buf, at + 4))
 
 
 def _times(table, buf, at):
